@@ -1,0 +1,1 @@
+# The device around p1: hardware edges and asyncio tasks, one capability a file.

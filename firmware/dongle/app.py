@@ -1,0 +1,197 @@
+# Wires it all and keeps the tasks alive.
+
+import asyncio
+import gc
+import time
+from binascii import hexlify
+
+import machine
+from p1.framer import Framer
+
+from . import config as config_file
+from .dns import Resolver
+from .health import Health
+from .http import Server
+from .latest import Latest
+from .port import Port
+from .stream import Stream
+from .web import Web
+from .wifi import Wifi
+
+_LATE_MS = 30_000  # a task's heartbeat
+_FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 30_000  # before a failed task is started again
+_GUARD_MS = 1_000
+_LONG_TURN_MS = 1_000  # a turn of the loop that took longer is counted
+
+_RESET_CAUSES = {
+    machine.PWRON_RESET: "power on",
+    machine.HARD_RESET: "hard reset",
+    machine.WDT_RESET: "watchdog",
+    machine.DEEPSLEEP_RESET: "deep sleep",
+    machine.SOFT_RESET: "soft reset",
+}
+
+
+class App:
+    def __init__(self):
+        self.health = Health()
+        config, self.health.problems = config_file.load()
+        self.id = hexlify(machine.unique_id()).decode()
+        self.latest = Latest(config["meter"]["country"])
+        self.framer = Framer(self.latest.take)
+        self.longest_turn_ms = 0
+        self._config = config
+        # The port first: its ring is taken from memory that Wi-Fi wants too.
+        self.port = self._port()
+        wifi = config["wifi"]
+        hostname = wifi["hostname"] or "p1meter-" + self.id[-6:]
+        self.wifi = Wifi(wifi["ssid"], wifi["password"], hostname, self.health)
+        self.mqtt = self._mqtt()
+        self.stream = Stream(self.latest, self.health)
+        web = Web(self.latest, self.framer, self.report)
+        self.server = Server(web.routes, self.health)
+        for problem in self.health.problems:
+            self.health.say("config: " + problem)
+
+    def _port(self):
+        try:
+            return Port(config_file.load_board(), self.health)
+        except (OSError, ValueError, KeyError) as error:
+            # Without a port the rest still comes up and says so.
+            self.health.problems.append(
+                f"board.json: {type(error).__name__} {error}; run `make deploy`"
+            )
+            return None
+
+    def _mqtt(self):
+        if not self._config["mqtt"]["host"]:
+            return None
+        from .mqtt import Mqtt
+
+        return Mqtt(
+            self._config["mqtt"],
+            self.id,
+            self.latest,
+            self.wifi,
+            Resolver(),
+            self.health,
+            self.report_json,
+        )
+
+    async def run(self):
+        tasks = {
+            "wifi": self.wifi.run,
+            "http": lambda: self.server.run(self._config["http"]["port"]),
+        }
+        if self.port:
+            tasks["port"] = lambda: self.port.read(self.framer)
+            tasks["rearm"] = lambda: self.port.rearm(self.framer)
+        if self.mqtt:
+            tasks["mqtt"] = self.mqtt.run
+        if self._config["tcp"]["port"]:
+            tasks["tcp"] = lambda: self.stream.run(self._config["tcp"]["port"])
+        for name in ("port", "wifi", "mqtt"):
+            if name in tasks:
+                self.health.expect(name, _LATE_MS)
+        if self._config["system"]["watchdog"]:
+            self.health.watch(machine.WDT)
+        for name, make in tasks.items():
+            asyncio.create_task(self._keep(name, make))
+        await self._guard()
+
+    async def _keep(self, name, make):
+        """Runs a task for ever: none of them ever ends on purpose."""
+        pause_ms = _FIRST_PAUSE_MS
+        while True:
+            started_ms = self.health.uptime_ms()
+            try:
+                await make()
+            except Exception as error:
+                self.health.failed(name, error)
+                if isinstance(error, MemoryError):
+                    gc.collect()
+            if self.health.uptime_ms() - started_ms > _LONGEST_PAUSE_MS:
+                pause_ms = _FIRST_PAUSE_MS
+            await asyncio.sleep_ms(pause_ms)
+            pause_ms = min(2 * pause_ms, _LONGEST_PAUSE_MS)
+
+    async def _guard(self):
+        """The only one who feeds the watchdog; also measures how long the loop is held up."""
+        late = []
+        while True:
+            before_ms = time.ticks_ms()
+            await asyncio.sleep_ms(_GUARD_MS)
+            turn_ms = time.ticks_diff(time.ticks_ms(), before_ms) - _GUARD_MS
+            self.longest_turn_ms = max(self.longest_turn_ms, turn_ms)
+            now_late = self.health.guard()
+            if now_late and now_late != late:
+                self.health.say("no heartbeat from " + ", ".join(now_late))
+            late = now_late
+
+    def report(self):
+        """(what is wrong, or None; everything there is to know, as a dict)."""
+        framer = self.framer
+        age_ms = self.latest.age_ms()
+        reason = None
+        if self.port is None:
+            reason = self.health.problems[-1]
+        elif age_ms is None:
+            reason = self._silence()
+        report = {
+            "status": "error" if reason else "ok",
+            "id": self.id,
+            "uptime_s": self.health.uptime_ms() // 1000,
+            "reset_cause": _RESET_CAUSES.get(machine.reset_cause(), "unknown"),
+            "telegrams": {
+                "good": framer.good,
+                "crc": framer.crc,
+                "overflow": framer.overflow,
+                "framing": framer.framing,
+            },
+            "values_rejected": self.latest.rejected,
+            "rearmed": self.port.rearmed if self.port else 0,
+            "wifi": self.wifi.state(),
+            "mqtt": self.mqtt.state() if self.mqtt else {"connected": False, "reason": "off"},
+            "http": {"requests": self.server.requests, "refused": self.server.refused},
+            "tcp": {"clients": self.stream.clients(), "dropped": self.stream.dropped},
+            "memory": self.health.memory(),
+            "longest_turn_ms": self.longest_turn_ms,
+            "task_failures": self.health.failures,
+            "config_problems": self.health.problems,
+        }
+        if reason:
+            report["reason"] = reason
+        if age_ms is not None:
+            report["telegram_age_ms"] = age_ms
+        if self.health.last_failure:
+            report["last_failure"] = self.health.last_failure
+        return reason, report
+
+    def _silence(self):
+        """Why there is no reading, in words that help."""
+        framer = self.framer
+        if framer.crc + framer.overflow + framer.framing:
+            return (
+                "telegrams arrive damaged: check the pull-up on the data line and the cable; "
+                "/telegram/bad shows the last one"
+            )
+        return (
+            "no telegram: is the port open at the grid operator, the cable plugged in and the "
+            "data request wired as in board.json?"
+        )
+
+    def report_json(self):
+        import json
+
+        return json.dumps(self.report()[1]).encode()
+
+
+def run():
+    """Runs the dongle; never returns."""
+    try:
+        asyncio.run(App().run())
+    except Exception as error:
+        # What should never happen. Time to read it on the console, and for Ctrl-C.
+        Health().failed("app", error)
+        time.sleep(10)
+        machine.reset()

@@ -1,0 +1,159 @@
+# config.json: what the owner decides. Loaded, checked and saved here; board.json: where the
+# wires of this board go.
+#
+# A value that cannot be used never stops the dongle: it says which key is wrong and what was
+# expected, and goes on with the default.
+
+import json
+import os
+
+CONFIG_PATH = "config.json"
+BOARD_PATH = "board.json"
+
+
+class _Text:
+    def __init__(self, default, longest, shortest=0):
+        self.default, self.longest, self.shortest = default, longest, shortest
+        self.expected = f"text of {shortest} to {longest} bytes"
+
+    def accepts(self, value):
+        return isinstance(value, str) and self.shortest <= len(value.encode()) <= self.longest
+
+
+class _Whole:
+    def __init__(self, default, low, high):
+        self.default, self.low, self.high = default, low, high
+        self.expected = f"a whole number from {low} to {high}"
+
+    def accepts(self, value):
+        # In Python, true and false are numbers too.
+        return type(value) is int and self.low <= value <= self.high
+
+
+class _Switch:
+    expected = "true or false"
+
+    def __init__(self, default):
+        self.default = default
+
+    def accepts(self, value):
+        return isinstance(value, bool)
+
+
+class _Choice:
+    def __init__(self, default, *choices):
+        self.default, self.choices = default, choices
+        self.expected = "one of " + ", ".join(choices)
+
+    def accepts(self, value):
+        return value in self.choices
+
+
+class _Topic(_Text):
+    def __init__(self, default):
+        super().__init__(default, 64, 1)
+        self.expected += " without + or #, and without / at either end"
+
+    def accepts(self, value):
+        return (
+            super().accepts(value)
+            and "+" not in value
+            and "#" not in value
+            and value[0] != "/"
+            and value[-1] != "/"
+        )
+
+
+# Every key there is, by section.
+FIELDS = {
+    "wifi": {
+        "ssid": _Text("", 32),  # exactly as given: blanks count
+        "password": _Text("", 63),
+        "hostname": _Text("", 32),  # empty: p1meter- and the end of the dongle's id
+    },
+    "mqtt": {
+        "host": _Text("", 253),  # empty: MQTT is off
+        "port": _Whole(1883, 1, 65535),
+        "user": _Text("", 128),
+        "password": _Text("", 128),
+        "prefix": _Topic("p1"),
+        "telegram": _Switch(False),  # publish the raw telegram too
+    },
+    "http": {"port": _Whole(80, 1, 65535)},
+    "tcp": {"port": _Whole(1502, 0, 65535)},  # raw telegrams; 0: off
+    "meter": {"country": _Choice("BE", "BE", "NL")},
+    "system": {"watchdog": _Switch(True)},  # off for work at the REPL
+}
+
+
+def validate(raw):
+    """Checks a config as parsed from JSON. Returns (config, problems): config has every section
+    and key, with the default where the given value is unusable; problems is a list of str."""
+    problems = []
+    if not isinstance(raw, dict):
+        problems.append(f"config: expected an object with {_names(FIELDS)}, got {_shown(raw)}")
+        raw = {}
+    config = {}
+    for section, fields in FIELDS.items():
+        given = raw.get(section, {})
+        if not isinstance(given, dict):
+            expected = _names(fields)
+            problems.append(f"{section}: expected an object with {expected}, got {_shown(given)}")
+            given = {}
+        config[section] = {}
+        for key, field in fields.items():
+            value = given.get(key, field.default)
+            if not field.accepts(value):
+                # The value of a secret is not for the log.
+                got = "something else" if key == "password" else _shown(value)
+                problems.append(f"{section}.{key}: expected {field.expected}, got {got}")
+                value = field.default
+            config[section][key] = value
+        problems.extend(_unknown(given, fields, section + "."))
+    problems.extend(_unknown(raw, FIELDS, ""))
+    return config, problems
+
+
+def load(path=CONFIG_PATH):
+    """Reads and validates the file; (config, problems) as validate()."""
+    try:
+        with open(path) as file:
+            raw = json.load(file)
+    except OSError:
+        config, _ = validate({})
+        return config, [f"{path}: not there; run `make configure`"]
+    except ValueError as error:
+        config, _ = validate({})
+        return config, [f"{path}: no valid JSON ({error}); run `make configure`"]
+    return validate(raw)
+
+
+def save(config, path=CONFIG_PATH):
+    """Writes config so that a power cut leaves either the old file or the new one."""
+    temporary = path + ".new"
+    with open(temporary, "w") as file:
+        json.dump(config, file)
+    os.rename(temporary, path)
+
+
+def load_board(path=BOARD_PATH):
+    """The board's profile as a dict; raises OSError or ValueError where there is none."""
+    with open(path) as file:
+        return json.load(file)
+
+
+def _names(table):
+    return ", ".join(sorted(table))
+
+
+def _unknown(given, known, prefix):
+    return [
+        f"{prefix}{key}: unknown key, expected one of {_names(known)}"
+        for key in given
+        if key not in known
+    ]
+
+
+def _shown(value):
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:37] + "..."

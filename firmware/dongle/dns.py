@@ -1,0 +1,69 @@
+# Name -> address without stopping the loop: getaddrinfo blocks for up to 14 seconds, so it runs
+# in one thread of its own. One for good, because threads that come and go use up memory; the
+# last address found is kept for when the name server is away.
+
+import _thread
+import asyncio
+import socket
+
+_TIMEOUT_MS = 20_000
+
+
+class Unresolved(Exception):
+    """The name has no address now."""
+
+
+class Resolver:
+    def __init__(self):
+        self._lock = _thread.allocate_lock()  # held while there is nothing to look up
+        self._lock.acquire()
+        self._done = asyncio.ThreadSafeFlag()
+        self._running = False
+        self._busy = False  # a look-up is under way, perhaps one that nobody waits for any more
+        self._question = None
+        self._answer = None  # address, or the exception
+        self._known = {}  # (name, port) -> address
+
+    async def resolve(self, name, port):
+        """The address of name:port as connect() takes it. Raises Unresolved."""
+        if _is_numeric(name):
+            return _look_up(name, port)
+        if not self._busy:
+            self._ask(name, port)
+            try:
+                await asyncio.wait_for_ms(self._done.wait(), _TIMEOUT_MS)
+                if not isinstance(self._answer, Exception):
+                    self._known[(name, port)] = self._answer
+            except asyncio.TimeoutError:
+                pass
+        known = self._known.get((name, port))
+        if known is None:
+            raise Unresolved(f"no address for {name}")
+        return known
+
+    def _ask(self, name, port):
+        if not self._running:
+            _thread.start_new_thread(self._work, ())
+            self._running = True
+        self._done.clear()
+        self._busy = True
+        self._question = name, port
+        self._lock.release()
+
+    def _work(self):
+        while True:
+            self._lock.acquire()
+            try:
+                self._answer = _look_up(*self._question)
+            except Exception as error:  # whatever it is, the asker hears of it
+                self._answer = error
+            self._busy = False
+            self._done.set()
+
+
+def _look_up(name, port):
+    return socket.getaddrinfo(name, port, 0, socket.SOCK_STREAM)[0][-1]
+
+
+def _is_numeric(name):
+    return all([part.isdigit() for part in name.split(".")])

@@ -1,0 +1,198 @@
+# A small HTTP server for a few fixed documents. Everything is bounded: the head of a request,
+# the number of clients, the time an exchange may take.
+
+import asyncio
+import json
+
+CLIENTS = 3
+_HEAD_BYTES = 1024
+_BODY_BYTES = 2048
+_EXCHANGE_MS = 5_000
+_LINGER_MS = 500  # for a client that is still sending when its answer has been given
+_PIECE = 512
+
+_REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    413: "Content Too Large",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+    505: "HTTP Version Not Supported",
+}
+
+
+class Response:
+    """body: bytes-like, or a binary file, which is sent piece by piece and closed."""
+
+    def __init__(self, body, content_type="application/json", status=200, headers=b""):
+        self.body, self.content_type, self.status = body, content_type, status
+        self.headers = headers  # more of them, each ended by CR LF
+
+
+def refusal(status, text, headers=b""):
+    """An error, with its reason as JSON."""
+    return Response(json.dumps({"error": text}).encode(), status=status, headers=headers)
+
+
+class Server:
+    """routes: path (bytes) -> function without arguments that returns a Response. All are GET."""
+
+    def __init__(self, routes, health):
+        self._routes = routes
+        self._health = health
+        self._heads = [bytearray(_HEAD_BYTES) for _ in range(CLIENTS)]  # those that are free
+        self.requests = 0
+        self.refused = 0  # answered with an error
+
+    async def run(self, port):
+        await asyncio.start_server(self._client, "0.0.0.0", port, backlog=CLIENTS)
+        self._health.say(f"http: on port {port}")
+        while True:
+            await asyncio.sleep(3600)
+
+    async def _client(self, reader, writer):
+        head = self._heads.pop() if self._heads else None
+        try:
+            await asyncio.wait_for_ms(self._exchange(reader, writer, head), _EXCHANGE_MS)
+        except (OSError, asyncio.TimeoutError):
+            pass  # the client left, or dawdled
+        except MemoryError as error:
+            self._health.failed("http", error)
+        finally:
+            if head:
+                self._heads.append(head)
+            writer.close()
+            await writer.wait_closed()
+
+    async def _exchange(self, reader, writer, head):
+        self.requests += 1
+        if head is None:
+            await self._reply(writer, refusal(503, "too many clients, try again"), b"GET")
+            await _linger(reader, bytearray(64))
+            return
+        method, response, unread = await self._answer(reader, head)
+        if response is None:
+            return  # closed before it asked anything
+        await self._reply(writer, response, method)
+        if unread:
+            await _linger(reader, head)
+
+    async def _answer(self, reader, head):
+        """(method, response, whether the client may still be sending)."""
+        size = await _read_head(reader, head)
+        if size == 0:
+            return None, None, False
+        if size < 0:
+            return b"GET", refusal(431, f"the request's head is over {_HEAD_BYTES} bytes"), True
+        line = bytes(head[: head.find(b"\r\n", 0, size)]).split(b" ")
+        if len(line) != 3 or not line[1].startswith(b"/") or not line[2].startswith(b"HTTP/"):
+            return b"GET", refusal(400, "this is no HTTP request"), True
+        method, target, version = line
+        if not version.startswith(b"HTTP/1."):
+            return b"GET", refusal(505, "only HTTP/1.0 and 1.1"), True
+        length = _content_length(head, size)
+        if length is None:
+            return method, refusal(400, "Content-Length is no number"), True
+        if length > _BODY_BYTES:
+            return method, refusal(413, f"a body may have {_BODY_BYTES} bytes"), True
+        return method, self._document(method, target.split(b"?")[0]), length > 0
+
+    def _document(self, method, path):
+        view = self._routes.get(path)
+        if view is None:
+            return refusal(404, "no such document; there are " + self._paths())
+        if method != b"GET" and method != b"HEAD":
+            return refusal(405, "only GET and HEAD here", b"Allow: GET, HEAD\r\n")
+        try:
+            return view()
+        except Exception as error:  # a document that fails must not take the server along
+            self._health.failed("http", error)
+            return refusal(500, "internal error, see /health")
+
+    def _paths(self):
+        return ", ".join(sorted([path.decode() for path in self._routes]))
+
+    async def _reply(self, writer, response, method):
+        if response.status >= 400:
+            self.refused += 1
+        body = response.body
+        is_file = hasattr(body, "read")
+        size = body.seek(0, 2) if is_file else len(body)
+        head = (
+            b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n"
+            b"Cache-Control: no-store\r\nConnection: close\r\n%s\r\n"
+        ) % (
+            response.status,
+            _REASONS[response.status].encode(),
+            response.content_type.encode(),
+            size,
+            response.headers,
+        )
+        try:
+            if method == b"HEAD":
+                writer.write(head)
+            elif is_file:
+                writer.write(head)
+                await _send_file(writer, body)
+            else:
+                # In one write: two small ones would wait for each other's acknowledgement.
+                writer.write(head + body)
+            await writer.drain()
+        finally:
+            if is_file:
+                body.close()
+
+
+async def _read_head(reader, head):
+    """Reads up to the empty line. Its length; 0 at the end of the stream, -1 where it is too long."""
+    view = memoryview(head)
+    size = 0
+    while size < len(head):
+        count = await reader.readinto(view[size:])
+        if count is None:
+            continue
+        if count == 0:
+            return 0
+        # The empty line may have come in two parts.
+        end = head.find(b"\r\n\r\n", max(0, size - 3), size + count)
+        size += count
+        if end >= 0:
+            return end + 4
+    return -1
+
+
+def _content_length(head, size):
+    """What the head announces: 0 without one, None where it is no number."""
+    for line in bytes(head[:size]).split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            value = value.strip()
+            return int(value) if value.isdigit() else None
+    return 0
+
+
+async def _send_file(writer, file):
+    piece = bytearray(_PIECE)
+    file.seek(0)
+    while True:
+        count = file.readinto(piece)
+        if not count:
+            return
+        writer.write(memoryview(piece)[:count])
+        await writer.drain()
+
+
+async def _linger(reader, buffer):
+    """Reads on for a moment: closing at once would make the client lose its answer."""
+    try:
+        await asyncio.wait_for_ms(_discard(reader, buffer), _LINGER_MS)
+    except asyncio.TimeoutError:
+        pass
+
+
+async def _discard(reader, buffer):
+    while await reader.readinto(buffer) != 0:
+        pass

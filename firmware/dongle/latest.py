@@ -1,0 +1,59 @@
+# The latest Reading, which every interface serves: decoded and rendered once per telegram.
+
+import time
+
+from p1.decode import decode
+from p1.reading import Reading
+from p1.render.json import Json
+
+_STALE_MS = 30_000  # older than this, a reading is no longer "now" (meters send every 1 or 10 s)
+
+
+class Latest:
+    """take() is the framer's deliver. Listeners are called right after, without arguments, once
+    for each telegram; they must neither wait nor raise."""
+
+    def __init__(self, country_code, ticks_ms=time.ticks_ms):
+        self._ticks_ms = ticks_ms
+        self._json = Json()
+        self._telegram = b""
+        self._size = 0
+        self._taken_ms = None
+        self.reading = Reading(country_code)
+        self.rejected = 0  # unusable values since start
+        self.listeners = []
+
+    def take(self, telegram, size):
+        # Should decoding fail, there is nothing to show rather than half a reading.
+        self._taken_ms = None
+        self._telegram, self._size = telegram, size
+        decode(telegram, size, self.reading)
+        self._json.render(self.reading)
+        self.rejected += self.reading.rejected
+        self._taken_ms = self._ticks_ms()
+        for listener in self.listeners:
+            listener()
+
+    def age_ms(self):
+        """Since the last good telegram; None before the first one or when it has gone stale."""
+        if self._taken_ms is None:
+            return None
+        age_ms = time.ticks_diff(self._ticks_ms(), self._taken_ms)
+        # Ticks compare over 6 days only: what is stale is forgotten before they wrap.
+        if not 0 <= age_ms <= _STALE_MS:
+            self._taken_ms = None
+            return None
+        return age_ms
+
+    def json(self):
+        """The reading as JSON: a view that holds until the next telegram; None where stale."""
+        if self.age_ms() is None:
+            return None
+        page = self._json.page
+        return memoryview(page.bytes)[: page.size]
+
+    def telegram(self):
+        """The telegram byte for byte, as a view that holds until the next one; None where stale."""
+        if self.age_ms() is None:
+            return None
+        return memoryview(self._telegram)[: self._size]

@@ -1,0 +1,242 @@
+# MQTT: the latest reading to a broker, for as long as there is one.
+#
+#   away -> connecting -> connected -> (any failure) -> away, with growing pauses
+#
+# A broker that is dead, slow or unreachable never stops the loop. A reading is a state: while
+# nobody can take it, it is dropped, never queued. QoS 0 throughout; the will is kept by the broker.
+
+import asyncio
+import errno
+import random
+import socket
+
+from .dns import Unresolved
+from .wire import Codec, Refused
+
+_KEEPALIVE_S = 30
+_PING_MS = 10_000  # after so much silence from the broker it is asked for a sign of life
+_DEAD_MS = 20_000  # after so much it counts as gone
+_IO_MS = 5_000  # for connecting, for a write, for the rest of a packet
+_FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 20_000
+_HEALTH_MS = 60_000
+_LONGEST_PACKET = 1024  # we subscribe to nothing that is longer
+
+
+class Lost(Exception):
+    """The connection cannot be used any more."""
+
+
+class _Link:
+    """One connection's socket, non-blocking, with a deadline on every write."""
+
+    def __init__(self, address):
+        self._socket = socket.socket()
+        self._socket.setblocking(False)
+        try:
+            self._socket.connect(address)
+        except OSError as error:
+            if error.errno != errno.EINPROGRESS:
+                self._socket.close()
+                raise
+        self._stream = asyncio.StreamReader(self._socket)
+        self.packet_since = None  # a packet has begun to arrive then; None between packets
+
+    async def send(self, data):
+        self._stream.write(data)
+        await asyncio.wait_for_ms(self._stream.drain(), _IO_MS)
+
+    async def packet(self, uptime_ms):
+        """The next whole packet. Waits for its first byte as long as it takes."""
+        head = await self._stream.readexactly(1)
+        self.packet_since = uptime_ms()
+        size = shift = 0
+        while True:
+            byte = await self._stream.readexactly(1)
+            head += byte
+            size |= (byte[0] & 0x7F) << shift
+            shift += 7
+            if not byte[0] & 0x80:
+                break
+            if shift > 21:
+                raise Lost("the broker sent a malformed packet")
+        if size > _LONGEST_PACKET:
+            raise Lost("the broker sent a packet that is too long")
+        if size:
+            head += await self._stream.readexactly(size)
+        self.packet_since = None
+        return head
+
+    def close(self):
+        self._socket.close()
+
+
+class Mqtt:
+    """settings: the section "mqtt" of the config. health_report() gives the dict for .../health."""
+
+    def __init__(self, settings, dongle_id, latest, wifi, resolver, health, health_report):
+        self._settings = settings
+        self._id = dongle_id
+        self._latest = latest
+        self._wifi = wifi
+        self._resolver = resolver
+        self._health = health
+        self._health_report = health_report
+        base = f"{settings['prefix']}/{dongle_id}/"
+        self._reading_topic = (base + "reading").encode()
+        self._telegram_topic = (base + "telegram").encode() if settings["telegram"] else None
+        self._health_topic = (base + "health").encode()
+        self._status_topic = (base + "status").encode()
+        self._wake = asyncio.Event()  # there is something to publish, or the connection is lost
+        self._fresh = False  # a reading that has not been published
+        self._failure = None
+        self.connected = False
+        self.reason = "not tried yet"
+        self.connects = 0
+        self.published = 0
+        self.dropped = 0  # readings that came while there was no connection
+        latest.listeners.append(self._on_reading)
+
+    def state(self):
+        """For /health: a dict."""
+        return {
+            "connected": self.connected,
+            "reason": self.reason,
+            "connects": self.connects,
+            "published": self.published,
+            "dropped": self.dropped,
+        }
+
+    def _on_reading(self):
+        if self.connected:
+            self._fresh = True
+            self._wake.set()
+        else:
+            self.dropped += 1
+
+    async def run(self):
+        pause_ms = _FIRST_PAUSE_MS
+        while True:
+            self._health.beat("mqtt")
+            connects = self.connects
+            if not self._wifi.up:
+                self.reason = "waiting for Wi-Fi"
+                await asyncio.sleep_ms(_FIRST_PAUSE_MS)
+                continue
+            try:
+                await self._session()
+            except asyncio.TimeoutError:
+                self._lost("no answer from the broker")
+            except EOFError:
+                self._lost("the broker closed the connection")
+            except OSError as error:
+                self._lost(f"{errno.errorcode.get(error.errno, error.errno)}")
+            except (Lost, Refused, Unresolved) as error:
+                self._lost(str(error))
+            if self.connects != connects:
+                pause_ms = _FIRST_PAUSE_MS
+            # Not all dongles of a street at once when the broker comes back.
+            await asyncio.sleep_ms(pause_ms + random.getrandbits(9))
+            pause_ms = min(2 * pause_ms, _LONGEST_PAUSE_MS)
+
+    def _lost(self, reason):
+        if reason != self.reason:
+            self._health.say("mqtt: " + reason)
+        self.reason = reason
+
+    async def _session(self):
+        settings = self._settings
+        address = await self._resolver.resolve(settings["host"], settings["port"])
+        codec = Codec(
+            self._id,
+            settings["user"],
+            settings["password"],
+            _KEEPALIVE_S,
+            self._status_topic,
+            b"offline",
+        )
+        link = _Link(address)
+        tasks = []
+        try:
+            await link.send(codec.connect())
+            codec.check_connack(
+                await asyncio.wait_for_ms(link.packet(self._health.uptime_ms), _IO_MS)
+            )
+            await link.send(codec.publish(self._status_topic, b"online", True))
+            self._connected()
+            tasks.append(asyncio.create_task(self._receive(link, codec)))
+            tasks.append(asyncio.create_task(self._watch(link)))
+            await self._publish(link, codec)
+        finally:
+            self.connected = False
+            for task in tasks:
+                task.cancel()
+            link.close()
+
+    def _connected(self):
+        self.connects += 1
+        self.connected = True
+        self.reason = "connected"
+        self._failure = None
+        self._ping_due = False
+        self._fresh = self._latest.age_ms() is not None
+        self._health_due_ms = 0
+        self._heard_ms = self._health.uptime_ms()
+        self._wake.set()
+        self._health.say(f"mqtt: connected to {self._settings['host']}")
+
+    async def _publish(self, link, codec):
+        """Sends whatever is due; ends only by an exception."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._failure:
+                raise self._failure
+            if self._fresh:
+                self._fresh = False
+                await self._publish_reading(link, codec)
+            if self._ping_due:
+                self._ping_due = False
+                await link.send(codec.ping())
+            if self._health.uptime_ms() >= self._health_due_ms:
+                self._health_due_ms = self._health.uptime_ms() + _HEALTH_MS
+                await link.send(codec.publish(self._health_topic, self._health_report()))
+
+    async def _publish_reading(self, link, codec):
+        json = self._latest.json()
+        if json is None:
+            return
+        data = codec.publish(self._reading_topic, json)
+        if self._telegram_topic:
+            data.extend(codec.publish(self._telegram_topic, self._latest.telegram()))
+        await link.send(data)
+        self.published += 1
+
+    async def _receive(self, link, codec):
+        """Hears the broker, to know that it is there."""
+        try:
+            while True:
+                packet = await link.packet(self._health.uptime_ms)
+                self._heard_ms = self._health.uptime_ms()
+                codec.receive(packet)
+        except Exception as error:
+            self._fail(error)
+
+    async def _watch(self, link):
+        """Once a second: is the broker alive, is anything due?"""
+        while True:
+            await asyncio.sleep_ms(1000)
+            now = self._health.uptime_ms()
+            silent_ms = now - self._heard_ms
+            if silent_ms > _DEAD_MS:
+                self._fail(Lost("no sign of life from the broker"))
+            elif link.packet_since is not None and now - link.packet_since > _IO_MS:
+                self._fail(Lost("the broker stopped in the middle of a packet"))
+            elif silent_ms > _PING_MS:
+                self._ping_due = True
+            self._health.beat("mqtt")
+            self._wake.set()
+
+    def _fail(self, error):
+        if self._failure is None:
+            self._failure = error
+            self._wake.set()

@@ -1,0 +1,95 @@
+# The P1 port: the data-request line and the UART (DSMR 5.0.2 P1 §5.7).
+
+import asyncio
+
+from machine import UART, Pin
+
+_BAUD = 115200
+_RING = 8192  # 5 s of telegrams, for when the loop is busy; the driver's default holds 22 ms
+_CHUNK = 256
+_SILENT_MS = 15_000  # meters send every 1 or 10 s
+_RELEASE_MS = 1_500
+
+
+class Request:
+    """The data-request line. Released means high impedance: driving it to ground is forbidden.
+
+    drive  direct  the pin itself is the line: output high, or input without pull
+           switch  the pin turns a switch to the 5 V of the meter on or off
+           tied    the line is wired to 5 V: nothing to do
+    """
+
+    def __init__(self, drive, pin=None, active=1):
+        if drive not in ("direct", "switch", "tied"):
+            raise ValueError(f"request_drive: expected direct, switch or tied, got {drive}")
+        self._drive, self._pin, self._active = drive, pin, active
+        self.release()
+
+    def request(self):
+        if self._drive == "direct":
+            Pin(self._pin, Pin.OUT, value=1)
+        elif self._drive == "switch":
+            Pin(self._pin, Pin.OUT, value=self._active)
+
+    def release(self):
+        if self._drive == "direct":
+            # pull=None takes an earlier pull away; leaving it out would keep it.
+            Pin(self._pin, Pin.IN, pull=None)
+        elif self._drive == "switch":
+            Pin(self._pin, Pin.OUT, value=1 - self._active)
+
+
+class Port:
+    """Reads the meter for ever and feeds the framer."""
+
+    def __init__(self, board, health):
+        """board: the profile. The UART's ring is taken from memory that Wi-Fi wants too, so a
+        Port is made before Wi-Fi starts."""
+        self._health = health
+        self._request = Request(
+            board["request_drive"], board.get("request_pin"), board.get("request_active", 1)
+        )
+        self._chunk = bytearray(_CHUNK)
+        self._uart = UART(
+            board["uart"],
+            _BAUD,
+            rx=board["rx_pin"],
+            tx=board["tx_pin"],
+            rxbuf=_RING,
+            invert=UART.INV_RX,
+        )
+        self.rearmed = 0  # how often a silent meter was asked anew
+
+    async def read(self, framer):
+        """The reading task."""
+        self._request.request()
+        stream = asyncio.StreamReader(self._uart)
+        try:
+            while True:
+                size = await stream.readinto(self._chunk)
+                self._health.beat("port")
+                if size:
+                    framer.feed(self._chunk, size)
+        finally:
+            self._request.release()
+
+    async def rearm(self, framer):
+        """Asks a meter that has fallen silent anew, every 15 s, for as long as it takes."""
+        good = framer.good
+        quiet_since = self._health.uptime_ms()
+        while True:
+            await asyncio.sleep_ms(1000)
+            if not self._uart.any():
+                # With nothing to read, the reader is not late.
+                self._health.beat("port")
+            now = self._health.uptime_ms()
+            if framer.good != good:
+                good = framer.good
+                quiet_since = now
+            elif now - quiet_since > _SILENT_MS:
+                self._request.release()
+                await asyncio.sleep_ms(_RELEASE_MS)
+                framer.reset()
+                self._request.request()
+                self.rearmed += 1
+                quiet_since = self._health.uptime_ms()

@@ -1,0 +1,99 @@
+# The Wi-Fi station: what is wanted against what is.
+#
+# The driver reconnects by itself for ever; this helps only where that does not work: after a
+# minute a new attempt, after five the radio is switched off and on. Being offline is a state,
+# not an error: the meter is read all the while.
+
+import asyncio
+
+import network
+
+_LOOK_MS = 1_000
+_RETRY_MS = 60_000
+_RESTART_MS = 300_000
+# connect() straight after disconnect() can leave the driver saying "no such network" for ever.
+_PAUSE_MS = 1_000
+
+# What the status numbers say to a person.
+_REASONS = {
+    network.STAT_IDLE: "not connected",
+    network.STAT_CONNECTING: "connecting",
+    network.STAT_WRONG_PASSWORD: "wrong password",
+    network.STAT_NO_AP_FOUND: "no such network in reach",
+    network.STAT_GOT_IP: "connected",
+}
+
+
+class Wifi:
+    def __init__(self, ssid, password, hostname, health):
+        self._ssid, self._password = ssid, password
+        self._health = health
+        self.up = False
+        self.drops = 0
+        network.hostname(hostname)  # counts only before the radio is on
+        self._station = network.WLAN(network.STA_IF)
+
+    def address(self):
+        return self._station.ifconfig()[0] if self.up else None
+
+    def state(self):
+        """For /health: a dict."""
+        state = {"connected": self.up, "drops": self.drops}
+        if not self._ssid:
+            state["reason"] = "no network configured"
+        elif self.up:
+            state["address"] = self.address()
+            state["rssi_dbm"] = self._station.status("rssi")
+        else:
+            status = self._station.status()
+            state["reason"] = _REASONS.get(status, f"status {status}")
+        return state
+
+    async def run(self):
+        if not self._ssid:
+            self._health.say("wifi: no network configured; run `make configure`")
+            while True:
+                self._health.beat("wifi")
+                await asyncio.sleep_ms(_LOOK_MS)
+        await self._start()
+        down_ms = 0  # since the last attempt
+        attempts = 0
+        while True:
+            self._health.beat("wifi")
+            self._see()
+            if self.up:
+                down_ms = attempts = 0
+            else:
+                down_ms += _LOOK_MS
+                if down_ms >= _RETRY_MS:
+                    down_ms = 0
+                    attempts += 1
+                    if attempts % (_RESTART_MS // _RETRY_MS):
+                        await self._reconnect()
+                    else:
+                        await self._start()
+            await asyncio.sleep_ms(_LOOK_MS)
+
+    def _see(self):
+        up = self._station.isconnected()
+        if up and not self.up:
+            self.up = True
+            self._health.say(f"wifi: connected to {self._ssid} as {self.address()}")
+        elif self.up and not up:
+            self.up = False
+            self.drops += 1
+            self._health.say("wifi: connection lost")
+
+    async def _start(self):
+        # Whatever state an earlier program left the radio in: it outlives a soft reset.
+        self._station.active(False)
+        await asyncio.sleep_ms(_PAUSE_MS)
+        self._station.active(True)
+        # Power saving delays every answer by up to a beacon's interval; the port gives 250 mA.
+        self._station.config(pm=self._station.PM_NONE)
+        self._station.connect(self._ssid, self._password)
+
+    async def _reconnect(self):
+        self._station.disconnect()
+        await asyncio.sleep_ms(_PAUSE_MS)
+        self._station.connect(self._ssid, self._password)

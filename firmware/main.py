@@ -1,0 +1,3 @@
+from dongle import app
+
+app.run()

@@ -1,0 +1,219 @@
+# The registry: the one place that knows an OBIS code.
+#
+# A row: the code, the key it has in the Reading (shared names and units: the key ends in its
+# unit), and what stands in the brackets. "-" instead of a code: derived, never sent. "n": the
+# M-Bus channel, 1 to 4. Where a key stands twice, the first row that the telegram has wins.
+# The order of the rows is the order in which a Reading is written.
+#
+# A unit (kWh, W, V ...): one number, converted into that unit.   int: one number without unit.
+# hex, version, message: texts, see text.py.   time: a stamp.   peak: a stamp and a power.
+# history, failures: lists.   type ... capture: the lines of one sub-meter, gathered by decode.py;
+# what it counts shows in the unit of its capture.
+
+from array import array
+
+TABLE = b"""
+0-0:1.0.0    timestamp                    time
+0-0:96.1.1   meter_id                     hex
+0-0:96.1.0   meter_id                     hex
+0-0:42.0.0   meter_id                     hex
+0-0:96.1.2   ean                          hex
+0-0:96.1.4   protocol_version             version
+1-3:0.2.8    protocol_version             version
+0-0:96.13.0  message_text                 message
+0-0:96.13.1  message_code                 message
+1-0:1.6.0    monthly_power_peak           peak
+0-0:98.1.0   power_peak_history           history
+1-0:99.97.0  power_failures               failures
+0-n:24.1.0   device_type                  type
+0-n:96.1.1   id                           id
+0-n:96.1.0   id                           id
+0-n:96.1.2   ean                          submeter_ean
+0-n:24.4.0   valve_state                  valve
+0-n:24.2.1   volume_m3                    capture
+0-n:24.2.3   volume_m3                    capture
+0-n:24.3.0   volume_m3                    capture
+0-0:96.14.0  tariff                       int
+1-0:1.8.0    energy_import_kwh            kWh
+1-0:1.8.1    energy_import_t1_kwh         kWh
+1-0:1.8.2    energy_import_t2_kwh         kWh
+1-0:1.8.3    energy_import_t3_kwh         kWh
+1-0:1.8.4    energy_import_t4_kwh         kWh
+1-0:1.8.5    energy_import_t5_kwh         kWh
+1-0:2.8.0    energy_export_kwh            kWh
+1-0:2.8.1    energy_export_t1_kwh         kWh
+1-0:2.8.2    energy_export_t2_kwh         kWh
+1-0:2.8.3    energy_export_t3_kwh         kWh
+1-0:2.8.4    energy_export_t4_kwh         kWh
+1-0:2.8.5    energy_export_t5_kwh         kWh
+-            power_w                      W
+1-0:1.7.0    power_import_w               W
+1-0:2.7.0    power_export_w               W
+-            power_l1_w                   W
+-            power_l2_w                   W
+-            power_l3_w                   W
+1-0:21.7.0   power_import_l1_w            W
+1-0:41.7.0   power_import_l2_w            W
+1-0:61.7.0   power_import_l3_w            W
+1-0:22.7.0   power_export_l1_w            W
+1-0:42.7.0   power_export_l2_w            W
+1-0:62.7.0   power_export_l3_w            W
+1-0:32.7.0   voltage_l1_v                 V
+1-0:52.7.0   voltage_l2_v                 V
+1-0:72.7.0   voltage_l3_v                 V
+1-0:31.7.0   current_l1_a                 A
+1-0:51.7.0   current_l2_a                 A
+1-0:71.7.0   current_l3_a                 A
+1-0:1.4.0    average_power_15m_w          W
+0-0:96.7.21  power_failures_count         int
+0-0:96.7.9   long_power_failures_count    int
+1-0:32.32.0  voltage_sags_l1_count        int
+1-0:52.32.0  voltage_sags_l2_count        int
+1-0:72.32.0  voltage_sags_l3_count        int
+1-0:32.36.0  voltage_swells_l1_count      int
+1-0:52.36.0  voltage_swells_l2_count      int
+1-0:72.36.0  voltage_swells_l3_count      int
+0-0:96.3.10  breaker_state                int
+0-1:96.3.10  relay_1_state                int
+0-2:96.3.10  relay_2_state                int
+0-3:96.3.10  relay_3_state                int
+0-4:96.3.10  relay_4_state                int
+0-0:17.0.0   limiter_threshold_w          W
+1-0:31.4.0   fuse_threshold_a             A
+1-0:94.32.1  grid_voltage_v               int
+"""
+
+CHANNELS = 4
+
+# How meters write a unit, with the power of ten that leads to the key's unit.
+_UNITS = (
+    ("int", ((b"", 0),)),
+    ("kWh", ((b"kWh", 0), (b"Wh", -3), (b"MWh", 3))),
+    ("W", ((b"kW", 3), (b"W", 0))),
+    ("V", ((b"V", 0), (b"kV", 3))),
+    ("A", ((b"A", 0), (b"kA", 3))),
+)
+
+# The key of what a sub-meter counts, by the unit it prints.
+CAPTURED = {
+    b"m3": b"volume_m3",
+    b"GJ": b"energy_gj",
+    b"kWh": b"energy_kwh",
+    b"MWh": b"energy_mwh",
+}
+
+# M-Bus device type (OMS medium) -> type in the Reading; what is missing here is "other".
+DEVICE_TYPES = {
+    2: "electricity",
+    3: "gas",
+    4: "heat",
+    6: "warm_water",
+    7: "water",
+    10: "cooling",
+    11: "cooling",
+    12: "heat",
+    13: "cooling",
+}
+
+# The freshest valid sub-meter of a type also stands at the top level:
+# (type, key of its value, key of the value there, key of the stamp there).
+TOP_LEVEL = (
+    ("gas", b"volume_m3", b"gas_m3", b"gas_timestamp"),
+    ("water", b"volume_m3", b"water_m3", b"water_timestamp"),
+    ("heat", b"energy_gj", b"heat_gj", b"heat_timestamp"),
+)
+
+
+def pack(code):
+    """b"1-0:1.8.0" -> one number below 2^30: 2 bits A, 4 bits B, 8 bits each C, D and E."""
+    medium, rest = code.split(b"-")
+    channel, rest = rest.split(b":")
+    packed = int(medium) * 16 + int(channel)
+    for group in rest.split(b"."):
+        packed = packed * 256 + int(group)
+    return packed
+
+
+# Everything below is the table again, in the shapes that the quick path needs.
+
+NOT_A_NUMBER = 0  # in ROW_UNIT: the row is read by decode.py
+
+
+def _unit_rules():
+    # All spellings in one run of bytes: for each unit its spellings as length, exponent + 8,
+    # text; a length of 255 ends them. A unit is known by where its spellings start.
+    rules = bytearray(1)  # nothing starts at NOT_A_NUMBER
+    starts = {}
+    for unit, spellings in _UNITS:
+        starts[unit] = len(rules)
+        for text, exponent in spellings:
+            rules.extend(bytes((len(text), exponent + 8)) + text)
+        rules.append(255)
+    return bytes(rules), starts
+
+
+UNIT_RULES, _UNIT_START = _unit_rules()
+
+
+def _rows():
+    keys = []  # where in TABLE each row's key starts, and its length
+    lengths = []
+    units = []
+    codes = []  # (packed code, row)
+    kinds = {}  # kind -> its rows, for those that are no numbers
+    at = 1
+    for line in TABLE.strip().split(b"\n"):
+        code, key, kind = line.split()
+        kind = kind.decode()
+        for channel in range(1, CHANNELS + 1) if b"n" in code else (0,):
+            number = len(keys)
+            if code != b"-":
+                codes.append((pack(code.replace(b"n", b"%d" % channel)), number))
+            keys.append(TABLE.find(key, at + len(code)))
+            lengths.append(len(key))
+            units.append(_UNIT_START.get(kind, NOT_A_NUMBER))
+            if kind not in _UNIT_START:
+                kinds.setdefault(kind, []).append(number)
+        at += len(line) + 1
+    codes.sort()
+    return (
+        array("H", keys),
+        bytes(lengths),
+        bytes(units),
+        array("i", [code for code, _ in codes]),
+        bytes([row for _, row in codes]),
+        kinds,
+    )
+
+
+# By row: where its key stands in TABLE, how long that is, where the spellings of its unit start.
+# By rank: the codes in rising order, and the row of each.
+# By kind: the rows of what is no number; a sub-meter's come channel by channel.
+KEY_AT, KEY_LENGTH, ROW_UNIT, CODES, CODE_ROW, ROWS_OF = _rows()
+ROWS = len(ROW_UNIT)
+
+
+def key(row):
+    """The key (bytes) of a row."""
+    start = KEY_AT[row]
+    return TABLE[start : start + KEY_LENGTH[row]]
+
+
+def row(name):
+    """The first row with this key (str); for use at import."""
+    name = name.encode()
+    for number in range(ROWS):
+        if key(number) == name:
+            return number
+    raise KeyError(name)
+
+
+def exponent(rule, unit):
+    """The power of ten from a unit as printed (bytes) to a key's unit, given by where its
+    spellings start; None where it is none of them."""
+    while UNIT_RULES[rule] != 255:
+        length = UNIT_RULES[rule]
+        if UNIT_RULES[rule + 2 : rule + 2 + length] == unit:
+            return UNIT_RULES[rule + 1] - 8
+        rule += length + 2
+    return None

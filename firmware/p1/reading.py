@@ -1,0 +1,108 @@
+# A Reading: what one verified telegram says. Integers and places in the telegram's own text;
+# no value is ever a float (the ESP32's have 24 bits).
+
+from array import array
+
+from . import country, obis
+from .scan import ABSENT, NEGATIVE, UNKNOWN_LINES
+
+_TARIFF = obis.row("tariff")
+
+
+class Submeter:
+    """One M-Bus channel: gas, water, heat ... None: the telegram does not say it."""
+
+    def __init__(self, channel):
+        self.channel = channel
+        self.clear()
+
+    def clear(self):
+        self.device_type = None  # OMS medium
+        self.id = self.ean = None  # str
+        self.valve_state = None
+        self.stamp_at = None  # place of the capture time in the telegram
+        self.epoch = 0  # the same as seconds since 1970, 0 where there is none
+        self.value_key = None  # b"volume_m3", b"energy_gj" ...
+        self.mantissa = self.decimals = 0  # the value
+
+    @property
+    def type(self):
+        return obis.DEVICE_TYPES.get(self.device_type, "other")
+
+    @property
+    def is_empty(self):
+        return self.device_type is None and self.id is None and self.value_key is None
+
+
+class Reading:
+    """Filled by decode.Decoder; everybody else only looks.
+
+    By row of the registry: mantissa and decimals of numbers, whose value is
+    mantissa / 10^decimals in the key's unit. Stamps are places in `telegram`.
+    """
+
+    def __init__(self, country_code="BE"):
+        self._tariff_names = country.TARIFF_NAMES[country_code]
+        self.mantissa = array("i", [0] * obis.ROWS)
+        self.decimals = bytearray(obis.ROWS)
+        self.unknown = array("H", [0] * UNKNOWN_LINES)  # starts of lines with unknown codes
+        self.submeters = [Submeter(channel + 1) for channel in range(obis.CHANNELS)]
+        self.clear(b"", 0)
+
+    def clear(self, telegram, size):
+        """Says nothing any more; what comes next is read from telegram[:size]."""
+        self.telegram = telegram
+        self.size = size
+        for row in range(obis.ROWS):
+            self.decimals[row] = ABSENT
+        self.unknown_count = 0
+        self.rejected = 0  # values that were unusable
+        self.model = None  # the header behind its "/", str
+        self.texts = {}  # row -> str
+        self.stamp_at = None  # the meter's clock
+        self.peak_stamp_at = None  # the quarter of monthly_power_peak
+        self.peak = None  # (mantissa, decimals) in W
+        self.history = []  # (year, month, stamp_at or None, mantissa, decimals), by month, in W
+        self.failures = []  # (stamp_at of the end, duration in s)
+        for submeter in self.submeters:
+            submeter.clear()
+
+    @property
+    def tariff_name(self):
+        """ "day" or "night"; None where the country has no name for the tariff's number."""
+        return self._tariff_names.get(self.scaled(_TARIFF))
+
+    def has(self, row):
+        return self.decimals[row] != ABSENT
+
+    def scaled(self, row, decimals=0):
+        """The number of a row in units of 10^-decimals, cut off there; None where absent."""
+        places = self.decimals[row]
+        if places == ABSENT:
+            return None
+        value = self.mantissa[row]
+        sign = -1 if places & NEGATIVE else 1
+        places = (places & ~NEGATIVE) - decimals
+        return sign * (value // 10**places if places > 0 else value * 10**-places)
+
+    def put(self, row, value, decimals):
+        """Sets a derived number; one too long for the ESP32's integers stays absent."""
+        if -0x7FFFFFFF <= value <= 0x7FFFFFFF:
+            self.mantissa[row] = abs(value)
+            self.decimals[row] = decimals | NEGATIVE if value < 0 else decimals
+
+    def places(self, row):
+        """How many decimals the number of a row has."""
+        return self.decimals[row] & ~NEGATIVE
+
+    def freshest(self, type, value_key):
+        """The sub-meter of this type with the newest value, or None."""
+        found = None
+        for submeter in self.submeters:
+            if (
+                submeter.value_key == value_key
+                and submeter.type == type
+                and (found is None or submeter.epoch > found.epoch)
+            ):
+                found = submeter
+        return found

@@ -1,0 +1,1 @@
+# Reading -> bytes, one form a file.

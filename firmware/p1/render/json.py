@@ -1,0 +1,261 @@
+# A Reading as JSON: the document of GET /reading, of the MQTT topic .../reading and of `decode`.
+
+import micropython
+
+from .. import obis
+from ..text import latin
+from .page import NUMBER_LENGTH, Full, Page, write_number
+
+CAPACITY = 6144  # a telegram of the longest legal kind needs less
+
+_TEXT_ROWS = [row for kind in ("hex", "version", "message") for row in obis.ROWS_OF[kind]]
+_NUMBERS_LENGTH = sum(
+    [
+        len(b',"":-') + obis.KEY_LENGTH[row] + NUMBER_LENGTH
+        for row in range(obis.ROWS)
+        if obis.ROW_UNIT[row] != obis.NOT_A_NUMBER
+    ]
+)
+_QUOTE, _BACKSLASH, _BLANK = 0x22, 0x5C, 0x20
+
+
+class Json:
+    """render(reading) writes the document into page."""
+
+    def __init__(self, capacity=CAPACITY):
+        self.page = Page(capacity)
+        self.cut = 0  # parts of documents that were left out because they found no room
+
+    def render(self, reading):
+        """Writes the document of this reading and returns the page that holds it."""
+        page = self.page
+        page.size = 0
+        for part in _PARTS:
+            size = page.size
+            try:
+                part(page, reading)
+            except Full:
+                page.size = size
+                self.cut += 1
+        if page.size == 0:
+            page.put(b",")
+        page.bytes[0] = 0x7B  # "{" instead of the first key's comma
+        page.bytes[page.size] = 0x7D
+        page.size += 1
+        return page
+
+
+# Each part below writes its keys with a comma in front of each.
+
+
+def _key(page, key):
+    page.put(b',"')
+    page.put(key)
+    page.put(b'":')
+
+
+def _string(page, text):
+    plain = text.encode()
+    page.put(b'"')
+    start = 0
+    for at, byte in enumerate(plain):
+        if byte < _BLANK or byte == _QUOTE or byte == _BACKSLASH:
+            page.copy(plain, start, at)
+            page.put(b"\\u%04x" % byte if byte < _BLANK else b"\\%c" % byte)
+            start = at + 1
+    page.copy(plain, start, len(plain))
+    page.put(b'"')
+
+
+def _stamp(page, reading, at):
+    page.put(b'"')
+    page.stamp(reading.telegram, at)
+    page.put(b'"')
+
+
+def _clock(page, reading):
+    if reading.stamp_at is not None:
+        _key(page, b"timestamp")
+        _stamp(page, reading, reading.stamp_at)
+
+
+def _texts(page, reading):
+    if reading.model:
+        _key(page, b"meter_model")
+        _string(page, reading.model)
+    written = None
+    for row in _TEXT_ROWS:
+        text = reading.texts.get(row)
+        key = obis.key(row)
+        if text and key != written:
+            _key(page, key)
+            _string(page, text)
+            written = key
+
+
+@micropython.viper
+def _write_numbers(page, reading) -> int:
+    """Every number of the reading, in the order of the registry; the page has room for all.
+    Returns the place behind them."""
+    buffer = page.bytes
+    out = ptr8(buffer)
+    to = int(page.size)
+    mantissas = ptr32(reading.mantissa)
+    decimals = ptr8(reading.decimals)
+    row_unit = ptr8(obis.ROW_UNIT)
+    table = ptr8(obis.TABLE)
+    key_at = ptr16(obis.KEY_AT)
+    key_length = ptr8(obis.KEY_LENGTH)
+    rows = len(obis.ROW_UNIT)
+    row = 0
+    while row < rows:
+        places = decimals[row]
+        if places != 255 and row_unit[row]:
+            out[to] = 0x2C
+            out[to + 1] = 0x22
+            to += 2
+            at = key_at[row]
+            end = at + key_length[row]
+            while at < end:
+                out[to] = table[at]
+                to += 1
+                at += 1
+            out[to] = 0x22
+            out[to + 1] = 0x3A
+            to += 2
+            if places & 64:
+                out[to] = 0x2D
+                to += 1
+            to = int(write_number(buffer, to, mantissas[row], places & 63))
+        row += 1
+    return to
+
+
+def _numbers(page, reading):
+    page.reserve(_NUMBERS_LENGTH)
+    page.size = _write_numbers(page, reading)
+
+
+def _tariff_name(page, reading):
+    if reading.tariff_name:
+        _key(page, b"tariff_name")
+        _string(page, reading.tariff_name)
+
+
+def _peak(page, reading):
+    if reading.peak:
+        _key(page, b"monthly_power_peak_w")
+        page.number(*reading.peak)
+        if reading.peak_stamp_at is not None:
+            _key(page, b"monthly_power_peak_timestamp")
+            _stamp(page, reading, reading.peak_stamp_at)
+
+
+def _history(page, reading):
+    if not reading.history:
+        return
+    _key(page, b"power_peak_history")
+    page.put(b"[")
+    for at, (year, month, stamp_at, mantissa, decimals) in enumerate(reading.history):
+        page.put(b'%s{"month":"%04d-%02d","timestamp":' % (b"," if at else b"", year, month))
+        _stamp(page, reading, stamp_at)
+        _key(page, b"power_w")
+        page.number(mantissa, decimals)
+        page.put(b"}")
+    page.put(b"]")
+
+
+def _failures(page, reading):
+    if not reading.failures:
+        return
+    _key(page, b"power_failures")
+    page.put(b"[")
+    for at, (stamp_at, duration_s) in enumerate(reading.failures):
+        page.put(b',{"timestamp":' if at else b'{"timestamp":')
+        _stamp(page, reading, stamp_at)
+        _key(page, b"duration_s")
+        page.number(duration_s)
+        page.put(b"}")
+    page.put(b"]")
+
+
+def _submeters(page, reading):
+    first = True
+    for submeter in reading.submeters:
+        if submeter.is_empty:
+            continue
+        if first:
+            _key(page, b"submeters")
+        page.put(b'[{"channel":' if first else b',{"channel":')
+        first = False
+        _submeter(page, reading, submeter)
+        page.put(b"}")
+    if not first:
+        page.put(b"]")
+    for type, value_key, key, stamp_key in obis.TOP_LEVEL:
+        freshest = reading.freshest(type, value_key)
+        if freshest:
+            _value(page, reading, freshest, key, stamp_key)
+
+
+def _submeter(page, reading, submeter):
+    page.number(submeter.channel)
+    _key(page, b"type")
+    _string(page, submeter.type)
+    for key in ("device_type", "id", "ean", "valve_state"):
+        value = getattr(submeter, key)
+        if value is not None:
+            _key(page, key.encode())
+            if isinstance(value, int):
+                page.number(value)
+            else:
+                _string(page, value)
+    if submeter.value_key:
+        _value(page, reading, submeter, submeter.value_key, b"timestamp")
+
+
+def _value(page, reading, submeter, key, stamp_key):
+    if submeter.stamp_at is not None:
+        _key(page, stamp_key)
+        _stamp(page, reading, submeter.stamp_at)
+    _key(page, key)
+    page.number(submeter.mantissa, submeter.decimals)
+
+
+def _unknown(page, reading):
+    if not reading.unknown_count:
+        return
+    _key(page, b"unknown")
+    telegram = reading.telegram
+    separator = b"{"
+    lines = []
+    for number in range(reading.unknown_count):
+        start = reading.unknown[number]
+        end = telegram.find(b"\n", start, reading.size)
+        bracket = telegram.find(b"(", start, end)
+        if telegram[end - 1] == 0x0D:
+            end -= 1
+        lines.append((telegram[start:bracket], telegram[bracket:end]))
+    for number, (code, value) in enumerate(lines):
+        if code in [later for later, _ in lines[number + 1 :]]:
+            continue  # printed again further down, where it counts
+        page.put(separator)
+        _string(page, latin(code))
+        page.put(b":")
+        _string(page, latin(value))
+        separator = b","
+    page.put(b"}")
+
+
+# Whole parts, in the order in which they are written: what finds no room is left out as a whole.
+_PARTS = (
+    _clock,
+    _texts,
+    _numbers,
+    _tariff_name,
+    _peak,
+    _history,
+    _failures,
+    _submeters,
+    _unknown,
+)

@@ -1,0 +1,132 @@
+# TST, the meter's stamp: YYMMDDhhmmssX in local civil time, X = S (summer, UTC+2) or W (winter,
+# UTC+1), the letter that was valid at its own date (DSMR 5.0.2 P1 §6.4). First Walloon meters
+# leave the letter out; European summer time then says which offset held.
+#
+# No time zone database and no time module: the ESP32 counts from 2000, others from 1970.
+
+import micropython
+from micropython import const
+
+_SUMMER = const(0x53)  # "S"
+_WINTER = const(0x57)  # "W"
+
+_DAY_S = const(86400)
+
+
+@micropython.viper
+def length(text: ptr8, at: int) -> int:
+    """How long the stamp at text[at] is: 13 with its letter, 12 without, 0 where there is none.
+
+    A stamp that no calendar has is none: 632525252525W is how a meter prints "never".
+    The text must go on for 13 bytes or hold a byte below "0" before that.
+    """
+    digits = 0
+    while digits < 12 and 48 <= text[at + digits] <= 57:
+        digits += 1
+    if digits < 12:
+        return 0
+    year = (text[at] - 48) * 10 + text[at + 1] - 48
+    month = (text[at + 2] - 48) * 10 + text[at + 3] - 48
+    day = (text[at + 4] - 48) * 10 + text[at + 5] - 48
+    days = 31
+    if month == 2:
+        days = 28 if year & 3 else 29
+    elif month == 4 or month == 6 or month == 9 or month == 11:
+        days = 30
+    if month < 1 or month > 12 or day < 1 or day > days:
+        return 0
+    if (text[at + 6] - 48) * 10 + text[at + 7] > 71:  # hour above 23; 48 is still in it
+        return 0
+    if text[at + 8] > 53 or text[at + 10] > 53:  # minute or second above 59
+        return 0
+    letter = text[at + 12]
+    if letter == 0x53 or letter == 0x57:
+        return 13
+    return 12
+
+
+def _pair(text, at):
+    return text[at] * 10 + text[at + 1] - 528
+
+
+def _days(year, month, day):
+    # Days since 1970-01-01, for 1970..2099: every fourth year is a leap year in there.
+    # Counted in years that begin in March, so that the leap day comes last.
+    if month < 3:
+        year -= 1
+        month += 12
+    return (year - 1970) * 365 + (year - 1968) // 4 + (153 * month - 457) // 5 + day + 58
+
+
+def _last_sunday(year, month):
+    last = _days(year, month, 31)
+    return last - (last + 4) % 7  # 1970-01-01 was a Thursday
+
+
+def _is_summer(days, year, seconds):
+    # Directive 2000/84/EC: from 01:00 UTC on the last Sunday of March (clocks go 2 -> 3) to
+    # 01:00 UTC on the last Sunday of October (3 -> 2). Of the hour that exists twice, the later.
+    start = _last_sunday(year, 3)
+    end = _last_sunday(year, 10)
+    if days == start:
+        return seconds >= 2 * 3600
+    if days == end:
+        return seconds < 2 * 3600
+    return start < days < end
+
+
+def utc_offset_h(text, at):
+    """2 in summer time, 1 in winter time, for the stamp at text[at] (length() said it is one)."""
+    letter = text[at + 12]
+    if letter == _SUMMER:
+        return 2
+    if letter == _WINTER:
+        return 1
+    year = 2000 + _pair(text, at)
+    days = _days(year, _pair(text, at + 2), _pair(text, at + 4))
+    return 2 if _is_summer(days, year, _seconds(text, at)) else 1
+
+
+def _seconds(text, at):
+    return (_pair(text, at + 6) * 60 + _pair(text, at + 8)) * 60 + _pair(text, at + 10)
+
+
+def epoch(text, at):
+    """Seconds since 1970-01-01 UTC of the stamp at text[at] (length() said it is one)."""
+    days = _days(2000 + _pair(text, at), _pair(text, at + 2), _pair(text, at + 4))
+    return days * _DAY_S + _seconds(text, at) - utc_offset_h(text, at) * 3600
+
+
+def month_before(text, at):
+    """(year, month) before the month of the stamp at text[at]: a month's closing stamp is the
+    first second of the next one (e-MUCS-P1 1.7.1, monthly peaks)."""
+    year, month = 2000 + _pair(text, at), _pair(text, at + 2)
+    return (year, month - 1) if month > 1 else (year - 1, 12)
+
+
+@micropython.viper
+def write_iso(out: ptr8, to: int, text: ptr8, at: int, offset_h: int) -> int:
+    """Writes the stamp at text[at] as 2026-03-30T17:46:29+02:00, 25 bytes; returns to + 25."""
+    out[to] = 0x32
+    out[to + 1] = 0x30
+    to += 2
+    pair = 0
+    while pair < 6:
+        out[to] = text[at]
+        out[to + 1] = text[at + 1]
+        if pair < 2:
+            out[to + 2] = 0x2D
+        elif pair == 2:
+            out[to + 2] = 0x54
+        else:
+            out[to + 2] = 0x3A
+        at += 2
+        to += 3
+        pair += 1
+    out[to - 1] = 0x2B
+    out[to] = 0x30
+    out[to + 1] = 48 + offset_h
+    out[to + 2] = 0x3A
+    out[to + 3] = 0x30
+    out[to + 4] = 0x30
+    return to + 5
