@@ -1,0 +1,14 @@
+# The cable is found again after the meter's end was closed.
+
+import time
+
+from machine import UART
+
+uart = UART(1, 115200, rx=16, tx=17, invert=UART.INV_RX)
+received = b""
+for _ in range(400):
+    received += uart.read() or b""
+    if b"b" in received:
+        break
+    time.sleep_ms(10)
+print(received)

@@ -1,0 +1,276 @@
+# network: the station and the access point of an ESP32, without threads. Whatever the radio did
+# since the last look is worked out from the clock when the program asks.
+
+import os as _os
+from binascii import unhexlify as _unhexlify
+from time import sleep_ms as _sleep_ms
+from time import ticks_diff as _ticks_diff
+from time import ticks_ms as _ticks_ms
+
+import world as _world
+from micropython import const as _const
+
+STA_IF = 0
+AP_IF = 1
+
+STAT_IDLE = 1000
+STAT_CONNECTING = 1001
+STAT_GOT_IP = 1010
+STAT_BEACON_TIMEOUT = 200
+STAT_NO_AP_FOUND = 201
+STAT_WRONG_PASSWORD = 202
+STAT_ASSOC_FAIL = 203
+STAT_CONNECT_FAIL = 203
+STAT_HANDSHAKE_TIMEOUT = 204
+STAT_NO_AP_FOUND_W_COMPATIBLE_SECURITY = 210
+STAT_NO_AP_FOUND_IN_AUTHMODE_THRESHOLD = 211
+STAT_NO_AP_FOUND_IN_RSSI_THRESHOLD = 212
+
+AUTH_OPEN = 0
+AUTH_WPA2_PSK = 3
+AUTH_WPA_WPA2_PSK = 4
+AUTH_WPA2_WPA3_PSK = 7
+
+_LEFT = _const(8)  # IDF's reason after a disconnect() of our own
+_WEDGE_MS = _const(1000)
+_NOWHERE = ("0.0.0.0", "0.0.0.0", "0.0.0.0", "0.0.0.0")
+_LOCAL = ("127.0.0.1", "255.0.0.0", "127.0.0.1", "127.0.0.1")
+
+_AP_ONLY = ("ssid", "hidden", "security", "key", "max_clients")
+_OLD_NAMES = {"essid": "ssid", "authmode": "security", "password": "key"}
+
+_hostname = "mpy-esp32"
+_country = "XX"
+_interfaces = {}
+
+
+class WLAN:
+    IF_STA = 0
+    IF_AP = 1
+    PM_NONE = 0
+    PM_PERFORMANCE = 1
+    PM_POWERSAVE = 2
+    SEC_OPEN = 0
+    SEC_WPA2 = 3
+    SEC_WPA_WPA2 = 4
+    SEC_WPA2_WPA3 = 7
+
+    def __new__(cls, interface=STA_IF):
+        if interface not in (STA_IF, AP_IF):
+            raise ValueError("invalid WLAN interface identifier")
+        if interface not in _interfaces:
+            wlan = _interfaces[interface] = super().__new__(cls)
+            wlan._power_up(interface)
+            _world.interfaces.append(wlan)
+        return _interfaces[interface]
+
+    def _power_up(self, interface):
+        self._is_station = interface == STA_IF
+        self._active = False
+        self._wanted = False  # connect() was called and not taken back
+        self._up = False
+        self._wedged = False
+        self._reason = 0  # why the link failed or ended, until there is an address
+        self._ssid = self._key = None
+        self._since_ms = 0
+        self._left_ms = None
+        mac = bytearray(_unhexlify(_os.getenv("P1_ID") or "02000000002a"))
+        mac[5] = (mac[5] + interface) & 0xFF
+        self._settings = {"mac": bytes(mac), "channel": 6, "txpower": 20, "protocol": 7}
+        self._settings["pm"] = WLAN.PM_PERFORMANCE
+        if self._is_station:
+            self._settings["reconnects"] = -1
+        else:
+            ssid = "ESP_%02X%02X%02X" % tuple(mac[3:])
+            self._settings.update({"ssid": ssid, "max_clients": 4, "hidden": False})
+            self._settings.update({"security": AUTH_OPEN, "key": ""})
+
+    def active(self, on=None):
+        if on is None:
+            return self._active
+        self._active = bool(on)
+        if self._active:
+            _world.radio.hostname = _hostname
+        else:
+            self._up = self._wanted = self._wedged = False
+        return self._active
+
+    def connect(self, ssid=None, key=None, *, bssid=None):
+        self._require_station()
+        self._require_started()
+        if self._wanted and not self._joined():
+            raise OSError("Wifi Internal State Error")  # an attempt is under way
+        if ssid is not None:
+            self._ssid, self._key = _text(ssid), _text(key)
+        now = _ticks_ms()
+        # Seen on the chip: right after disconnect() the driver answers 202 from then on, until
+        # the interface goes down. A second of rest avoids it.
+        if self._left_ms is not None and _ticks_diff(now, self._left_ms) < _WEDGE_MS:
+            self._wedged = True
+        self._since_ms = now
+        self._wanted = True
+        self._up = False
+
+    def disconnect(self):
+        self._require_station()
+        self._require_started()
+        if self._wanted:
+            self._reason = _LEFT
+        self._wanted = self._up = False
+        self._left_ms = _ticks_ms()
+
+    def isconnected(self):
+        return self._joined() if self._is_station else False
+
+    def status(self, param=None):
+        if param == "rssi":
+            self._require_station()
+            if not self._joined():
+                raise OSError("Wifi Not Connected")
+            return _world.radio.rssi
+        if param == "stations":
+            self._require_access_point()
+            return []
+        if param is not None:
+            raise ValueError("unknown status param")
+        if not self._is_station:
+            return None
+        if self._joined():
+            return STAT_GOT_IP
+        if self._wanted and self._reason not in (STAT_NO_AP_FOUND, STAT_WRONG_PASSWORD):
+            return STAT_CONNECTING
+        return self._reason or STAT_IDLE
+
+    def scan(self):
+        self._require_station()
+        if not self._active:
+            raise OSError("STA must be active")
+        radio = _world.radio
+        _sleep_ms(radio.scan_ms)
+        found = {"simulated": ""} if radio.networks is None else radio.networks
+        return [
+            (name.encode(), b"\x02\0\0\0\0\x01", 6, radio.rssi, 3 if key else 0, False)
+            for name, key in found.items()
+            if radio.on_air
+        ]
+
+    def config(self, *query, **settings):
+        if query and settings:
+            raise TypeError("either pos or kw args are allowed")
+        if not settings:
+            return self._setting(query)
+        for name, value in settings.items():
+            if name in ("hostname", "dhcp_hostname"):
+                hostname(value)
+                continue
+            self._settings[self._check(name)] = value
+
+    def ifconfig(self, config=None):
+        if config is None:
+            return _LOCAL if self._has_address() else _NOWHERE
+
+    def ipconfig(self, query=None, **settings):
+        if query is None:
+            if any(name not in ("addr4", "gw4", "dhcp4") for name in settings):
+                raise ValueError("unexpected key")
+        elif query == "addr4":
+            return self.ifconfig()[:2]
+        elif query == "gw4":
+            return self.ifconfig()[2]
+        elif query in ("dhcp4", "has_dhcp4"):
+            return self._is_station and (query == "dhcp4" or self._has_address())
+        else:
+            raise ValueError("unexpected key")
+
+    def _setting(self, query):
+        if len(query) != 1:
+            raise TypeError("can query only one param")
+        name = query[0]
+        if name in ("hostname", "dhcp_hostname"):
+            return _hostname
+        if name in ("ssid", "essid") and self._is_station:
+            return self._ssid or ""
+        if name in ("key", "password"):
+            raise ValueError("unknown config param")  # written, never read
+        return self._settings[self._check(name)]
+
+    def _check(self, name):
+        name = _OLD_NAMES.get(name, name)
+        if name == "reconnects":
+            self._require_station()
+        elif name in _AP_ONLY:
+            self._require_access_point()
+        elif name not in self._settings:
+            raise ValueError("unknown config param")
+        return name
+
+    def _has_address(self):
+        return self._joined() if self._is_station else self._active
+
+    def _joined(self):
+        # The driver tries again for ever once connect() was called, unless told a number.
+        if not self._wanted:
+            return False
+        radio = _world.radio
+        fault = STAT_WRONG_PASSWORD if self._wedged else radio.fault(self._ssid, self._key)
+        if self._up and not fault:
+            return True
+        if self._up:
+            self._up = False
+            self._reason = STAT_BEACON_TIMEOUT
+            self._since_ms = radio.changed_ms
+        if _ticks_diff(radio.changed_ms, self._since_ms) > 0:
+            self._since_ms = radio.changed_ms
+        tried_ms = _ticks_diff(_ticks_ms(), self._since_ms)
+        if tried_ms < radio.join_ms:
+            return False
+        if fault:
+            if fault != STAT_CONNECTING:
+                self._reason = fault
+            retries = self._settings["reconnects"]
+            self._wanted = retries < 0 or tried_ms < radio.join_ms * (retries + 1)
+            return False
+        self._up = True
+        self._reason = 0
+        return True
+
+    def _require_started(self):
+        if not self._active:
+            raise OSError("Wifi Not Started")
+
+    def _require_station(self):
+        if not self._is_station:
+            raise OSError("STA required")
+
+    def _require_access_point(self):
+        if self._is_station:
+            raise OSError("AP required")
+
+
+def _text(value):
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def hostname(name=None):
+    global _hostname
+    if name is None:
+        return _hostname
+    if len(name) > 32:
+        raise ValueError
+    _hostname = name
+
+
+def country(code=None):
+    global _country
+    if code is None:
+        return _country
+    if len(code) != 2:
+        raise ValueError
+    _country = code
+
+
+def ipconfig(query=None, **settings):
+    if query == "dns":
+        return _LOCAL[3]
+    if query is not None or any(name not in ("dns", "prefer") for name in settings):
+        raise ValueError("unexpected key")

@@ -1,0 +1,141 @@
+# socket: the laptop's sockets with an ESP32's manners: ten and no more, addresses as
+# (host, port), and setblocking(True) that waits for ever, whatever timeout was set before.
+
+import errno as _errno
+import select as _select
+from io import IOBase as _IOBase
+
+import usocket as _native
+import world as _world
+from micropython import const as _const
+from usocket import (  # noqa: F401
+    AF_INET,
+    IP_ADD_MEMBERSHIP,
+    MSG_PEEK,
+    SO_BROADCAST,
+    SO_REUSEADDR,
+    SOCK_DGRAM,
+    SOCK_STREAM,
+    SOL_SOCKET,
+)
+
+IPPROTO_IP = 0
+IPPROTO_TCP = 6
+IPPROTO_UDP = 17
+TCP_NODELAY = 1
+
+_MAX = _const(10)
+_ENFILE = _const(23)
+_POLL, _CLOSE, _FILENO = _const(3), _const(4), _const(10)  # requests of the stream protocol
+
+
+class socket(_IOBase):
+    # Not a subclass of the native socket: select.poll would take the instance for one and read its
+    # memory as such. It gives the poll its file descriptor, so waiting costs no Python.
+
+    def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0, _accepted=None):
+        self._closed = True
+        if _world.sockets >= _MAX:
+            if _accepted is not None:
+                _accepted.close()  # lwIP drops a connection for which it has no socket
+            raise OSError(_ENFILE)
+        self._raw = _accepted or _native.socket(af, type, proto)
+        self._closed = False
+        _world.sockets += 1
+
+    def close(self):
+        if not self._closed:
+            self._closed = True
+            _world.sockets -= 1
+            self._raw.close()
+
+    def bind(self, address):
+        self._raw.bind(_packed(address))
+
+    def listen(self, backlog=2):
+        self._raw.listen(backlog)
+
+    def accept(self):
+        connection, address = self._raw.accept()
+        return socket(_accepted=connection), _plain(address)
+
+    def connect(self, address):
+        if _world.offline():
+            raise OSError(_errno.EHOSTUNREACH)
+        self._raw.connect(_packed(address))
+
+    def setblocking(self, wait):
+        self._raw.settimeout(None if wait else 0)
+
+    def settimeout(self, seconds):
+        self._raw.settimeout(seconds)
+
+    def setsockopt(self, level, option, value):
+        self._raw.setsockopt(level, option, value)
+
+    def fileno(self):
+        return self._raw.fileno()
+
+    def makefile(self, *_):
+        return self
+
+    def read(self, size=-1):
+        return self._raw.read(size)
+
+    def readinto(self, buf, *size):
+        return self._raw.readinto(buf, *size)
+
+    def readline(self):
+        return self._raw.readline()
+
+    def recv(self, size, flags=0):
+        return self._raw.recv(size, flags)
+
+    def recvfrom(self, size):
+        data, address = self._raw.recvfrom(size)
+        return data, _plain(address)
+
+    def write(self, data, *size):
+        return self._raw.write(data, *size)
+
+    def send(self, data):
+        return self._raw.send(data)
+
+    def sendall(self, data):
+        self._raw.sendall(data)
+
+    def sendto(self, data, address):
+        return self._raw.sendto(data, _packed(address))
+
+    def ioctl(self, request, flags):
+        if request == _FILENO:
+            return self._raw.fileno()
+        if request == _CLOSE:
+            self.close()
+            return 0
+        return self._poll(flags) if request == _POLL else -1
+
+    def _poll(self, flags):
+        # Only TLS asks here, for the socket below it; select.poll goes by the file descriptor.
+        poll = _select.poll()
+        poll.register(self._raw, flags)
+        ready = poll.poll(0)
+        return ready[0][1] if ready else 0
+
+
+def getaddrinfo(host, port, *_):
+    return [(AF_INET, SOCK_STREAM, IPPROTO_TCP, host, _plain(_packed((host, port))))]
+
+
+def _packed(address):
+    host, port = address
+    host = _world.look_up(host or "0.0.0.0")
+    try:
+        return _native.getaddrinfo(host, port, AF_INET, SOCK_STREAM)[0][-1]
+    except OSError:
+        raise OSError(-2) from None  # the one answer for a name that nobody knows
+
+
+def _plain(raw):
+    family, packed, port = _native.sockaddr(raw)[:3]
+    return _native.inet_ntop(family, packed), port

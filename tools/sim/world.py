@@ -1,0 +1,314 @@
+# The world outside the chip: what hangs on the RJ12 plug, the Wi-Fi around, the name server, the
+# power. The stand-ins look at it and a test turns its knobs; the firmware never imports it.
+
+import json
+import os
+import sys
+from time import sleep, sleep_ms, ticks_diff, ticks_ms
+
+import usocket
+from micropython import const
+
+# ---- The board: which pin is the request line and what drives it ----
+
+_OUT = const(3)
+_OPEN_DRAIN = const(7)
+_RELEASED, _ASSERTED, _GROUNDED = const(0), const(1), const(2)
+
+
+def _read_board():
+    try:
+        with open("board.json") as file:
+            return json.load(file)
+    except OSError:
+        return {}
+
+
+board = _read_board()
+inputs = {board.get("button_pin"): 1}  # GPIO number -> level from outside; 0 = pressed
+pads = {}  # GPIO number -> (mode, pull, output latch), kept by machine.Pin and machine.UART
+flash_pins = set()  # the trap: pins of the flash chip (6 to 11 of an ESP32) given to a UART
+rx_pins = set()  # the pins on which a UART listens
+request_grounded = 0  # how often the request line was driven to ground, which is forbidden
+_state = _RELEASED
+
+
+def _request_state():
+    drive = board.get("request_drive", "tied")
+    if drive == "tied":
+        return _ASSERTED
+    mode, _, latch = pads.get(board["request_pin"], (0, None, 0))
+    if drive == "switch":
+        return _ASSERTED if mode == _OUT and latch == board.get("request_active", 1) else _RELEASED
+    if mode in (_OUT, _OPEN_DRAIN) and not latch:
+        return _GROUNDED
+    # An open drain that is let go is as high-impedance as an input.
+    return _ASSERTED if mode == _OUT else _RELEASED
+
+
+def requested():
+    """Does the meter see the data request?"""
+    return _request_state() == _ASSERTED
+
+
+def line_driven():
+    """Does the meter hold the data line? If not, the pull-up makes it a constant break."""
+    return cable is not None and cable.plugged and requested()
+
+
+def set_pad(number, mode, pull, latch):
+    """A pin changed: tell the meter when that changed the request line."""
+    global _state, request_grounded
+    pads[number] = (mode, pull, latch)
+    state = _request_state()
+    if state == _state:
+        return
+    if state == _GROUNDED:
+        request_grounded += 1
+    if cable is not None and _ASSERTED in (state, _state):
+        cable.request(state == _ASSERTED)
+    _state = state
+
+
+# ---- The cable ----
+
+_RETRY_MS = const(1000)
+
+
+class Cable:
+    """A cable in memory: feed() is the meter's transmitter, requests what the meter saw."""
+
+    def __init__(self):
+        self.plugged = True
+        self.requests = ""
+        self._sent = b""
+
+    def feed(self, data):
+        self._sent += data
+
+    def readinto(self, buf):
+        if not self._sent:
+            return 0
+        n = min(len(buf), len(self._sent))
+        buf[:n] = self._sent[:n]
+        self._sent = self._sent[n:]
+        return n
+
+    def request(self, asserted):
+        self.requests += "1" if asserted else "0"
+
+
+class Plug:
+    """The cable to a simulated meter, at tcp:HOST:PORT or on a pty; tried anew each second.
+
+    Upstream goes an ASCII 1 when the request line becomes asserted, 0 when it is released.
+    """
+
+    def __init__(self, where):
+        self.plugged = False
+        self._where = where
+        self._end = None
+        self._tried_ms = ticks_ms() - _RETRY_MS
+
+    def readinto(self, buf):
+        """How many bytes came, 0 when none."""
+        if not self._open():
+            return 0
+        try:
+            n = self._end.readinto(buf)
+        except OSError:
+            n = 0
+            self.unplug()
+        if n == 0 and self._is_tcp():
+            self.unplug()  # end of file; a pty without bytes also says 0
+        return n or 0
+
+    def request(self, asserted):
+        if self._end is None:
+            self._open()  # which tells the meter
+            return
+        try:
+            self._end.write(b"1" if asserted else b"0")
+        except OSError:
+            self.unplug()
+
+    def unplug(self):
+        if self._end is not None:
+            self._end.close()
+        self._end = None
+        self.plugged = False
+
+    def _is_tcp(self):
+        return self._where.startswith("tcp:")
+
+    def _open(self):
+        if self._end is not None:
+            return True
+        if ticks_diff(ticks_ms(), self._tried_ms) < _RETRY_MS:
+            return False
+        self._tried_ms = ticks_ms()
+        try:
+            self._end = self._open_tcp() if self._is_tcp() else self._open_tty()
+        except OSError:
+            return False
+        self.plugged = True
+        self.request(requested())
+        return self.plugged
+
+    def _open_tcp(self):
+        _, host, port = self._where.split(":")
+        end = usocket.socket()
+        try:
+            end.connect(usocket.getaddrinfo(host, int(port))[0][-1])
+        except OSError:
+            end.close()
+            raise
+        end.setblocking(False)
+        return end
+
+    def _open_tty(self):
+        end = open(self._where, "r+b")  # noqa: SIM115
+        # A raw line whose reads never wait; `stty` because termios here cannot set VMIN.
+        os.system("stty raw -echo min 0 time 0 115200 <'" + self._where + "'")
+        return end
+
+
+cable = Plug(os.getenv("P1_CABLE")) if os.getenv("P1_CABLE") else None
+
+# ---- The Wi-Fi around ----
+
+_NO_AP_FOUND, _WRONG_PASSWORD, _CONNECTING = const(201), const(202), const(1001)
+
+
+class Radio:
+    """The access points in reach and how they treat the dongle. Turn knobs with change()."""
+
+    def __init__(self, networks=None):
+        self.networks = networks  # {ssid: password}; None = any name answers, any password fits
+        self.on_air = True  # False = the access points are gone
+        self.dhcp = True  # False = associated, but no address
+        self.refuse = 0  # else the status with which every station is turned away, e.g. 203
+        self.rssi = -60
+        self.join_ms = 1100  # connect and DHCP; 1.1 s on the chip
+        self.scan_ms = 2500
+        self.hostname = None  # the name under which the station came up
+        self.changed_ms = ticks_ms()
+
+    def change(self, **knobs):
+        for name, value in knobs.items():
+            setattr(self, name, value)
+        self.changed_ms = ticks_ms()
+
+    def fault(self, ssid, key):
+        """The status in which joining ends, 0 when it succeeds."""
+        if not self.on_air or (self.networks is not None and ssid not in self.networks):
+            return _NO_AP_FOUND
+        if self.refuse:
+            return self.refuse
+        if self.networks is not None and self.networks[ssid] != (key or ""):
+            return _WRONG_PASSWORD
+        return 0 if self.dhcp else _CONNECTING
+
+
+radio = Radio(json.loads(os.getenv("P1_WIFI")) if os.getenv("P1_WIFI") else None)
+interfaces = []  # the WLAN objects in use, set by network
+
+# ---- Names and sockets ----
+
+names = {}  # host name -> address, before the laptop's own resolver is asked
+dns_up = True  # False = the name server does not answer
+dns_ms = 0  # how long a look-up of a name blocks; lwIP needs 14 s to give up on two dead servers
+sockets = 0  # how many are open, counted by socket
+
+
+def offline():
+    """Is there an interface, and none that has an address? Without network nobody minds."""
+    return bool(interfaces) and not any(wlan._has_address() for wlan in interfaces)
+
+
+def look_up(host):
+    """The address or name that the laptop shall resolve in the place of `host`."""
+    if host.replace(".", "").isdigit():
+        return host
+    sleep_ms(dns_ms)
+    if offline() or not dns_up:
+        raise OSError(-202)  # what lwIP says: EAI_FAIL
+    return names.get(host, host)
+
+
+# ---- Power, reset, watchdog ----
+
+RESET_EXIT = 75  # the exit code of a program that reset its chip: start it again
+
+idf_heap = [(113840, 97280, 94208, 92160)]  # total, free, largest block, least ever free
+
+# RTC RAM survives a reset and not a power cut, so the file named by P1_RTC has content only
+# between a reset and the next start. It stays open: the watchdog may not allocate.
+_rtc = [None, b""]  # the file, the content of RTC memory
+rtc_set = None  # what RTC().datetime() was set to
+
+
+def _power_up():
+    path = os.getenv("P1_RTC")
+    if not path:
+        return 1
+    try:
+        with open(path, "rb") as file:
+            kept = file.read()
+    except OSError:
+        kept = b""
+    _rtc[0] = open(path, "wb")  # noqa: SIM115
+    _rtc[1] = kept[1:]
+    return kept[0] if kept else 1
+
+
+reset_cause = _power_up()
+
+
+def rtc_memory(data=None):
+    if data is None:
+        return _rtc[1]
+    _rtc[1] = bytes(data)
+
+
+def _reset(cause):
+    _keep(_rtc, bytes((cause,)))
+    sys.exit(RESET_EXIT)
+
+
+def _keep(rtc, cause):
+    if rtc[0] is not None:
+        rtc[0].write(cause)
+        rtc[0].write(rtc[1])
+
+
+reset_hook = _reset  # called with the cause by machine.reset() and soft_reset()
+
+_dog = [0, 0]  # timeout in ms, time of the last feeding
+# The shell's parent is this very process. SIGALRM ends it wherever it hangs, in viper code too.
+_BITE = "echo 'task_wdt: the watchdog was not fed' >&2; kill -ALRM $PPID"
+
+
+def watch(timeout_ms):
+    """Start the watchdog, or change its timeout: nothing stops it."""
+    sleeping = not _dog[0]
+    _dog[1] = ticks_ms()
+    _dog[0] = timeout_ms
+    if sleeping:
+        import _thread
+
+        _thread.start_new_thread(_guard, (_dog, _rtc, _keep, os.system, sleep, ticks_ms))
+
+
+def feed():
+    _dog[1] = ticks_ms()
+
+
+def _guard(dog, rtc, keep, system, sleep, ticks_ms):
+    # The unix port has no GIL. All this thread touches are its own locals and two lists that never
+    # grow, and it allocates nothing, so it neither sees a dictionary in the middle of a rehash nor
+    # fails on a heap that the firmware has filled.
+    while ticks_ms() - dog[1] < dog[0]:
+        sleep(0.02)
+    keep(rtc, b"\x03")
+    system(_BITE)
