@@ -16,8 +16,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import paho.mqtt.client as paho
-import rig
 from rich.console import Console
+
+import rig
 
 _READY_WITHIN_S = 60
 _console = Console(highlight=False, soft_wrap=True)

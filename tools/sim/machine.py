@@ -5,11 +5,12 @@ import time as _time
 from binascii import unhexlify as _unhexlify
 from io import IOBase as _IOBase
 
-import world as _world
 from micropython import const as _const
 from micropython import schedule as _schedule
 from umachine import PinBase as _PinBase
 from umachine import Signal, idle  # noqa: F401
+
+import world as _world
 
 PWRON_RESET = 1
 HARD_RESET = 2

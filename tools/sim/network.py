@@ -7,8 +7,9 @@ from time import sleep_ms as _sleep_ms
 from time import ticks_diff as _ticks_diff
 from time import ticks_ms as _ticks_ms
 
-import world as _world
 from micropython import const as _const
+
+import world as _world
 
 STA_IF = 0
 AP_IF = 1

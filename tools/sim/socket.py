@@ -6,7 +6,6 @@ import select as _select
 from io import IOBase as _IOBase
 
 import usocket as _native
-import world as _world
 from micropython import const as _const
 from usocket import (  # noqa: F401
     AF_INET,
@@ -18,6 +17,8 @@ from usocket import (  # noqa: F401
     SOCK_STREAM,
     SOL_SOCKET,
 )
+
+import world as _world
 
 IPPROTO_IP = 0
 IPPROTO_TCP = 6

@@ -106,7 +106,7 @@ def _write_numbers(page, reading) -> int:
     table = ptr8(obis.TABLE)
     key_at = ptr16(obis.KEY_AT)
     key_length = ptr8(obis.KEY_LENGTH)
-    rows = len(obis.ROW_UNIT)
+    rows = int(len(obis.ROW_UNIT))
     row = 0
     while row < rows:
         places = decimals[row]
