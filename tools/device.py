@@ -1,0 +1,142 @@
+"""A dongle on a serial port.
+
+    python tools/device.py flash     --board esp32c3 --port PORT    MicroPython itself
+    python tools/device.py deploy    --board esp32c3 --port PORT    the firmware, compiled
+    python tools/device.py configure --port PORT                    Wi-Fi and MQTT
+    python tools/device.py monitor   --port PORT                    what it prints
+
+Each takes --dry-run: it prints what it would do, in order, and needs no board for that.
+"""
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from mpremote.transport import TransportError
+from rich.console import Console
+from rich.progress import Progress
+
+import boards
+from boards import BoardError
+from build import ROOT, BuildError, build_board
+from install import InstallError, configure, deploy, flash, port
+
+_DOWNLOADS = ROOT / "build" / "micropython"
+_console = Console(highlight=False)
+
+
+def say(line: str) -> None:
+    _console.print(line, markup=False, soft_wrap=True)
+
+
+def run_flash(args: argparse.Namespace) -> None:
+    board = boards.load(args.board)
+    image = args.firmware or flash.downloaded(board, args.micropython, _DOWNLOADS)
+    if args.dry_run:
+        if not args.firmware:
+            say(shlex.join(flash.download_command(board, args.micropython, _DOWNLOADS)))
+        say(shlex.join(flash.write_command(board, args.port or "PORT", image, args.baud)))
+        return
+    port.check(args.port)
+    if not args.firmware:
+        flash.download(board, args.micropython, _DOWNLOADS)
+    flash.flash(board, args.port, image, args.baud)
+    say(f"MicroPython is on the {board.title}. Next: deploy")
+
+
+def run_deploy(args: argparse.Namespace) -> None:
+    target, manifest = build_board(args.board)
+    say(f"firmware {manifest['version']} for {manifest['board']} ({manifest['arch']})")
+    if args.dry_run:
+        say("on an empty board; on any other only what differs, and what is stale goes:")
+        for step in deploy.plan(deploy.wanted_files(target), {}):
+            size = manifest["files"].get(step.path, {}).get("size")
+            say(f"{step}  {size} bytes" if size is not None else f"{step}")
+        say("reset")
+        return
+    with port.raw_repl(args.port) as board, Progress(console=_console) as progress:
+        steps = deploy.deploy(board, target, progress)
+    copied = sum(step.verb == "copy" for step in steps)
+    say(f"{copied} of {len(manifest['files'])} files copied. The board starts anew")
+
+
+def run_configure(args: argparse.Namespace) -> None:
+    changed = configure.changes(vars(args))
+    if args.dry_run:
+        configure.check(changed)
+        say(f"read     {configure.CONFIG}" + (", to replace it" if args.new else ""))
+        say(f"merge    {json.dumps(configure.redacted(changed))}")
+        say("ask      for what is missing\ncheck    as the firmware would")
+        say(f"write    {configure.CONFIG}\nreset")
+        return
+    with port.raw_repl(args.port) as board:
+        config = configure.merge({} if args.new else configure.read(board), changed)
+        if sys.stdin.isatty():
+            config = configure.merge(config, configure.ask(config))
+        configure.check(config)
+        configure.write(board, config)
+    say(json.dumps(configure.redacted(config), indent=1))
+    say("written. The board starts anew")
+
+
+def run_monitor(args: argparse.Namespace) -> None:
+    mpremote = [sys.executable, "-m", "mpremote", "connect", args.port or "PORT", "resume", "repl"]
+    if args.dry_run:
+        return say(shlex.join(mpremote))
+    port.check(args.port)
+    say("Ctrl-] leaves and lets the dongle run; Ctrl-C stops it, Ctrl-D starts it again")
+    subprocess.run(mpremote)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name, run, about, takes_board=True):
+        sub = commands.add_parser(name, help=about)
+        sub.set_defaults(run=run)
+        sub.add_argument("--port", default="", help="serial port of the board")
+        sub.add_argument("--dry-run", action="store_true", help="only print what would be done")
+        if takes_board:
+            sub.add_argument("--board", default="", help=", ".join(boards.names()))
+        return sub
+
+    sub = command("flash", run_flash, "erase the board, put MicroPython on it")
+    sub.add_argument("--firmware", type=Path, help="MicroPython's .bin; else it is downloaded")
+    sub.add_argument("--micropython", default=flash.matching_version(), help="version to download")
+    sub.add_argument("--baud", type=int, default=460800, help="while writing; less on a bad cable")
+    command("deploy", run_deploy, "compile the firmware and bring the board up to it")
+    sub = command(
+        "configure", run_configure, "set Wi-Fi and MQTT; asks for what is missing", False
+    )
+    sub.add_argument("--new", action="store_true", help="forget the board's present config")
+    for setting in configure.SETTINGS:
+        sub.add_argument(
+            setting.option, dest=setting.option, type=setting.type, help=setting.about, metavar=""
+        )
+    command("monitor", run_monitor, "show what the board prints", False)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = _parser().parse_args(arguments)
+    try:
+        args.run(args)
+    except (BoardError, BuildError, InstallError) as error:
+        print(error, file=sys.stderr)
+    except (TransportError, OSError) as error:  # a serial port's errors are OSErrors
+        print(f"stopped half-way: {error}\nRunning it again completes it.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+    else:
+        return 0
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

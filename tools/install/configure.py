@@ -1,0 +1,114 @@
+"""The board's config.json: what the owner sets, merged into what is there."""
+
+import importlib
+import json
+import sys
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpremote.transport_serial import SerialTransport
+from rich.prompt import Prompt
+
+from install import InstallError
+from install.deploy import put
+
+CONFIG = "config.json"
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One option of the command, and where its value is in config.json."""
+
+    option: str
+    section: str
+    key: str
+    about: str
+    type: type = str
+    asked: bool = False  # for when it is neither given nor on the board
+
+
+SETTINGS = (
+    Setting("--ssid", "wifi", "ssid", "Wi-Fi name", asked=True),
+    Setting("--password", "wifi", "password", "Wi-Fi password", asked=True),
+    Setting("--hostname", "wifi", "hostname", "name of the dongle on the network"),
+    Setting("--mqtt-host", "mqtt", "host", "MQTT broker, name or address", asked=True),
+    Setting("--mqtt-port", "mqtt", "port", "MQTT port", type=int),
+    Setting("--mqtt-user", "mqtt", "user", "MQTT user", asked=True),
+    Setting("--mqtt-password", "mqtt", "password", "MQTT password", asked=True),
+    Setting("--prefix", "mqtt", "prefix", "first part of the MQTT topics"),
+)
+
+
+def changes(values: dict) -> dict:
+    """`values` (by option; None = not given) in the shape of config.json."""
+    config: dict = {}
+    for setting in SETTINGS:
+        if values.get(setting.option) is not None:
+            config.setdefault(setting.section, {})[setting.key] = values[setting.option]
+    return config
+
+
+def merge(existing: dict, changed: dict) -> dict:
+    """`existing` with `changed` in it; neither is altered."""
+    merged = deepcopy(existing)
+    for section, values in changed.items():
+        merged[section] = {**merged.get(section, {}), **values}
+    if "password" not in changed.get("wifi", {}) and _ssid(merged) != _ssid(existing):
+        merged["wifi"].pop("password", None)  # it was the other network's
+    return merged
+
+
+def _ssid(config: dict) -> str | None:
+    return config.get("wifi", {}).get("ssid")
+
+
+def ask(config: dict) -> dict:
+    """Asks for what `config` lacks, as changes. An empty answer leaves it out."""
+    values = {}
+    for setting in SETTINGS:
+        # No broker, no user: each question only when it means something.
+        section = config.get(setting.section, {}) | changes(values).get(setting.section, {})
+        depends = setting.key in ("user", "password")
+        if setting.asked and setting.key not in section and (section or not depends):
+            secret = setting.key == "password"
+            question = f"{setting.about} (Enter: none)"
+            values[setting.option] = Prompt.ask(question, password=secret, default="") or None
+    return changes(values)
+
+
+def redacted(config: object, key: str = "") -> object:
+    """`config` with *** for whatever is secret."""
+    if isinstance(config, dict):
+        return {name: redacted(value, name) for name, value in config.items()}
+    secret = any(word in key.lower() for word in ("password", "secret", "token", "key"))
+    return "***" if secret and config else config
+
+
+def check(config: dict) -> None:
+    """Raises InstallError with the problems that the firmware itself would find in `config`."""
+    for folder in ("tools/cpython", "firmware"):
+        if (path := str(_ROOT / folder)) not in sys.path:
+            sys.path.append(path)
+    _, problems = importlib.import_module("dongle.config").validate(config)
+    if problems:
+        raise InstallError("\n".join([*problems, "Nothing is written."]))
+
+
+def read(transport: SerialTransport) -> dict:
+    """The board's config, empty when it has none. Raises InstallError when it is not JSON."""
+    try:
+        text = transport.fs_readfile(CONFIG).decode()
+    except FileNotFoundError:
+        return {}
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InstallError(
+            f"the board's {CONFIG} is not JSON: {error}. --new replaces it"
+        ) from None
+
+
+def write(transport: SerialTransport, config: dict) -> None:
+    put(transport, CONFIG, (json.dumps(config, indent=1) + "\n").encode())

@@ -1,0 +1,107 @@
+"""The serial port: opening it, talking to MicroPython behind it, saying why that fails."""
+
+import contextlib
+import errno
+import io
+from collections.abc import Iterator
+
+import serial
+from mpremote.transport import TransportError
+from mpremote.transport_serial import SerialTransport
+from serial.tools import list_ports
+
+from install import InstallError
+
+_READ_TIMEOUT_S = 10  # else a board that is pulled out in mid-word holds us for ever
+_ENTER_TIMEOUT_S = 5
+_ENTER_TRIES = 3  # opening the port resets some boards, and a Ctrl-C while they start is lost
+
+
+def check(port: str) -> None:
+    """Raises InstallError when `port` does not open."""
+    if reason := explain(port):
+        raise InstallError(reason)
+
+
+def explain(port: str) -> str | None:
+    """Why `port` cannot be opened, and what helps. None when it opens."""
+    if not port:
+        return f"which port? PORT= takes one of these:\n{found()}"
+    try:
+        serial.serial_for_url(port, exclusive=True).close()
+    except serial.SerialException as error:
+        return _reason(port, error)
+    return None
+
+
+def _reason(port: str, error: serial.SerialException) -> str:
+    if error.errno == errno.ENOENT or "FileNotFoundError" in str(error):
+        return f"there is no port {port}. Is the cable a data cable? The ports here:\n{found()}"
+    if error.errno == errno.EACCES:
+        return (
+            f"{port}: not permitted. On Linux the group `dialout` (on some `uucp`) may use serial "
+            "ports:\n  sudo usermod -a -G dialout $USER   and log in again"
+        )
+    # Windows says "PermissionError" to a port that somebody else has open.
+    if error.errno in (errno.EBUSY, errno.EAGAIN) or "PermissionError" in str(error):
+        return f"{port} is in use: close the monitor, IDE or other program that has it open"
+    return f"{port} cannot be opened: {error}"
+
+
+def found() -> str:
+    """The serial ports of this machine, one a line."""
+    ports = sorted(list_ports.comports())
+    return "\n".join(f"  {port.device}  {port.description}" for port in ports) or "  (none)"
+
+
+@contextlib.contextmanager
+def raw_repl(port: str) -> Iterator[SerialTransport]:
+    """mpremote's transport in the raw REPL after a soft reset: main.py stopped, the heap clean.
+    The board starts anew at the end, also after an error: a dongle that was stopped has to run
+    again. Raises InstallError when the port does not open or no MicroPython answers."""
+    try:
+        transport = SerialTransport(port, timeout=_READ_TIMEOUT_S)
+    except TransportError as error:
+        raise InstallError(explain(port) or str(error)) from None
+    with contextlib.closing(transport):
+        _enter(transport)
+        _hold_watchdog(transport)
+        try:
+            yield transport
+        finally:
+            # When the board is gone, the error that told us so is the one to show.
+            with contextlib.suppress(TransportError, OSError):
+                _reset(transport)
+
+
+def _enter(transport: SerialTransport) -> None:
+    for _ in range(_ENTER_TRIES):
+        with contextlib.suppress(TransportError), _quiet():
+            return transport.enter_raw_repl(timeout_overall=_ENTER_TIMEOUT_S)
+    raise InstallError(
+        f"no MicroPython answers at {transport.device_name}. A bare board: `make flash` first. "
+        "A board that has it: press its reset button and try again"
+    )
+
+
+def _quiet() -> contextlib.redirect_stdout:
+    """mpremote prints what it did not expect: of a bare board, its boot loader's whole log."""
+    return contextlib.redirect_stdout(io.StringIO())
+
+
+def _hold_watchdog(transport: SerialTransport) -> None:
+    """The firmware's watchdog survives Ctrl-C and soft resets and would end us after a minute.
+    A second WDT changes its timeout (micropython.md §1.3): ten minutes, until our reset."""
+    transport.exec(
+        "try:\n"
+        " from machine import WDT\n"
+        " WDT(timeout=600000)\n"
+        "except ImportError: pass"  # a port without a watchdog
+    )
+
+
+def _reset(transport: SerialTransport) -> None:
+    """Starts the board anew, as its reset button does."""
+    with _quiet():
+        transport.enter_raw_repl(soft_reset=False)  # from whatever we were interrupted in
+    transport.exec_raw_no_follow("import machine, time\ntime.sleep_ms(100)\nmachine.reset()")
