@@ -1,0 +1,119 @@
+"""What the tests of the simulated meter share."""
+
+import asyncio
+import os
+import re
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from fastcrc import crc16
+
+from meter.household import Household
+from meter.line import PtyLine, TcpLine
+from meter.telegram import Meter
+from meter.transmitter import Transmitter
+
+BRUSSELS = ZoneInfo("Europe/Brussels")
+SUMMER_EVENING = datetime(2026, 6, 12, 18, 31, 12)
+PROGRAM = Path(__file__).resolve().parent.parent / "tools" / "meter"
+
+
+def crc_is_right(telegram: bytes) -> bool:
+    match = re.fullmatch(rb"(/[^/]*!)([0-9A-F]{4})\r\n", telegram, re.DOTALL)
+    return bool(match) and crc16.arc(match[1]) == int(match[2], 16)
+
+
+def line_of(telegram: bytes, obis: str) -> str:
+    """What stands behind an OBIS code."""
+    return re.search(rf"^{re.escape(obis)}(\(.*\))\r$", telegram.decode(), re.MULTILINE)[1]
+
+
+def steps(household: Household, seconds: int):
+    for _ in range(seconds):
+        household.step()
+
+
+class Reader:
+    """The other end of the wire."""
+
+    @classmethod
+    async def open(cls, address: str) -> "Reader":
+        self = cls()
+        kind, _, rest = address.partition(":")
+        self._fd = None
+        if kind == "tcp":
+            host, _, port = rest.rpartition(":")
+            self.bytes, self._writer = await asyncio.open_connection(host, int(port))
+        else:
+            self._fd = os.open(address, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+            self.bytes = asyncio.StreamReader()
+            asyncio.get_running_loop().add_reader(self._fd, self._readable)
+        return self
+
+    def _readable(self):
+        self.bytes.feed_data(os.read(self._fd, 4096))
+
+    def request(self, data: bytes):
+        if self._fd is None:
+            self._writer.write(data)
+        else:
+            os.write(self._fd, data)
+
+    async def telegram(self) -> bytes:
+        telegram = await self.bytes.readuntil(b"!")
+        return telegram + await self.bytes.readexactly(6)
+
+    async def within(self, seconds: float) -> bytes:
+        """Everything that comes in this time."""
+        data = b""
+        try:
+            async with asyncio.timeout(seconds):
+                while chunk := await self.bytes.read(4096):
+                    data += chunk
+        except TimeoutError:
+            pass
+        return data
+
+    def pause(self):
+        if self._fd is None:
+            self._writer.transport.pause_reading()
+        else:
+            asyncio.get_running_loop().remove_reader(self._fd)
+
+    def close(self):
+        if self._fd is None:
+            self._writer.close()
+        else:
+            asyncio.get_running_loop().remove_reader(self._fd)
+            os.close(self._fd)
+
+
+@asynccontextmanager
+async def at_work(line, source=None, **options):
+    source = source or Meter(Household(SUMMER_EVENING))
+    async with line:
+        meter = Transmitter(source, line, **options)
+        task = asyncio.create_task(meter.run())
+        try:
+            yield meter
+        finally:
+            task.cancel()
+
+
+@asynccontextmanager
+async def plugged_in(line):
+    reader = await Reader.open(line.address)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def clock_of(telegram: bytes) -> datetime:
+    return datetime.strptime(line_of(telegram, "0-0:1.0.0")[1:13], "%y%m%d%H%M%S")
+
+
+LINES = pytest.mark.parametrize("kind", [TcpLine, PtyLine])
