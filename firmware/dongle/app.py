@@ -3,9 +3,10 @@
 import asyncio
 import gc
 import time
-from binascii import hexlify
+from binascii import hexlify, unhexlify
 
 import machine
+from p1 import country
 from p1.framer import Framer
 
 from . import config as config_file
@@ -37,11 +38,13 @@ class App:
         config, self.health.problems = config_file.load()
         self.id = hexlify(machine.unique_id()).decode()
         self.latest = Latest(config["meter"]["country"])
-        self.framer = Framer(self.latest.take)
+        profile = country.PROFILES[config["meter"]["country"]]
+        self.framer = Framer(self.latest.take, profile.has_crc)
+        self.cipher = self._cipher(config["meter"])
         self.longest_turn_ms = 0
         self._config = config
         # The port first: its ring is taken from memory that Wi-Fi wants too.
-        self.port = self._port()
+        self.port = self._port(profile.line)
         wifi = config["wifi"]
         hostname = wifi["hostname"] or "p1meter-" + self.id[-6:]
         self.wifi = Wifi(wifi["ssid"], wifi["password"], hostname, self.health)
@@ -52,9 +55,21 @@ class App:
         for problem in self.health.problems:
             self.health.say("config: " + problem)
 
-    def _port(self):
+    def _cipher(self, settings):
+        if not settings["key"]:
+            return None
+        from p1.cipher import DEFAULT_AUTHENTICATION_KEY, Cipher
+
+        second = settings["authentication_key"]
+        return Cipher(
+            unhexlify(settings["key"]),
+            unhexlify(second) if second else DEFAULT_AUTHENTICATION_KEY,
+            self.framer.feed,
+        )
+
+    def _port(self, line):
         try:
-            return Port(config_file.load_board(), self.health)
+            return Port(config_file.load_board(), line, self.health)
         except (OSError, ValueError, KeyError) as error:
             # Without a port the rest still comes up and says so.
             self.health.problems.append(
@@ -85,8 +100,9 @@ class App:
             "http": lambda: self.server.run(self._config["http"]["port"]),
         }
         if self.port:
-            tasks["port"] = lambda: self.port.read(self.framer)
-            tasks["rearm"] = lambda: self.port.rearm(self.framer)
+            sink = self.cipher or self.framer
+            tasks["port"] = lambda: self.port.read(sink)
+            tasks["rearm"] = lambda: self.port.rearm(sink, self.framer)
         if self.mqtt:
             tasks["mqtt"] = self.mqtt.run
         if self._config["tcp"]["port"]:
@@ -163,6 +179,12 @@ class App:
             "task_failures": self.health.failures,
             "config_problems": self.health.problems,
         }
+        if self.cipher:
+            report["frames"] = {
+                "good": self.cipher.good,
+                "bad": self.cipher.bad,
+                "overflow": self.cipher.overflow,
+            }
         if reason:
             report["reason"] = reason
         if age_ms is not None:
@@ -174,6 +196,8 @@ class App:
     def _silence(self):
         """Why there is no reading, in words that help."""
         framer = self.framer
+        if self.cipher and self.cipher.bad and not self.cipher.good:
+            return "encrypted telegrams arrive, but meter.key does not open them"
         if framer.crc + framer.overflow + framer.framing:
             return (
                 "telegrams arrive damaged: check the pull-up on the data line and the cable; "

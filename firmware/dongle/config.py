@@ -6,6 +6,9 @@
 
 import json
 import os
+from binascii import unhexlify
+
+from p1 import country
 
 CONFIG_PATH = "config.json"
 BOARD_PATH = "board.json"
@@ -49,6 +52,19 @@ class _Choice:
         return value in self.choices
 
 
+class _Key:
+    default = ""
+    expected = "32 hexadecimal digits"
+
+    def accepts(self, value):
+        if value == "":
+            return True
+        try:
+            return isinstance(value, str) and len(value) == 32 and len(unhexlify(value)) == 16
+        except ValueError:
+            return False
+
+
 class _Topic(_Text):
     def __init__(self, default):
         super().__init__(default, 64, 1)
@@ -63,6 +79,9 @@ class _Topic(_Text):
             and value[-1] != "/"
         )
 
+
+# Keys whose values are not for anybody to read.
+_SECRETS = ("password", "key", "authentication_key")
 
 # Every key there is, by section.
 FIELDS = {
@@ -81,7 +100,11 @@ FIELDS = {
     },
     "http": {"port": _Whole(80, 1, 65535)},
     "tcp": {"port": _Whole(1502, 0, 65535)},  # raw telegrams; 0: off
-    "meter": {"country": _Choice("BE", "BE", "NL")},
+    "meter": {
+        "country": _Choice(country.AUTO, *sorted(country.PROFILES)),
+        "key": _Key(),  # of an encrypted meter (LU, AT), from its operator
+        "authentication_key": _Key(),  # where the operator gives a second one
+    },
     "system": {"watchdog": _Switch(True)},  # off for work at the REPL
 }
 
@@ -105,7 +128,7 @@ def validate(raw):
             value = given.get(key, field.default)
             if not field.accepts(value):
                 # The value of a secret is not for the log.
-                got = "something else" if key == "password" else _shown(value)
+                got = "something else" if key in _SECRETS else _shown(value)
                 problems.append(f"{section}.{key}: expected {field.expected}, got {got}")
                 value = field.default
             config[section][key] = value

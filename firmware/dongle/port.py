@@ -4,7 +4,6 @@ import asyncio
 
 from machine import UART, Pin
 
-_BAUD = 115200
 _RING = 8192  # 5 s of telegrams, for when the loop is busy; the driver's default holds 22 ms
 _CHUNK = 256
 _SILENT_MS = 15_000  # meters send every 1 or 10 s
@@ -42,9 +41,10 @@ class Request:
 class Port:
     """Reads the meter for ever and feeds the framer."""
 
-    def __init__(self, board, health):
-        """board: the profile. The UART's ring is taken from memory that Wi-Fi wants too, so a
-        Port is made before Wi-Fi starts."""
+    def __init__(self, board, line, health):
+        """board: the board's profile; line: (baud, data bits, parity) of the country's. The
+        UART's ring is taken from memory that Wi-Fi wants too, so a Port is made before that."""
+        baud, bits, parity = line
         self._health = health
         self._request = Request(
             board["request_drive"], board.get("request_pin"), board.get("request_active", 1)
@@ -52,7 +52,9 @@ class Port:
         self._chunk = bytearray(_CHUNK)
         self._uart = UART(
             board["uart"],
-            _BAUD,
+            baud,
+            bits=bits,
+            parity=parity,
             rx=board["rx_pin"],
             tx=board["tx_pin"],
             rxbuf=_RING,
@@ -60,8 +62,8 @@ class Port:
         )
         self.rearmed = 0  # how often a silent meter was asked anew
 
-    async def read(self, framer):
-        """The reading task."""
+    async def read(self, sink):
+        """The reading task; sink.feed(buffer, size) gets all that comes."""
         self._request.request()
         stream = asyncio.StreamReader(self._uart)
         try:
@@ -69,11 +71,11 @@ class Port:
                 size = await stream.readinto(self._chunk)
                 self._health.beat("port")
                 if size:
-                    framer.feed(self._chunk, size)
+                    sink.feed(self._chunk, size)
         finally:
             self._request.release()
 
-    async def rearm(self, framer):
+    async def rearm(self, sink, framer):
         """Asks a meter that has fallen silent anew, every 15 s, for as long as it takes."""
         good = framer.good
         quiet_since = self._health.uptime_ms()
@@ -89,7 +91,7 @@ class Port:
             elif now - quiet_since > _SILENT_MS:
                 self._request.release()
                 await asyncio.sleep_ms(_RELEASE_MS)
-                framer.reset()
+                sink.reset()
                 self._request.request()
                 self.rearmed += 1
                 quiet_since = self._health.uptime_ms()

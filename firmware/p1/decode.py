@@ -3,13 +3,14 @@
 #
 # A line that cannot be used costs only itself: it is left out and counted.
 
-from . import obis, text, timestamp
+from . import country, obis, text, timestamp
 from .scan import scan
 
 _CLOCK = obis.row("timestamp")
 _PEAK = obis.row("monthly_power_peak")
 _HISTORY = obis.row("power_peak_history")
 _FAILURES = obis.row("power_failures")
+_DUTCH_VERSION = obis.ROWS_OF["version"][1]
 
 _CODINGS = (("hex", text.of_id), ("version", text.of_version), ("message", text.of_message))
 
@@ -41,6 +42,8 @@ def decode(telegram, size, reading):
     lines = telegram.find(b"\n", 0, size) + 1
     reading.model = text.latin(telegram[1:header_end]) if header_end > 1 else None
     reading.rejected = scan(reading, lines, size)
+    if reading.country_code == country.AUTO:
+        reading.profile = country.of_telegram(telegram, reading.has(_DUTCH_VERSION))
     _texts(reading)
     _clock(reading)
     _peak(reading)
@@ -170,6 +173,10 @@ def _history(reading):
         reading.rejected += 1
         return
     telegram = reading.telegram
+    if groups and (len(groups) < 3 or telegram.find(b":", *groups[1]) < 0):
+        # Hungarian and Swiss meters print something else under this code.
+        reading.add_unknown(telegram.rfind(b"\n", 0, groups[0][0]) + 1)
+        return
     for at in range(3, len(groups) - 2, 3):
         closing, peak_stamp, value = groups[at : at + 3]
         power = _power(telegram, *value)
@@ -252,7 +259,7 @@ def _capture(reading, submeter, groups):
     submeter.mantissa, submeter.decimals = number[:2]
     if stamped:
         submeter.stamp_at = stamp_at
-        submeter.epoch = timestamp.epoch(telegram, stamp_at)
+        submeter.epoch = timestamp.epoch(telegram, stamp_at, reading.profile.winter_h)
 
 
 def _is_never(telegram, at):

@@ -63,8 +63,10 @@ class Framer:
     framing (cut short, or no CRC behind the "!").
     """
 
-    def __init__(self, deliver, capacity=CAPACITY):
+    def __init__(self, deliver, has_crc=True, capacity=CAPACITY):
+        """has_crc: False for the old meters (DSMR 2 and 3) that send a bare "!"."""
         self._deliver = deliver
+        self._has_crc = has_crc
         self._capacity = capacity
         # Three buffers change places instead of being copied.
         self._filling = bytearray(capacity)
@@ -122,6 +124,9 @@ class Framer:
             at = self._append(chunk, at, mark + 1)
             if self._state == _INSIDE and self._filling[self._size - 2] == _LF:
                 self._state = _TRAILER
+                if not self._has_crc:
+                    self._printed = self._register
+                    self._finish()
             return at
         if end > at:
             self._append(chunk, at, end)

@@ -2,10 +2,11 @@
 #
 # A row: the code, the key it has in the Reading (shared names and units: the key ends in its
 # unit), and what stands in the brackets. "-" instead of a code: derived, never sent. "n": the
-# M-Bus channel, 1 to 4. Where a key stands twice, the first row that the telegram has wins.
+# M-Bus channel, 1 to 4. Where a key stands twice, the first row that the telegram has wins; where
+# a code of a number does, the printed unit decides. 1-1 means the same as 1-0 (Swiss meters).
 # The order of the rows is the order in which a Reading is written.
 #
-# A unit (kWh, W, V ...): one number, converted into that unit.   int: one number without unit.
+# A unit (kWh, W, V ...): one number, converted into that unit.   int: a number without unit.
 # hex, version, message: texts, see text.py.   time: a stamp.   peak: a stamp and a power.
 # history, failures: lists.   type ... capture: the lines of one sub-meter, gathered by decode.py;
 # what it counts shows in the unit of its capture.
@@ -22,6 +23,10 @@ TABLE = b"""
 1-3:0.2.8    protocol_version             version
 0-0:96.13.0  message_text                 message
 0-0:96.13.1  message_code                 message
+0-0:96.13.2  message_text_2               message
+0-0:96.13.3  message_text_3               message
+0-0:96.13.4  message_text_4               message
+0-0:96.13.5  message_text_5               message
 1-0:1.6.0    monthly_power_peak           peak
 0-0:98.1.0   power_peak_history           history
 1-0:99.97.0  power_failures               failures
@@ -46,6 +51,17 @@ TABLE = b"""
 1-0:2.8.3    energy_export_t3_kwh         kWh
 1-0:2.8.4    energy_export_t4_kwh         kWh
 1-0:2.8.5    energy_export_t5_kwh         kWh
+1-0:15.8.0   energy_absolute_kwh          kWh
+1-0:3.8.0    reactive_import_kvarh        kvarh
+1-0:3.8.1    reactive_import_t1_kvarh     kvarh
+1-0:3.8.2    reactive_import_t2_kvarh     kvarh
+1-0:4.8.0    reactive_export_kvarh        kvarh
+1-0:4.8.1    reactive_export_t1_kvarh     kvarh
+1-0:4.8.2    reactive_export_t2_kvarh     kvarh
+1-0:5.8.0    reactive_q1_kvarh            kvarh
+1-0:6.8.0    reactive_q2_kvarh            kvarh
+1-0:7.8.0    reactive_q3_kvarh            kvarh
+1-0:8.8.0    reactive_q4_kvarh            kvarh
 -            power_w                      W
 1-0:1.7.0    power_import_w               W
 1-0:2.7.0    power_export_w               W
@@ -58,6 +74,25 @@ TABLE = b"""
 1-0:22.7.0   power_export_l1_w            W
 1-0:42.7.0   power_export_l2_w            W
 1-0:62.7.0   power_export_l3_w            W
+1-0:3.7.0    reactive_import_var          var
+1-0:4.7.0    reactive_export_var          var
+1-0:5.7.0    reactive_q1_var              var
+1-0:6.7.0    reactive_q2_var              var
+1-0:7.7.0    reactive_q3_var              var
+1-0:8.7.0    reactive_q4_var              var
+1-0:23.7.0   reactive_import_l1_var       var
+1-0:43.7.0   reactive_import_l2_var       var
+1-0:63.7.0   reactive_import_l3_var       var
+1-0:24.7.0   reactive_export_l1_var       var
+1-0:44.7.0   reactive_export_l2_var       var
+1-0:64.7.0   reactive_export_l3_var       var
+1-0:9.7.0    apparent_import_va           VA
+1-0:10.7.0   apparent_export_va           VA
+1-0:13.7.0   power_factor                 int
+1-0:33.7.0   power_factor_l1              int
+1-0:53.7.0   power_factor_l2              int
+1-0:73.7.0   power_factor_l3              int
+1-0:14.7.0   frequency_hz                 Hz
 1-0:32.7.0   voltage_l1_v                 V
 1-0:52.7.0   voltage_l2_v                 V
 1-0:72.7.0   voltage_l3_v                 V
@@ -79,7 +114,11 @@ TABLE = b"""
 0-3:96.3.10  relay_3_state                int
 0-4:96.3.10  relay_4_state                int
 0-0:17.0.0   limiter_threshold_w          W
+0-0:17.0.0   limiter_threshold_va         VA
+0-0:17.0.0   limiter_threshold_a          A
 1-0:31.4.0   fuse_threshold_a             A
+1-0:51.4.0   fuse_threshold_l2_a          A
+1-0:71.4.0   fuse_threshold_l3_a          A
 1-0:94.32.1  grid_voltage_v               int
 """
 
@@ -92,6 +131,10 @@ _UNITS = (
     ("W", ((b"kW", 3), (b"W", 0))),
     ("V", ((b"V", 0), (b"kV", 3))),
     ("A", ((b"A", 0), (b"kA", 3))),
+    ("kvarh", ((b"kvarh", 0), (b"kVArh", 0), (b"varh", -3), (b"VArh", -3))),
+    ("var", ((b"kvar", 3), (b"kVAr", 3), (b"var", 0), (b"VAr", 0))),
+    ("VA", ((b"kVA", 3), (b"VA", 0))),
+    ("Hz", ((b"Hz", 0), (b"kHz", 3))),
 )
 
 # The key of what a sub-meter counts, by the unit it prints.

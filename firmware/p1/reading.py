@@ -41,8 +41,8 @@ class Reading:
     mantissa / 10^decimals in the key's unit. Stamps are places in `telegram`.
     """
 
-    def __init__(self, country_code="BE"):
-        self._tariff_names = country.TARIFF_NAMES[country_code]
+    def __init__(self, country_code=country.AUTO):
+        self.country_code = country_code
         self.mantissa = array("i", [0] * obis.ROWS)
         self.decimals = bytearray(obis.ROWS)
         self.unknown = array("H", [0] * UNKNOWN_LINES)  # starts of lines with unknown codes
@@ -53,6 +53,7 @@ class Reading:
         """Says nothing any more; what comes next is read from telegram[:size]."""
         self.telegram = telegram
         self.size = size
+        self.profile = country.PROFILES[self.country_code]
         for row in range(obis.ROWS):
             self.decimals[row] = ABSENT
         self.unknown_count = 0
@@ -70,7 +71,7 @@ class Reading:
     @property
     def tariff_name(self):
         """ "day" or "night"; None where the country has no name for the tariff's number."""
-        return self._tariff_names.get(self.scaled(_TARIFF))
+        return self.profile.tariff_names.get(self.scaled(_TARIFF))
 
     def has(self, row):
         return self.decimals[row] != ABSENT
@@ -84,6 +85,12 @@ class Reading:
         sign = -1 if places & NEGATIVE else 1
         places = (places & ~NEGATIVE) - decimals
         return sign * (value // 10**places if places > 0 else value * 10**-places)
+
+    def add_unknown(self, line):
+        """Notes the line that starts there as one that the registry does not explain."""
+        if self.unknown_count < len(self.unknown):
+            self.unknown[self.unknown_count] = line
+            self.unknown_count += 1
 
     def put(self, row, value, decimals):
         """Sets a derived number; one too long for the ESP32's integers stays absent."""

@@ -54,6 +54,8 @@ def scan(reading, at: int, end: int) -> int:
                     code = group if group < 3 else 3
                     groups = 1
                 elif c == 0x3A and groups < 2:
+                    if code == 1 and group == 1:
+                        group = 0
                     code = code * 16 + (group if group < 15 else 15)
                     groups = 2
                 elif c == 0x2E and 2 <= groups <= 3:
@@ -119,17 +121,25 @@ def scan(reading, at: int, end: int) -> int:
                     if c == 0x2A:
                         at += 1
 
-                    # 4. The unit: one of the spellings of the row's unit, then the bracket.
+                    # 4. The unit: one of the spellings of the row's unit, then the bracket. The
+                    # rows of a code that comes with several units are neighbours.
                     usable = 0
-                    while digits > 0 and rules[rule] != 255:
+                    while digits > 0 and not usable:
                         length = rules[rule]
+                        if length == 255:
+                            low += 1
+                            if low == ranks or codes[low] != code:
+                                break
+                            row = code_row[low]
+                            rule = row_unit[row]
+                            continue
                         same = 0
                         while same < length and text[at + same] == rules[rule + 2 + same]:
                             same += 1
                         if same == length and text[at + same] == 0x29:
                             usable = 1
-                            break
-                        rule += length + 2
+                        else:
+                            rule += length + 2
                     if usable:
                         places -= rules[rule + 1] - 8
                         while places < 0:

@@ -3,6 +3,7 @@
 from binascii import unhexlify
 
 _BLANK, _TILDE = 0x20, 0x7E
+_SECOND = {0xE0: (0xA0, 0xBF), 0xED: (0x80, 0x9F), 0xF0: (0x90, 0xBF), 0xF4: (0x80, 0x8F)}
 
 
 def of_id(printed):
@@ -24,10 +25,7 @@ def of_message(printed):
     plain = _unhex(printed)
     if plain is None:
         return latin(printed)
-    try:
-        return plain.decode()
-    except UnicodeError:
-        return latin(plain)
+    return plain.decode() if _is_utf8(plain) else latin(plain)
 
 
 def latin(plain):
@@ -40,3 +38,28 @@ def _unhex(printed):
         return unhexlify(printed)
     except ValueError:
         return None
+
+
+def _is_utf8(plain):
+    # Unicode 15, table 3-7. MicroPython's decode() lets overlong forms and surrogates pass.
+    at = 0
+    while at < len(plain):
+        lead = plain[at]
+        if lead < 0x80:
+            more = 0
+        elif 0xC2 <= lead <= 0xDF:
+            more = 1
+        elif 0xE0 <= lead <= 0xEF:
+            more = 2
+        elif 0xF0 <= lead <= 0xF4:
+            more = 3
+        else:
+            return False
+        following = plain[at + 1 : at + 1 + more]
+        if len(following) < more or any([byte & 0xC0 != 0x80 for byte in following]):
+            return False
+        low, high = _SECOND.get(lead, (0x80, 0xBF))
+        if more and not low <= following[0] <= high:
+            return False
+        at += 1 + more
+    return True

@@ -2,6 +2,8 @@
 # UTC+1), the letter that was valid at its own date (DSMR 5.0.2 P1 §6.4). First Walloon meters
 # leave the letter out; European summer time then says which offset held.
 #
+# Lithuania is an hour ahead of that, hence winter_h below.
+#
 # No time zone database and no time module: the ESP32 counts from 2000, others from 1970.
 
 import micropython
@@ -63,38 +65,41 @@ def _last_sunday(year, month):
     return last - (last + 4) % 7  # 1970-01-01 was a Thursday
 
 
-def _is_summer(days, year, seconds):
-    # Directive 2000/84/EC: from 01:00 UTC on the last Sunday of March (clocks go 2 -> 3) to
-    # 01:00 UTC on the last Sunday of October (3 -> 2). Of the hour that exists twice, the later.
+def _is_summer(days, year, seconds, winter_h):
+    # Directive 2000/84/EC: from 01:00 UTC on the last Sunday of March (clocks go 2 -> 3 in
+    # central Europe) to 01:00 UTC on the last Sunday of October (3 -> 2). Of the hour that
+    # exists twice, the later.
     start = _last_sunday(year, 3)
     end = _last_sunday(year, 10)
+    change = (1 + winter_h) * 3600
     if days == start:
-        return seconds >= 2 * 3600
+        return seconds >= change
     if days == end:
-        return seconds < 2 * 3600
+        return seconds < change
     return start < days < end
 
 
-def utc_offset_h(text, at):
-    """2 in summer time, 1 in winter time, for the stamp at text[at] (length() said it is one)."""
+def utc_offset_h(text, at, winter_h):
+    """Hours ahead of UTC of the stamp at text[at] (length() said it is one); winter_h is that
+    of the country's winter time."""
     letter = text[at + 12]
-    if letter == _SUMMER:
-        return 2
     if letter == _WINTER:
-        return 1
+        return winter_h
+    if letter == _SUMMER:
+        return winter_h + 1
     year = 2000 + _pair(text, at)
     days = _days(year, _pair(text, at + 2), _pair(text, at + 4))
-    return 2 if _is_summer(days, year, _seconds(text, at)) else 1
+    return winter_h + _is_summer(days, year, _seconds(text, at), winter_h)
 
 
 def _seconds(text, at):
     return (_pair(text, at + 6) * 60 + _pair(text, at + 8)) * 60 + _pair(text, at + 10)
 
 
-def epoch(text, at):
-    """Seconds since 1970-01-01 UTC of the stamp at text[at] (length() said it is one)."""
+def epoch(text, at, winter_h):
+    """Seconds since 1970-01-01 UTC of the stamp at text[at], as utc_offset_h()."""
     days = _days(2000 + _pair(text, at), _pair(text, at + 2), _pair(text, at + 4))
-    return days * _DAY_S + _seconds(text, at) - utc_offset_h(text, at) * 3600
+    return days * _DAY_S + _seconds(text, at) - utc_offset_h(text, at, winter_h) * 3600
 
 
 def month_before(text, at):

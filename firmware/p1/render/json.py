@@ -69,7 +69,7 @@ def _string(page, text):
 
 def _stamp(page, reading, at):
     page.put(b'"')
-    page.stamp(reading.telegram, at)
+    page.stamp(reading.telegram, at, reading.profile.winter_h)
     page.put(b'"')
 
 

@@ -88,8 +88,8 @@ class Page:
             value = -value
         self.size = write_number(self.bytes, at, value, decimals)
 
-    def stamp(self, text, at):
+    def stamp(self, text, at, winter_h):
         """Appends the stamp at text[at] as ISO 8601 with its offset."""
         to = self.reserve(_STAMP_LENGTH)
-        offset_h = timestamp.utc_offset_h(text, at)
+        offset_h = timestamp.utc_offset_h(text, at, winter_h)
         self.size = timestamp.write_iso(self.bytes, to, text, at, offset_h)
