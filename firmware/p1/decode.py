@@ -1,15 +1,18 @@
 # Verified telegram -> Reading. scan.py has read the numbers; here come the lines that hold
 # texts, stamps, lists or sub-meters, and what follows from several lines together.
 #
+# These rarely change, so they are read again only when they do.
+#
 # A line that cannot be used costs only itself: it is left out and counted.
 
 from . import country, obis, text, timestamp
-from .scan import scan
+from .scan import ABSENT, NEW_LAYOUT, NEW_TEXTS, clear, derive, scan
 
 _CLOCK = obis.row("timestamp")
 _PEAK = obis.row("monthly_power_peak")
 _HISTORY = obis.row("power_peak_history")
 _FAILURES = obis.row("power_failures")
+_CLOSE = 0x29
 _DUTCH_VERSION = obis.ROWS_OF["version"][1]
 
 _CODINGS = (("hex", text.of_id), ("version", text.of_version), ("message", text.of_message))
@@ -17,17 +20,19 @@ _CODINGS = (("hex", text.of_id), ("version", text.of_version), ("message", text.
 _POWER_UNIT = obis.ROW_UNIT[obis.row("power_w")]
 
 # What is derived where the telegram has the parts: the sum of the tariff registers, import
-# minus export.
-_SUMS = (
-    ("energy_import_kwh", [f"energy_import_t{tariff}_kwh" for tariff in range(1, 6)]),
-    ("energy_export_kwh", [f"energy_export_t{tariff}_kwh" for tariff in range(1, 6)]),
-)
-_DIFFERENCES = [
-    (f"power{phase}_w", f"power_import{phase}_w", f"power_export{phase}_w")
-    for phase in ("", "_l1", "_l2", "_l3")
-]
-_SUM_ROWS = [(obis.row(key), [obis.row(part) for part in parts]) for key, parts in _SUMS]
-_DIFFERENCE_ROWS = [[obis.row(key) for key in keys] for keys in _DIFFERENCES]
+# minus export. In the shapes that scan.derive() takes.
+_SUMS = bytearray()
+for _direction in ("import", "export"):
+    _SUMS.append(obis.row(f"energy_{_direction}_kwh"))
+    for _tariff in range(1, 6):
+        _SUMS.append(obis.row(f"energy_{_direction}_t{_tariff}_kwh"))
+    _SUMS.append(ABSENT)
+_SUMS.append(ABSENT)
+_DIFFERENCES = bytearray()
+for _phase in ("", "_l1", "_l2", "_l3"):
+    for _key in ("power", "power_import", "power_export"):
+        _DIFFERENCES.append(obis.row(f"{_key}{_phase}_w"))
+_DIFFERENCES.append(ABSENT)
 
 # Sub-meter lines, by what they say; each kind's rows come channel by channel.
 _TYPE, _ID, _EAN, _VALVE, _CAPTURE = [
@@ -36,22 +41,54 @@ _TYPE, _ID, _EAN, _VALVE, _CAPTURE = [
 
 
 def decode(telegram, size, reading):
-    """Fills reading from telegram[:size], a verified one as the framer delivers it."""
-    reading.clear(telegram, size)
-    header_end = telegram.find(b"\r", 0, size)
-    lines = telegram.find(b"\n", 0, size) + 1
+    """Fills reading from telegram[:size], a verified one as the framer delivers it.
+
+    The telegram that was decoded into reading before this one is still looked at, in its own
+    buffer; the framer keeps it until then.
+    """
+    before, size_before = reading.telegram, reading.size
+    reading.telegram, reading.size = telegram, size
+    found = NEW_LAYOUT
+    if size == size_before and telegram is not before and not reading.has_twins:
+        found = scan(reading, before, size)
+    if found == NEW_LAYOUT:
+        clear(reading.decimals, obis.ROWS)
+        found = scan(reading, b"", size)
+    if found == NEW_TEXTS:
+        _read_texts(reading)
+    _read_clock(reading)
+    derive(reading, _SUMS, _DIFFERENCES)
+
+
+def _read_clock(reading):
+    had_one = reading.stamp_at is not None
+    reading.stamp_at = None
+    reading.bad_clock = 0
+    if reading.has(_CLOCK):
+        at = reading.mantissa[_CLOCK] + 1
+        length = timestamp.length(reading.telegram, at)
+        if length and reading.telegram[at + length] == _CLOSE:
+            reading.stamp_at = at
+        else:
+            reading.bad_clock = 1
+    if had_one != (reading.stamp_at is not None):
+        reading.edition += 1
+
+
+def _read_texts(reading):
+    """All that is no number, and rarely changes."""
+    telegram = reading.telegram
+    reading.clear_texts()
+    header_end = telegram.find(b"\r", 0, reading.size)
     reading.model = text.latin(telegram[1:header_end]) if header_end > 1 else None
-    reading.rejected = scan(reading, lines, size)
     if reading.country_code == country.AUTO:
         reading.profile = country.of_telegram(telegram, reading.has(_DUTCH_VERSION))
     _texts(reading)
-    _clock(reading)
     _peak(reading)
     _history(reading)
     _failures(reading)
     for submeter in reading.submeters:
         _submeter(reading, submeter)
-    _derive(reading)
 
 
 def _groups(reading, row):
@@ -136,19 +173,11 @@ def _texts(reading):
 def _text(reading, row, decoded):
     groups = _groups(reading, row)
     if groups is None:
-        reading.rejected += 1
+        reading.bad_texts += 1
     elif groups:
         start, end = groups[0]
         return decoded(reading.telegram[start:end]) or None
     return None
-
-
-def _clock(reading):
-    groups = _groups(reading, _CLOCK)
-    if groups and _is_stamp(reading.telegram, *groups[0]):
-        reading.stamp_at = groups[0][0]
-    elif reading.has(_CLOCK):
-        reading.rejected += 1
 
 
 def _peak(reading):
@@ -162,7 +191,7 @@ def _peak(reading):
         if reading.peak and _is_stamp(telegram, *groups[0]):
             reading.peak_stamp_at = groups[0][0]
     if reading.has(_PEAK) and not reading.peak:
-        reading.rejected += 1
+        reading.bad_texts += 1
 
 
 def _history(reading):
@@ -170,7 +199,7 @@ def _history(reading):
     # A month without data has the stamp that no calendar knows: it stays unnamed.
     groups = _groups(reading, _HISTORY)
     if groups is None:
-        reading.rejected += 1
+        reading.bad_texts += 1
         return
     telegram = reading.telegram
     if groups and (len(groups) < 3 or telegram.find(b":", *groups[1]) < 0):
@@ -181,12 +210,12 @@ def _history(reading):
         closing, peak_stamp, value = groups[at : at + 3]
         power = _power(telegram, *value)
         if not power or not _is_stamp(telegram, *closing):
-            reading.rejected += 1
+            reading.bad_texts += 1
         elif _is_stamp(telegram, *peak_stamp):
             year, month = timestamp.month_before(telegram, closing[0])
             reading.history.append((year, month, peak_stamp[0]) + power)
         elif not _is_never(telegram, peak_stamp[0]):
-            reading.rejected += 1
+            reading.bad_texts += 1
     # Some meters print the newest first.
     reading.history.sort()
 
@@ -195,7 +224,7 @@ def _failures(reading):
     # (n)(0-0:96.7.19) and then n times (stamp of the end)(duration in s).
     groups = _groups(reading, _FAILURES)
     if groups is None:
-        reading.rejected += 1
+        reading.bad_texts += 1
         return
     telegram = reading.telegram
     for at in range(2, len(groups) - 1, 2):
@@ -209,7 +238,7 @@ def _failures(reading):
         ):
             reading.failures.append((stamp[0], number[0]))
         else:
-            reading.rejected += 1
+            reading.bad_texts += 1
 
 
 def _submeter(reading, submeter):
@@ -232,7 +261,7 @@ def _integer(reading, row):
         if number and number[1] == 0 and number[2] == groups[0][1]:
             return number[0]
     if reading.has(row):
-        reading.rejected += 1
+        reading.bad_texts += 1
     return None
 
 
@@ -241,7 +270,7 @@ def _capture(reading, submeter, groups):
     (stamp)(status)(period)(n)(code)(unit) with (value) on the next line."""
     telegram = reading.telegram
     if not groups:
-        reading.rejected += 1
+        reading.bad_texts += 1
         return
     stamp_at = groups[0][0]
     stamped = len(groups) > 1
@@ -253,7 +282,7 @@ def _capture(reading, submeter, groups):
         unit = groups[-2] if len(groups) > 5 else (number[2], groups[-1][1])
         unit = obis.CAPTURED.get(bytes(telegram[unit[0] : unit[1]]))
     if unit is None or (stamped and not _is_stamp(telegram, *groups[0])):
-        reading.rejected += 1
+        reading.bad_texts += 1
         return
     submeter.value_key = unit
     submeter.mantissa, submeter.decimals = number[:2]
@@ -266,16 +295,3 @@ def _is_never(telegram, at):
     """Whether a stamp means "never": all bits set, cut to two digits each, or second 0 of 1970."""
     stamp = telegram[at : at + 12]
     return stamp == b"632525252525" or stamp[:6] == b"700101"
-
-
-def _derive(reading):
-    for row, parts in _SUM_ROWS:
-        present = [part for part in parts if reading.has(part)]
-        if present and not reading.has(row):
-            decimals = max([reading.places(part) for part in present])
-            reading.put(row, sum([reading.scaled(part, decimals) for part in present]), decimals)
-    for row, taken, given in _DIFFERENCE_ROWS:
-        if reading.has(taken) and reading.has(given):
-            decimals = max(reading.places(taken), reading.places(given))
-            difference = reading.scaled(taken, decimals) - reading.scaled(given, decimals)
-            reading.put(row, difference, decimals)

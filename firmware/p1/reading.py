@@ -4,7 +4,7 @@
 from array import array
 
 from . import country, obis
-from .scan import ABSENT, NEGATIVE, UNKNOWN_LINES
+from .scan import ABSENT, NEGATIVE, PLACES, UNKNOWN_LINES, clear
 
 _TARIFF = obis.row("tariff")
 
@@ -47,20 +47,25 @@ class Reading:
         self.decimals = bytearray(obis.ROWS)
         self.unknown = array("H", [0] * UNKNOWN_LINES)  # starts of lines with unknown codes
         self.submeters = [Submeter(channel + 1) for channel in range(obis.CHANNELS)]
-        self.clear(b"", 0)
+        self.telegram = b""
+        self.size = 0
+        clear(self.decimals, obis.ROWS)
+        self.unknown_codes = 0  # of the lines in `unknown`, those whose code is the reason
+        # What could not be used: numbers and lines that are no objects; the clock; others.
+        self.bad_numbers = self.bad_clock = self.bad_texts = 0
+        self.has_twins = 0  # whether a code came twice; the later one counts
+        self.stamp_at = None  # the meter's clock
+        self.edition = 0  # counts up when anything but numbers and the clock's time changes
+        self.clear_texts()
 
-    def clear(self, telegram, size):
-        """Says nothing any more; what comes next is read from telegram[:size]."""
-        self.telegram = telegram
-        self.size = size
+    def clear_texts(self):
+        """Forgets all that is no number."""
+        self.edition += 1
         self.profile = country.PROFILES[self.country_code]
-        for row in range(obis.ROWS):
-            self.decimals[row] = ABSENT
-        self.unknown_count = 0
-        self.rejected = 0  # values that were unusable
+        self.bad_texts = 0
+        self.unknown_count = self.unknown_codes
         self.model = None  # the header behind its "/", str
         self.texts = {}  # row -> str
-        self.stamp_at = None  # the meter's clock
         self.peak_stamp_at = None  # the quarter of monthly_power_peak
         self.peak = None  # (mantissa, decimals) in W
         self.history = []  # (year, month, stamp_at or None, mantissa, decimals), by month, in W
@@ -69,8 +74,13 @@ class Reading:
             submeter.clear()
 
     @property
+    def rejected(self):
+        """How many values of the telegram could not be used."""
+        return self.bad_numbers + self.bad_clock + self.bad_texts
+
+    @property
     def tariff_name(self):
-        """ "day" or "night"; None where the country has no name for the tariff's number."""
+        """b"day" or b"night"; None where the country has no name for the tariff's number."""
         return self.profile.tariff_names.get(self.scaled(_TARIFF))
 
     def has(self, row):
@@ -83,7 +93,7 @@ class Reading:
             return None
         value = self.mantissa[row]
         sign = -1 if places & NEGATIVE else 1
-        places = (places & ~NEGATIVE) - decimals
+        places = (places & PLACES) - decimals
         return sign * (value // 10**places if places > 0 else value * 10**-places)
 
     def add_unknown(self, line):
@@ -91,16 +101,6 @@ class Reading:
         if self.unknown_count < len(self.unknown):
             self.unknown[self.unknown_count] = line
             self.unknown_count += 1
-
-    def put(self, row, value, decimals):
-        """Sets a derived number; one too long for the ESP32's integers stays absent."""
-        if -0x7FFFFFFF <= value <= 0x7FFFFFFF:
-            self.mantissa[row] = abs(value)
-            self.decimals[row] = decimals | NEGATIVE if value < 0 else decimals
-
-    def places(self, row):
-        """How many decimals the number of a row has."""
-        return self.decimals[row] & ~NEGATIVE
 
     def freshest(self, type, value_key):
         """The sub-meter of this type with the newest value, or None."""

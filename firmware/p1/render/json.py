@@ -9,27 +9,50 @@ from .page import NUMBER_LENGTH, Full, Page, write_number
 CAPACITY = 6144  # a telegram of the longest legal kind needs less
 
 _TEXT_ROWS = [row for kind in ("hex", "version", "message") for row in obis.ROWS_OF[kind]]
-_NUMBERS_LENGTH = sum(
-    [
-        len(b',"":-') + obis.KEY_LENGTH[row] + NUMBER_LENGTH
-        for row in range(obis.ROWS)
-        if obis.ROW_UNIT[row] != obis.NOT_A_NUMBER
-    ]
-)
+_STAMP_AT = len(b'{"timestamp":"')
+_TARIFF_NAME = b',"tariff_name":"'
 _QUOTE, _BACKSLASH, _BLANK = 0x22, 0x5C, 0x20
 
 
 class Json:
-    """render(reading) writes the document into page."""
+    """render(reading) writes the document into page.
+
+    What is no number comes first, behind the clock, and stays where it is until it changes.
+    """
 
     def __init__(self, capacity=CAPACITY):
         self.page = Page(capacity)
         self.cut = 0  # parts of documents that were left out because they found no room
+        self._reading = None  # whose texts are on the page, and which edition of them
+        self._edition = None
+        self._numbers_at = 0  # where they end
 
     def render(self, reading):
         """Writes the document of this reading and returns the page that holds it."""
         page = self.page
+        if reading is not self._reading or reading.edition != self._edition:
+            self._texts(reading)
+        elif reading.stamp_at is not None:
+            page.size = _STAMP_AT
+            page.stamp(reading.telegram, reading.stamp_at, reading.profile.winter_h)
+        page.size = self._numbers_at
+        page.size = _write_numbers(page, reading)
+        name = reading.tariff_name
+        if name:
+            page.put(_TARIFF_NAME)
+            page.put(name)
+            page.put(b'"')
+        if page.size == 0:
+            page.put(b",")
+        page.bytes[0] = 0x7B  # "{" instead of the first key's comma
+        page.put(b"}")
+        return page
+
+    def _texts(self, reading):
+        page = self.page
         page.size = 0
+        # Numbers matter most: what is left of the page is for the others.
+        page.limit = len(page.bytes) - _ending_length(reading)
         for part in _PARTS:
             size = page.size
             try:
@@ -37,12 +60,10 @@ class Json:
             except Full:
                 page.size = size
                 self.cut += 1
-        if page.size == 0:
-            page.put(b",")
-        page.bytes[0] = 0x7B  # "{" instead of the first key's comma
-        page.bytes[page.size] = 0x7D
-        page.size += 1
-        return page
+        page.limit = len(page.bytes)
+        self._numbers_at = page.size
+        self._reading = reading
+        self._edition = reading.edition
 
 
 # Each part below writes its keys with a comma in front of each.
@@ -126,20 +147,18 @@ def _write_numbers(page, reading) -> int:
             if places & 64:
                 out[to] = 0x2D
                 to += 1
-            to = int(write_number(buffer, to, mantissas[row], places & 63))
+            to = int(write_number(buffer, to, mantissas[row], places & 15))
         row += 1
     return to
 
 
-def _numbers(page, reading):
-    page.reserve(_NUMBERS_LENGTH)
-    page.size = _write_numbers(page, reading)
-
-
-def _tariff_name(page, reading):
-    if reading.tariff_name:
-        _key(page, b"tariff_name")
-        _string(page, reading.tariff_name)
+def _ending_length(reading):
+    """How long numbers and tariff name can become, with the bracket."""
+    length = len(_TARIFF_NAME) + len(b'night"}')
+    for row in range(obis.ROWS):
+        if reading.has(row) and obis.ROW_UNIT[row] != obis.NOT_A_NUMBER:
+            length += len(b',"":-') + obis.KEY_LENGTH[row] + NUMBER_LENGTH
+    return length
 
 
 def _peak(page, reading):
@@ -251,8 +270,6 @@ def _unknown(page, reading):
 _PARTS = (
     _clock,
     _texts,
-    _numbers,
-    _tariff_name,
     _peak,
     _history,
     _failures,

@@ -51,15 +51,16 @@ def write_number(out: ptr8, to: int, mantissa: int, decimals: int) -> int:
 
 class Page:
     """bytes[:size] is what has been written. Each method raises Full, and writes nothing, where
-    there is no room left. The last byte is kept back for a closing bracket."""
+    there is no room left below limit."""
 
     def __init__(self, capacity):
         self.bytes = bytearray(capacity)
         self.size = 0
+        self.limit = capacity
 
     def reserve(self, length):
         """Where the next `length` bytes may be written, by somebody who then sets size."""
-        if self.size + length >= len(self.bytes):
+        if self.size + length > self.limit:
             raise Full
         return self.size
 
