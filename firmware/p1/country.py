@@ -8,8 +8,8 @@ AUTO = "auto"
 _CENTRAL_EUROPE = const(1)
 _EASTERN_EUROPE = const(2)
 
-_DAY_NIGHT = {1: b"day", 2: b"night"}
-_NIGHT_DAY = {1: b"night", 2: b"day"}
+_DAY_NIGHT = {1: "day", 2: "night"}
+_NIGHT_DAY = {1: "night", 2: "day"}
 
 
 class Profile:

@@ -9,6 +9,7 @@ from . import country, obis, text, timestamp
 from .scan import ABSENT, NEW_LAYOUT, NEW_TEXTS, clear, derive, scan
 
 _CLOCK = obis.row("timestamp")
+_TARIFF = obis.row("tariff")
 _PEAK = obis.row("monthly_power_peak")
 _HISTORY = obis.row("power_peak_history")
 _FAILURES = obis.row("power_failures")
@@ -83,6 +84,7 @@ def _read_texts(reading):
     reading.model = text.latin(telegram[1:header_end]) if header_end > 1 else None
     if reading.country_code == country.AUTO:
         reading.profile = country.of_telegram(telegram, reading.has(_DUTCH_VERSION))
+    reading.tariff = _integer(reading, _TARIFF)
     _texts(reading)
     _peak(reading)
     _history(reading)

@@ -7,14 +7,16 @@
 # The order of the rows is the order in which a Reading is written.
 #
 # A unit (kWh, W, V ...): one number, converted into that unit.   int: a number without unit.
-# hex, version, message: texts, see text.py.   time: a stamp.   peak: a stamp and a power.
-# history, failures: lists.   type ... capture: the lines of one sub-meter, gathered by decode.py;
-# what it counts shows in the unit of its capture.
+# All else rarely changes and is read by decode.py.   time: a stamp; the first row, and it alone.
+# tariff: its number.   hex, version, message: texts, see text.py.   peak: a stamp and a power.
+# history, failures: lists.   type ... capture: the lines of one sub-meter; what it counts shows
+# in the unit of its capture.
 
 from array import array
 
 TABLE = b"""
 0-0:1.0.0    timestamp                    time
+0-0:96.14.0  tariff                       tariff
 0-0:96.1.1   meter_id                     hex
 0-0:96.1.0   meter_id                     hex
 0-0:42.0.0   meter_id                     hex
@@ -38,7 +40,6 @@ TABLE = b"""
 0-n:24.2.1   volume_m3                    capture
 0-n:24.2.3   volume_m3                    capture
 0-n:24.3.0   volume_m3                    capture
-0-0:96.14.0  tariff                       int
 1-0:1.8.0    energy_import_kwh            kWh
 1-0:1.8.1    energy_import_t1_kwh         kWh
 1-0:1.8.2    energy_import_t2_kwh         kWh

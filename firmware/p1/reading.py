@@ -6,8 +6,6 @@ from array import array
 from . import country, obis
 from .scan import ABSENT, NEGATIVE, PLACES, UNKNOWN_LINES, clear
 
-_TARIFF = obis.row("tariff")
-
 
 class Submeter:
     """One M-Bus channel: gas, water, heat ... None: the telegram does not say it."""
@@ -65,6 +63,7 @@ class Reading:
         self.bad_texts = 0
         self.unknown_count = self.unknown_codes
         self.model = None  # the header behind its "/", str
+        self.tariff = None  # its number
         self.texts = {}  # row -> str
         self.peak_stamp_at = None  # the quarter of monthly_power_peak
         self.peak = None  # (mantissa, decimals) in W
@@ -80,8 +79,8 @@ class Reading:
 
     @property
     def tariff_name(self):
-        """b"day" or b"night"; None where the country has no name for the tariff's number."""
-        return self.profile.tariff_names.get(self.scaled(_TARIFF))
+        """ "day" or "night"; None where the country has no name for the tariff's number."""
+        return self.profile.tariff_names.get(self.tariff)
 
     def has(self, row):
         return self.decimals[row] != ABSENT

@@ -10,7 +10,6 @@ CAPACITY = 6144  # a telegram of the longest legal kind needs less
 
 _TEXT_ROWS = [row for kind in ("hex", "version", "message") for row in obis.ROWS_OF[kind]]
 _STAMP_AT = len(b'{"timestamp":"')
-_TARIFF_NAME = b',"tariff_name":"'
 _QUOTE, _BACKSLASH, _BLANK = 0x22, 0x5C, 0x20
 
 
@@ -37,15 +36,6 @@ class Json:
             page.stamp(reading.telegram, reading.stamp_at, reading.profile.winter_h)
         page.size = self._numbers_at
         page.size = _write_numbers(page, reading)
-        name = reading.tariff_name
-        if name:
-            page.put(_TARIFF_NAME)
-            page.put(name)
-            page.put(b'"')
-        if page.size == 0:
-            page.put(b",")
-        page.bytes[0] = 0x7B  # "{" instead of the first key's comma
-        page.put(b"}")
         return page
 
     def _texts(self, reading):
@@ -116,8 +106,8 @@ def _texts(page, reading):
 
 @micropython.viper
 def _write_numbers(page, reading) -> int:
-    """Every number of the reading, in the order of the registry; the page has room for all.
-    Returns the place behind them."""
+    """Every number of the reading, in the order of the registry, and the document's brackets;
+    the page has room for all. Returns the place behind them."""
     buffer = page.bytes
     out = ptr8(buffer)
     to = int(page.size)
@@ -149,16 +139,29 @@ def _write_numbers(page, reading) -> int:
                 to += 1
             to = int(write_number(buffer, to, mantissas[row], places & 15))
         row += 1
-    return to
+    if to == 0:
+        to = 1
+    out[0] = 0x7B  # instead of the first key's comma
+    out[to] = 0x7D
+    return to + 1
 
 
 def _ending_length(reading):
-    """How long numbers and tariff name can become, with the bracket."""
-    length = len(_TARIFF_NAME) + len(b'night"}')
+    """How long the numbers can become, with the bracket."""
+    length = len(b"{}")
     for row in range(obis.ROWS):
         if reading.has(row) and obis.ROW_UNIT[row] != obis.NOT_A_NUMBER:
             length += len(b',"":-') + obis.KEY_LENGTH[row] + NUMBER_LENGTH
     return length
+
+
+def _tariff(page, reading):
+    if reading.tariff is not None:
+        _key(page, b"tariff")
+        page.number(reading.tariff)
+        if reading.tariff_name:
+            _key(page, b"tariff_name")
+            _string(page, reading.tariff_name)
 
 
 def _peak(page, reading):
@@ -269,6 +272,7 @@ def _unknown(page, reading):
 # Whole parts, in the order in which they are written: what finds no room is left out as a whole.
 _PARTS = (
     _clock,
+    _tariff,
     _texts,
     _peak,
     _history,
