@@ -1,16 +1,14 @@
 # A Reading as JSON: the document of GET /reading, of the MQTT topic .../reading and of `decode`.
 
-import micropython
-
 from .. import obis
 from ..text import latin
-from .page import NUMBER_LENGTH, Full, Page, write_number
+from .page import NUMBER_LENGTH, Full, Page, write_numbers
 
 CAPACITY = 6144  # a telegram of the longest legal kind needs less
 
 _TEXT_ROWS = [row for kind in ("hex", "version", "message") for row in obis.ROWS_OF[kind]]
 _STAMP_AT = len(b'{"timestamp":"')
-_QUOTE, _BACKSLASH, _BLANK = 0x22, 0x5C, 0x20
+_OPEN, _CLOSE, _QUOTE, _BACKSLASH, _BLANK = 0x7B, 0x7D, 0x22, 0x5C, 0x20
 
 
 class Json:
@@ -35,7 +33,10 @@ class Json:
             page.size = _STAMP_AT
             page.stamp(reading.telegram, reading.stamp_at, reading.profile.winter_h)
         page.size = self._numbers_at
-        page.size = _write_numbers(page, reading)
+        page.size = size = write_numbers(page, reading, obis) or 1
+        page.bytes[0] = _OPEN  # instead of the first key's comma
+        page.bytes[size] = _CLOSE
+        page.size = size + 1
         return page
 
     def _texts(self, reading):
@@ -102,48 +103,6 @@ def _texts(page, reading):
             _key(page, key)
             _string(page, text)
             written = key
-
-
-@micropython.viper
-def _write_numbers(page, reading) -> int:
-    """Every number of the reading, in the order of the registry, and the document's brackets;
-    the page has room for all. Returns the place behind them."""
-    buffer = page.bytes
-    out = ptr8(buffer)
-    to = int(page.size)
-    mantissas = ptr32(reading.mantissa)
-    decimals = ptr8(reading.decimals)
-    row_unit = ptr8(obis.ROW_UNIT)
-    table = ptr8(obis.TABLE)
-    key_at = ptr16(obis.KEY_AT)
-    key_length = ptr8(obis.KEY_LENGTH)
-    rows = int(len(obis.ROW_UNIT))
-    row = 0
-    while row < rows:
-        places = decimals[row]
-        if places != 255 and row_unit[row]:
-            out[to] = 0x2C
-            out[to + 1] = 0x22
-            to += 2
-            at = key_at[row]
-            end = at + key_length[row]
-            while at < end:
-                out[to] = table[at]
-                to += 1
-                at += 1
-            out[to] = 0x22
-            out[to + 1] = 0x3A
-            to += 2
-            if places & 64:
-                out[to] = 0x2D
-                to += 1
-            to = int(write_number(buffer, to, mantissas[row], places & 15))
-        row += 1
-    if to == 0:
-        to = 1
-    out[0] = 0x7B  # instead of the first key's comma
-    out[to] = 0x7D
-    return to + 1
 
 
 def _ending_length(reading):

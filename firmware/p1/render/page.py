@@ -5,6 +5,7 @@ from array import array
 import micropython
 
 from .. import timestamp
+from ..scan import NEGATIVE
 
 
 class Full(Exception):
@@ -25,28 +26,74 @@ def _copy(out: ptr8, to: int, source: ptr8, start: int, end: int):
         start += 1
 
 
-# By subtraction, because viper calls a function to divide.
+# The quick way for a whole Reading; a single number takes it too, without a key. Digits come by
+# subtraction, because viper calls a function to divide.
 @micropython.viper
-def write_number(out: ptr8, to: int, mantissa: int, decimals: int) -> int:
-    """Writes mantissa / 10^decimals in full, 0 <= mantissa < 2^31, decimals <= 9; returns the
-    place behind it."""
+def write_numbers(page, numbers, keys) -> int:
+    """Writes numbers.mantissa / 10^numbers.decimals in full, mantissas below 2^31, places up to 9,
+    where decimals is not ABSENT and keys.ROW_UNIT not NOT_A_NUMBER, each with its key as JSON has
+    it. The page has room for all. Returns the place behind them."""
+    out = ptr8(page.bytes)
+    to = int(page.size)
+    mantissas = ptr32(numbers.mantissa)
+    decimals = ptr8(numbers.decimals)
+    row_unit = ptr8(keys.ROW_UNIT)
+    table = ptr8(keys.TABLE)
+    key_at = ptr16(keys.KEY_AT)
+    key_length = ptr8(keys.KEY_LENGTH)
     powers = ptr32(_POWERS)
-    power = 9
-    while power > decimals and mantissa < powers[power]:
-        power -= 1
-    while power >= 0:
-        if power == decimals - 1:
-            out[to] = 0x2E
-            to += 1
-        unit = powers[power]
-        digit = 0x30
-        while mantissa >= unit:
-            mantissa -= unit
-            digit += 1
-        out[to] = digit
-        to += 1
-        power -= 1
+    rows = int(len(keys.ROW_UNIT))
+    row = 0
+    while row < rows:
+        places = decimals[row]
+        if places != 255 and row_unit[row]:
+            at = key_at[row]
+            end = at + key_length[row]
+            if at < end:
+                out[to] = 0x2C
+                out[to + 1] = 0x22
+                to += 2
+                while at < end:
+                    out[to] = table[at]
+                    to += 1
+                    at += 1
+                out[to] = 0x22
+                out[to + 1] = 0x3A
+                to += 2
+            if places & 64:
+                out[to] = 0x2D
+                to += 1
+            places &= 15
+            mantissa = mantissas[row]
+            power = 9
+            while power > places and mantissa < powers[power]:
+                power -= 1
+            while power >= 0:
+                if power == places - 1:
+                    out[to] = 0x2E
+                    to += 1
+                unit = powers[power]
+                digit = 0x30
+                while mantissa >= unit:
+                    mantissa -= unit
+                    digit += 1
+                out[to] = digit
+                to += 1
+                power -= 1
+        row += 1
     return to
+
+
+class _One:
+    """One number without a key, in the shapes of a Reading and of the registry."""
+
+    ROW_UNIT = b"\x01"
+    TABLE = KEY_LENGTH = b"\x00"
+    KEY_AT = array("H", [0])
+
+    def __init__(self):
+        self.mantissa = array("i", [0])
+        self.decimals = bytearray(1)
 
 
 class Page:
@@ -57,6 +104,7 @@ class Page:
         self.bytes = bytearray(capacity)
         self.size = 0
         self.limit = capacity
+        self._one = _One()
 
     def reserve(self, length):
         """Where the next `length` bytes may be written, by somebody who then sets size."""
@@ -82,12 +130,11 @@ class Page:
             fraction = "." + digits[point:] if decimals else ""
             self.put((sign + digits[:point] + fraction).encode())
             return
-        at = self.reserve(NUMBER_LENGTH)
-        if value < 0:
-            self.bytes[at] = 0x2D
-            at += 1
-            value = -value
-        self.size = write_number(self.bytes, at, value, decimals)
+        self.reserve(NUMBER_LENGTH)
+        one = self._one
+        one.mantissa[0] = abs(value)
+        one.decimals[0] = decimals | NEGATIVE if value < 0 else decimals
+        self.size = write_numbers(self, one, one)
 
     def stamp(self, text, at, winter_h):
         """Appends the stamp at text[at] as ISO 8601 with its offset."""
