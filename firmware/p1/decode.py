@@ -18,6 +18,7 @@ _DUTCH_VERSION = obis.ROWS_OF["version"][1]
 
 _CODINGS = (("hex", text.of_id), ("version", text.of_version), ("message", text.of_message))
 
+_LARGEST = 0x7FFFFFFF
 _POWER_UNIT = obis.ROW_UNIT[obis.row("power_w")]
 
 # What is derived where the telegram has the parts: the sum of the tariff registers, import
@@ -121,7 +122,7 @@ def _groups(reading, row):
 
 def _number(telegram, start, end):
     """The number that telegram[start:end] begins with: (mantissa, decimals, where its unit
-    starts), or None where there is none or it has more than nine significant digits."""
+    starts), or None where there is none or it does not fit in 31 bits."""
     mantissa = digits = decimals = 0
     point = False
     at = start
@@ -137,7 +138,7 @@ def _number(telegram, start, end):
         else:
             break
         at += 1
-    if not digits or mantissa > 999999999 or decimals > 9:
+    if not digits or mantissa > _LARGEST or decimals > 9:
         return None
     if at < end and telegram[at] == 0x2A:
         at += 1
@@ -157,7 +158,7 @@ def _power(telegram, start, end):
     if decimals < 0:
         mantissa *= 10**-decimals
         decimals = 0
-    return (mantissa, decimals) if mantissa <= 999999999 else None
+    return (mantissa, decimals) if mantissa <= _LARGEST else None
 
 
 def _is_stamp(telegram, start, end):

@@ -122,14 +122,7 @@ class Page:
         self.size += end - start
 
     def number(self, value, decimals=0):
-        """Appends value / 10^decimals, exactly."""
-        if not -0x40000000 < value < 0x40000000:  # beyond the ESP32's small integers
-            sign, digits = ("-", str(-value)) if value < 0 else ("", str(value))
-            digits = "0" * (decimals + 1 - len(digits)) + digits
-            point = len(digits) - decimals
-            fraction = "." + digits[point:] if decimals else ""
-            self.put((sign + digits[:point] + fraction).encode())
-            return
+        """Appends value / 10^decimals, exactly; the value has 31 bits at most."""
         self.reserve(NUMBER_LENGTH)
         one = self._one
         one.mantissa[0] = abs(value)
