@@ -16,8 +16,9 @@ class Latest:
     def __init__(self, country_code, ticks_ms=time.ticks_ms):
         self._ticks_ms = ticks_ms
         self._json = Json()
-        self._telegram = b""
-        self._size = 0
+        self.page = self._json.page  # the reading as JSON, where age_ms() is not None
+        self.telegram_bytes = b""
+        self.telegram_size = 0
         self._taken_ms = None
         self.reading = Reading(country_code)
         self.rejected = 0  # unusable values since start
@@ -26,7 +27,7 @@ class Latest:
     def take(self, telegram, size):
         # Should decoding fail, there is nothing to show rather than half a reading.
         self._taken_ms = None
-        self._telegram, self._size = telegram, size
+        self.telegram_bytes, self.telegram_size = telegram, size
         decode(telegram, size, self.reading)
         self._json.render(self.reading)
         self.rejected += self.reading.rejected
@@ -49,11 +50,10 @@ class Latest:
         """The reading as JSON: a view that holds until the next telegram; None where stale."""
         if self.age_ms() is None:
             return None
-        page = self._json.page
-        return memoryview(page.bytes)[: page.size]
+        return memoryview(self.page.bytes)[: self.page.size]
 
     def telegram(self):
         """The telegram byte for byte: a view that holds until the next one; None where stale."""
         if self.age_ms() is None:
             return None
-        return memoryview(self._telegram)[: self._size]
+        return memoryview(self.telegram_bytes)[: self.telegram_size]

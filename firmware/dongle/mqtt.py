@@ -10,8 +10,11 @@ import errno
 import random
 import socket
 
+from p1 import framer
+from p1.render import json
+
 from .dns import Unresolved
-from .wire import Codec, Refused
+from .wire import Codec, Packet, Refused
 
 _KEEPALIVE_S = 30
 _PING_MS = 10_000  # after so much silence from the broker it is asked for a sign of life
@@ -82,8 +85,10 @@ class Mqtt:
         self._health = health
         self._health_report = health_report
         base = f"{settings['prefix']}/{dongle_id}/"
-        self._reading_topic = (base + "reading").encode()
-        self._telegram_topic = (base + "telegram").encode() if settings["telegram"] else None
+        self._reading = Packet((base + "reading").encode(), json.CAPACITY)
+        self._telegram = None
+        if settings["telegram"]:
+            self._telegram = Packet((base + "telegram").encode(), framer.CAPACITY)
         self._health_topic = (base + "health").encode()
         self._status_topic = (base + "status").encode()
         self._wake = asyncio.Event()  # there is something to publish, or the connection is lost
@@ -196,7 +201,7 @@ class Mqtt:
                 raise self._failure
             if self._fresh:
                 self._fresh = False
-                await self._publish_reading(link, codec)
+                await self._publish_reading(link)
             if self._ping_due:
                 self._ping_due = False
                 await link.send(codec.ping())
@@ -204,14 +209,14 @@ class Mqtt:
                 self._health_due_ms = self._health.uptime_ms() + _HEALTH_MS
                 await link.send(codec.publish(self._health_topic, self._health_report()))
 
-    async def _publish_reading(self, link, codec):
-        json = self._latest.json()
-        if json is None:
+    async def _publish_reading(self, link):
+        if self._latest.age_ms() is None:
             return
-        data = codec.publish(self._reading_topic, json)
-        if self._telegram_topic:
-            data.extend(codec.publish(self._telegram_topic, self._latest.telegram()))
-        await link.send(data)
+        page = self._latest.page
+        await link.send(self._reading.encode(page.bytes, page.size))
+        if self._telegram:
+            latest = self._latest
+            await link.send(self._telegram.encode(latest.telegram_bytes, latest.telegram_size))
         self.published += 1
 
     async def _receive(self, link, codec):

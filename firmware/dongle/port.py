@@ -10,6 +10,10 @@ _SILENT_MS = 15_000  # meters send every 1 or 10 s
 _RELEASE_MS = 1_500
 
 
+def _wake(_):
+    pass
+
+
 class Request:
     """The data-request line. Released means high impedance: driving it to ground is forbidden.
 
@@ -60,6 +64,10 @@ class Port:
             rxbuf=_RING,
             invert=UART.INV_RX,
         )
+        # An interrupt wakes the loop at once; without one it looks every 10 ms. What the handler
+        # does does not matter.
+        if hasattr(UART, "IRQ_RX"):
+            self._uart.irq(_wake, UART.IRQ_RX)
         self.rearmed = 0  # how often a silent meter was asked anew
 
     async def read(self, sink):

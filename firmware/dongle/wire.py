@@ -2,6 +2,7 @@
 # check_msg), so it gets a wire in memory instead: what it writes is taken from there and sent
 # by mqtt.py; what arrives is handed to it one whole packet at a time.
 
+from p1.render.page import Page
 from umqtt import simple
 
 # Answers that umqtt waits for, given to it beforehand; the real ones are looked at by mqtt.py.
@@ -50,6 +51,32 @@ class _Wire:
     def read(self, size):
         head, self._received = self._received[:size], self._received[size:]
         return head or None
+
+
+class Packet:
+    """A PUBLISH that is sent every second, QoS 0 and not retained: encoded here because umqtt
+    allocates for it (MQTT 3.1.1 §3.3)."""
+
+    def __init__(self, topic, capacity):
+        """topic: bytes; capacity: of the message."""
+        self._topic = topic
+        self.page = Page(5 + 2 + len(topic) + capacity)
+
+    def encode(self, message, size):
+        """The packet for message[:size] as a view that holds until the next one."""
+        page = self.page
+        page.size = 0
+        page.byte(0x30)
+        left = 2 + len(self._topic) + size
+        while left > 0x7F:
+            page.byte(left & 0x7F | 0x80)
+            left >>= 7
+        page.byte(left)
+        page.byte(len(self._topic) >> 8)
+        page.byte(len(self._topic) & 0xFF)
+        page.put(self._topic)
+        page.copy(message, 0, size)
+        return memoryview(page.bytes)[: page.size]
 
 
 class Codec:

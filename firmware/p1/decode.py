@@ -51,7 +51,9 @@ def decode(telegram, size, reading):
     before, size_before = reading.telegram, reading.size
     reading.telegram, reading.size = telegram, size
     found = NEW_LAYOUT
-    if size == size_before and telegram is not before and not reading.has_twins:
+    comparable = reading.is_whole and not reading.has_twins
+    reading.is_whole = False  # until the end, should anything fail on the way
+    if comparable and size == size_before and telegram is not before:
         found = scan(reading, before, size)
     if found == NEW_LAYOUT:
         clear(reading.decimals, obis.ROWS)
@@ -60,6 +62,7 @@ def decode(telegram, size, reading):
         _read_texts(reading)
     _read_clock(reading)
     derive(reading, _SUMS, _DIFFERENCES)
+    reading.is_whole = True
 
 
 def _read_clock(reading):

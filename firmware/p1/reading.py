@@ -51,6 +51,7 @@ class Reading:
         self.unknown_codes = 0  # of the lines in `unknown`, those whose code is the reason
         # What could not be used: numbers and lines that are no objects; the clock; others.
         self.bad_numbers = self.bad_clock = self.bad_texts = 0
+        self.is_whole = False  # whether all of the telegram has been read
         self.has_twins = 0  # whether a code came twice; the later one counts
         self.stamp_at = None  # the meter's clock
         self.edition = 0  # counts up when anything but numbers and the clock's time changes

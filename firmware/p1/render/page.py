@@ -112,6 +112,11 @@ class Page:
             raise Full
         return self.size
 
+    def byte(self, value):
+        """Appends one byte."""
+        self.bytes[self.reserve(1)] = value
+        self.size += 1
+
     def put(self, text):
         """Appends bytes."""
         self.copy(text, 0, len(text))
