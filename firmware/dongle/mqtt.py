@@ -44,9 +44,15 @@ class _Link:
         self._stream = asyncio.StreamReader(self._socket)
         self.packet_since = None  # a packet has begun to arrive then; None between packets
 
-    async def send(self, data):
-        self._stream.write(data)
-        await asyncio.wait_for_ms(self._stream.drain(), _IO_MS)
+    async def send(self, data, size=None):
+        """Sends data[:size]."""
+        if size is None:
+            size = len(data)
+        # What the socket takes at once, as it does nearly always, needs no view and no task.
+        sent = self._socket.write(data, size) or 0
+        if sent < size:
+            self._stream.write(memoryview(data)[sent:size])
+            await asyncio.wait_for_ms(self._stream.drain(), _IO_MS)
 
     async def packet(self, uptime_ms):
         """The next whole packet. Waits for its first byte as long as it takes."""
@@ -213,10 +219,13 @@ class Mqtt:
         if self._latest.age_ms() is None:
             return
         page = self._latest.page
-        await link.send(self._reading.encode(page.bytes, page.size))
-        if self._telegram:
+        packet = self._reading
+        await link.send(packet.bytes, packet.encode(page.bytes, page.size))
+        packet = self._telegram
+        if packet:
             latest = self._latest
-            await link.send(self._telegram.encode(latest.telegram_bytes, latest.telegram_size))
+            size = packet.encode(latest.telegram_bytes, latest.telegram_size)
+            await link.send(packet.bytes, size)
         self.published += 1
 
     async def _receive(self, link, codec):

@@ -26,6 +26,8 @@ class Stream:
         return len(self._writers)
 
     def _on_telegram(self):
+        if not self._writers:
+            return
         telegram = self._latest.telegram()
         for client in self._writers:
             client.send(telegram)

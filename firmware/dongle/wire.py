@@ -60,11 +60,12 @@ class Packet:
     def __init__(self, topic, capacity):
         """topic: bytes; capacity: of the message."""
         self._topic = topic
-        self.page = Page(5 + 2 + len(topic) + capacity)
+        self._page = Page(5 + 2 + len(topic) + capacity)
+        self.bytes = self._page.bytes  # where encode() writes
 
     def encode(self, message, size):
-        """The packet for message[:size] as a view that holds until the next one."""
-        page = self.page
+        """Writes the packet for message[:size] into bytes and returns its length."""
+        page = self._page
         page.size = 0
         page.byte(0x30)
         left = 2 + len(self._topic) + size
@@ -76,7 +77,7 @@ class Packet:
         page.byte(len(self._topic) & 0xFF)
         page.put(self._topic)
         page.copy(message, 0, size)
-        return memoryview(page.bytes)[: page.size]
+        return page.size
 
 
 class Codec:

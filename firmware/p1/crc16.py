@@ -24,30 +24,36 @@ _AFTER_ONE, _AFTER_TWO = _tables()
 
 # Two bytes a step: a 16-bit word cancels the whole register, and each half of the result
 # looks up its own table. Words are read at even addresses only (the ESP32 cannot do other),
-# so an odd first and an odd last byte go by themselves. The hottest names come first:
-# viper keeps just two of them in CPU registers.
+# so an odd first byte goes by itself. Viper keeps just two names in CPU registers, the first
+# two: so data itself is the pointer that moves on, once every four words.
 @micropython.viper
-def update(data: ptr8, crc: int, start: int, end: int) -> int:
-    """The CRC of data[start:end], continuing from crc (0 at the start of a telegram).
+def update(data: ptr16, crc: int, start: int, end: int) -> int:
+    """The CRC of data[start:end] (bytes-like), continuing from crc (0 at the start of a telegram).
 
     The caller answers for 0 <= start <= end <= len(data): viper checks nothing.
     """
     one = ptr16(_AFTER_ONE)
-    if start < end and uint(data) + start & 1:
-        crc = one[(crc ^ data[start]) & 255] ^ crc >> 8
-        start += 1
     two = ptr16(_AFTER_TWO)
-    words = ptr16(uint(data) + start)
+    data = ptr16(uint(data) + start)
     left = end - start
-    while left >= 4:
-        crc ^= words[0]
+    if left > 0 and uint(data) & 1:
+        crc = one[(crc ^ ptr8(data)[0]) & 255] ^ crc >> 8
+        data = ptr16(uint(data) + 1)
+        left -= 1
+    while left >= 8:
+        crc ^= data[0]
         crc = two[crc & 255] ^ one[crc >> 8]
-        crc ^= words[1]
+        crc ^= data[1]
         crc = two[crc & 255] ^ one[crc >> 8]
-        words = ptr16(uint(words) + 4)
-        left -= 4
+        crc ^= data[2]
+        crc = two[crc & 255] ^ one[crc >> 8]
+        crc ^= data[3]
+        crc = two[crc & 255] ^ one[crc >> 8]
+        data = ptr16(uint(data) + 8)
+        left -= 8
     while left > 0:
-        crc = one[(crc ^ data[end - left]) & 255] ^ crc >> 8
+        crc = one[(crc ^ ptr8(data)[0]) & 255] ^ crc >> 8
+        data = ptr16(uint(data) + 1)
         left -= 1
     return crc
 

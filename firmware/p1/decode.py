@@ -51,7 +51,8 @@ def decode(telegram, size, reading):
     before, size_before = reading.telegram, reading.size
     reading.telegram, reading.size = telegram, size
     found = NEW_LAYOUT
-    comparable = reading.is_whole and not reading.has_twins
+    # Neither where a code came twice, nor where it may have: of an unusable line nobody knows.
+    comparable = reading.is_whole and not (reading.has_twins or reading.bad_numbers)
     reading.is_whole = False  # until the end, should anything fail on the way
     if comparable and size == size_before and telegram is not before:
         found = scan(reading, before, size)
@@ -84,7 +85,9 @@ def _read_texts(reading):
     """All that is no number, and rarely changes."""
     telegram = reading.telegram
     reading.clear_texts()
-    header_end = telegram.find(b"\r", 0, reading.size)
+    header_end = telegram.find(b"\n", 0, reading.size)
+    if telegram[header_end - 1] == 0x0D:
+        header_end -= 1
     reading.model = text.latin(telegram[1:header_end]) if header_end > 1 else None
     if reading.country_code == country.AUTO:
         reading.profile = country.of_telegram(telegram, reading.has(_DUTCH_VERSION))
@@ -165,7 +168,7 @@ def _power(telegram, start, end):
 
 
 def _is_stamp(telegram, start, end):
-    return timestamp.length(telegram, start) == end - start
+    return 0 < timestamp.length(telegram, start) == end - start
 
 
 def _texts(reading):
@@ -193,8 +196,8 @@ def _peak(reading):
     if groups and len(groups) == 2:
         if not _is_stamp(telegram, *groups[0]):
             groups.reverse()
-        reading.peak = _power(telegram, *groups[1])
-        if reading.peak and _is_stamp(telegram, *groups[0]):
+        if _is_stamp(telegram, *groups[0]):
+            reading.peak = _power(telegram, *groups[1])
             reading.peak_stamp_at = groups[0][0]
     if reading.has(_PEAK) and not reading.peak:
         reading.bad_texts += 1
@@ -285,7 +288,9 @@ def _capture(reading, submeter, groups):
     number = _number(telegram, *groups[-1])
     unit = None
     if number:
-        unit = groups[-2] if len(groups) > 5 else (number[2], groups[-1][1])
+        unit = (number[2], groups[-1][1])
+        if len(groups) > 5 and unit[0] == unit[1]:
+            unit = groups[-2]
         unit = obis.CAPTURED.get(bytes(telegram[unit[0] : unit[1]]))
     if unit is None or (stamped and not _is_stamp(telegram, *groups[0])):
         reading.bad_texts += 1

@@ -280,7 +280,9 @@ def derive(reading, sums: ptr8, differences: ptr8):
             while total_places < places and total <= 214748364:
                 total *= 10
                 total_places += 1
-            if places == total_places and places < 10 and total <= 0x7FFFFFFF - value:
+            # 2^31 - 1 in two steps: a constant beyond 2^30 is no machine word to the compiler.
+            room = 0x3FFFFFFF - value + 0x3FFFFFFF + 1
+            if places == total_places and places < 10 and total <= room:
                 total += value
             else:
                 fits = 0

@@ -17,7 +17,7 @@ def of_id(printed):
 def of_version(printed):
     """protocol_version (bytes) as str. Belgian meters print five digits, "50217"; Iskra meters
     the hex of such digits, "3231313130"; Brussels' Sagemcoms that of blanks, which say nothing."""
-    return of_id(printed).strip() if len(printed) >= 10 else latin(printed)
+    return of_id(printed).strip(" ") if len(printed) >= 10 else latin(printed)
 
 
 def of_message(printed):
@@ -30,14 +30,24 @@ def of_message(printed):
 
 def latin(plain):
     """Bytes as str, each byte the character of that number."""
-    return "".join([chr(byte) for byte in plain])
+    # By way of UTF-8: a list of the characters takes eight times the memory.
+    wide = bytearray()
+    for byte in plain:
+        if byte < 0x80:
+            wide.append(byte)
+        else:
+            wide.append(0xC0 | byte >> 6)
+            wide.append(0x80 | byte & 0x3F)
+    return wide.decode()
 
 
 def _unhex(printed):
     try:
-        return unhexlify(printed)
+        plain = unhexlify(printed)
     except ValueError:
         return None
+    # MicroPython 1.29 reads over blanks between the digits.
+    return plain if 2 * len(plain) == len(printed) else None
 
 
 def _is_utf8(plain):

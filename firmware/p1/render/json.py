@@ -6,7 +6,8 @@ from .page import NUMBER_LENGTH, Full, Page, write_numbers
 
 CAPACITY = 6144  # a telegram of the longest legal kind needs less
 
-_TEXT_ROWS = [row for kind in ("hex", "version", "message") for row in obis.ROWS_OF[kind]]
+_NAME_ROWS = obis.ROWS_OF["hex"] + obis.ROWS_OF["version"]
+_MESSAGE_ROWS = obis.ROWS_OF["message"]
 _STAMP_AT = len(b'{"timestamp":"')
 _OPEN, _CLOSE, _QUOTE, _BACKSLASH, _BLANK = 0x7B, 0x7D, 0x22, 0x5C, 0x20
 
@@ -91,12 +92,20 @@ def _clock(page, reading):
         _stamp(page, reading, reading.stamp_at)
 
 
-def _texts(page, reading):
+def _names(page, reading):
     if reading.model:
         _key(page, b"meter_model")
         _string(page, reading.model)
+    _texts(page, reading, _NAME_ROWS)
+
+
+def _messages(page, reading):
+    _texts(page, reading, _MESSAGE_ROWS)
+
+
+def _texts(page, reading, rows):
     written = None
-    for row in _TEXT_ROWS:
+    for row in rows:
         text = reading.texts.get(row)
         key = obis.key(row)
         if text and key != written:
@@ -232,10 +241,11 @@ def _unknown(page, reading):
 _PARTS = (
     _clock,
     _tariff,
-    _texts,
+    _names,
     _peak,
     _history,
     _failures,
     _submeters,
+    _messages,
     _unknown,
 )
