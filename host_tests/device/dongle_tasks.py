@@ -1,0 +1,153 @@
+# What becomes of tasks that fail and of tasks that hang. Arguments: the case, and a file with a
+# telegram. In the directory: config.json and board.json.
+
+import asyncio
+import sys
+
+import world
+from dongle import app, health
+
+world.cable = cable = world.Cable()
+app._FIRST_PAUSE_MS = 10
+app._GUARD_MS = 20
+app._LATE_MS = 1_500  # above the second after which a port without bytes gives its heartbeat
+
+
+class Dog:
+    fed = 0
+
+    def __init__(self, timeout):
+        assert timeout == 60_000
+
+    def feed(self):
+        Dog.fed += 1
+
+
+async def until(look, what):
+    for _ in range(2_000):
+        if look():
+            return
+        await asyncio.sleep_ms(10)
+    raise AssertionError(what)
+
+
+async def goes_on(dongle):
+    """Telegrams are read and HTTP answers."""
+    good = dongle.framer.good
+    with open(sys.argv[2], "rb") as file:
+        cable.feed(file.read())
+    await until(lambda: dongle.framer.good > good, "no telegram")
+    port = dongle._config["http"]["port"]
+    world.interfaces.clear()  # a client from outside does not mind whether our Wi-Fi is up
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /reading HTTP/1.0\r\n\r\n")
+    await writer.drain()
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    writer.close()
+    await writer.wait_closed()
+
+
+async def hang():
+    await asyncio.sleep(3600)
+
+
+def start():
+    dongle = app.App()
+    asyncio.create_task(dongle.run())
+    return dongle
+
+
+async def raises():
+    calls = []
+
+    async def fail():
+        calls.append(None)
+        if len(calls) <= 3:
+            raise ValueError("number %d" % len(calls))
+        await hang()
+
+    dongle = app.App()
+    dongle.wifi.run = fail
+    asyncio.create_task(dongle.run())
+    await until(lambda: len(calls) == 4, "it was not started again")
+    assert dongle.health.failures == {"wifi": 3}, dongle.health.failures
+    assert dongle.health.last_failure == "wifi: ValueError: number 3"
+    assert dongle.report()[1]["task_failures"] == {"wifi": 3}
+    await goes_on(dongle)
+
+
+async def returns():
+    """A task that ends without an error is started again as well."""
+    calls = []
+
+    async def end():
+        calls.append(None)
+
+    dongle = app.App()
+    dongle.wifi.run = end
+    asyncio.create_task(dongle.run())
+    await until(lambda: len(calls) == 3, "it was not started again")
+    await goes_on(dongle)
+
+
+async def hangs():
+    app.machine.WDT = Dog
+    dongle = app.App()
+    dongle.wifi.run = hang
+    asyncio.create_task(dongle.run())
+    await until(lambda: Dog.fed > 5, "a healthy dongle feeds the watchdog")
+    await until(lambda: dongle.health.late() == ["wifi"], "nobody is late")
+    await asyncio.sleep_ms(100)
+    fed = Dog.fed
+    await goes_on(dongle)
+    await asyncio.sleep_ms(200)
+    assert Dog.fed == fed, "the watchdog is fed though a task hangs"
+    dongle.health.beat("wifi")
+    await until(lambda: Dog.fed > fed, "it is well again")
+
+
+async def port_hangs():
+    dongle = app.App()
+    dongle.port.read = lambda framer: hang()
+    asyncio.create_task(dongle.run())
+    await asyncio.sleep_ms(2 * app._LATE_MS)
+    assert dongle.health.late() == [], "with nothing to read, the reader is not late"
+    cable.feed(b"/")
+    await until(lambda: dongle.health.late() == ["port"], "bytes that nobody reads")
+
+
+async def hangs_until_bitten():
+    """The stand-in for the watchdog ends this process."""
+    health._WATCHDOG_MS = 500
+    dongle = app.App()
+    dongle.wifi.run = hang
+    asyncio.create_task(dongle.run())
+    await hang()
+
+
+async def spins_until_bitten():
+    health._WATCHDOG_MS = 500
+    start()
+    await asyncio.sleep_ms(1_000)
+    print("spinning")
+    while True:
+        pass
+
+
+async def stray():
+    """A task that the firmware made on the side and that nobody waits for."""
+
+    async def fail():
+        raise ValueError("on the side")
+
+    dongle = start()
+    await asyncio.sleep_ms(50)
+    asyncio.create_task(fail())
+    await until(lambda: dongle.health.failures, "nobody noticed")
+    assert dongle.health.last_failure.endswith("ValueError: on the side")
+    await goes_on(dongle)
+
+
+cases = (raises, returns, hangs, port_hangs, hangs_until_bitten, spins_until_bitten, stray)
+asyncio.run({case.__name__: case for case in cases}[sys.argv[1]]())
+print("ok")

@@ -1,0 +1,99 @@
+# The station loses its access point and gets it back, by itself and with help. Of the networks
+# in reach, P1_WIFI names "home" with the password "secret".
+
+import asyncio
+
+import network
+import world
+from dongle import wifi
+from dongle.health import Health
+
+radio = world.radio
+radio.change(join_ms=20)
+wifi._LOOK_MS = 20
+wifi._RETRY_MS, wifi._RESTART_MS = 100, 300  # every third attempt is a restart of the radio
+station = network.WLAN(network.STA_IF)
+calls = []
+
+
+def note(name):
+    """Notes when the station's method is called."""
+    method = getattr(network.WLAN, name)
+
+    def noting(*args):
+        calls.append((name,) + args[1:])
+        return method(*args)
+
+    setattr(network.WLAN, name, noting)
+
+
+async def until(look, what):
+    for _ in range(1_000):
+        if look():
+            return
+        await asyncio.sleep_ms(10)
+    raise AssertionError(what)
+
+
+async def main():
+    note("connect")
+    note("disconnect")
+    home = wifi.Wifi("home", "secret", "p1meter-00002a", Health())
+    assert home.state() == {"connected": False, "drops": 0, "reason": "not connected"}
+    task = asyncio.create_task(home.run())
+    await until(lambda: home.up, "it does not connect")
+    assert radio.hostname == "p1meter-00002a"
+    assert home.state() == {
+        "connected": True,
+        "drops": 0,
+        "address": "127.0.0.1",
+        "rssi_dbm": -60,
+    }
+    assert station.config("pm") == network.WLAN.PM_NONE
+
+    # A short loss: the driver comes back by itself, nobody interferes.
+    calls.clear()
+    radio.change(on_air=False)
+    assert home.state()["drops"] == 0, "lost, but not yet noticed"
+    await until(lambda: not home.up, "the loss is not noticed")
+    radio.change(on_air=True)
+    await until(lambda: home.up, "it does not come back")
+    assert home.state()["drops"] == 1 and calls == []
+
+    # A long one: it is helped, and never wedges the driver by connecting too soon.
+    radio.change(on_air=False)
+    await until(lambda: ("disconnect",) in calls, "no new attempt")
+    await until(lambda: len(calls) >= 5, "only one attempt")  # the third is a restart
+    assert calls[:4] == [("disconnect",), ("connect", "home", "secret")] * 2
+    assert calls[4] == ("connect", "home", "secret")
+    assert not station._wedged
+    assert home.state()["reason"] in ("connecting", "no such network in reach", "not connected")
+    radio.change(on_air=True)
+    await until(lambda: home.up, "it does not come back after a long loss")
+    assert home.drops == 2
+    task.cancel()
+
+    # A soft reset leaves the radio on and connected.
+    again = wifi.Wifi("home", "secret", "p1meter-00002a", Health())
+    task = asyncio.create_task(again.run())
+    await until(lambda: again.up, "it does not start on a radio that is on")
+    task.cancel()
+
+    wrong = wifi.Wifi("home", "guessed", "p1meter-00002a", Health())
+    task = asyncio.create_task(wrong.run())
+    await until(lambda: wrong.state().get("reason") == "wrong password", "it does not say why")
+    assert not wrong.up
+    task.cancel()
+
+    health = Health()
+    none = wifi.Wifi("", "", "p1meter-00002a", health)
+    health.expect("wifi", 60)
+    task = asyncio.create_task(none.run())
+    await asyncio.sleep_ms(200)
+    assert none.state()["reason"] == "no network configured"
+    assert health.late() == [], "without a network it is as healthy"
+    task.cancel()
+
+
+asyncio.run(main())
+print("ok")

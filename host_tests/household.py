@@ -1,0 +1,213 @@
+"""The whole dongle at work, for the end-to-end tests: a broker, a meter and the firmware, each a
+process of its own as tools/rig.py starts them, and clients that look at it from outside."""
+
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import paho.mqtt.client as paho
+import pytest
+
+import rig
+
+DEVICE = Path(__file__).resolve().parent / "device"
+PATIENCE_S = 60  # before a test gives up on something; a busy CI machine may be that slow
+
+
+def _missing() -> str:
+    try:
+        rig.micropython()
+    except rig.Missing as missing:
+        return str(missing)
+    return ""
+
+
+needs_micropython = pytest.mark.skipif(bool(_missing()), reason=_missing())
+
+
+def wait_for(look: Callable, what: str, within_s: float = PATIENCE_S):
+    """Looks again and again until there is something to see, and returns it."""
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            seen = look()
+        except httpx.TransportError as error:  # not up yet
+            seen, what_happened = None, error
+        else:
+            what_happened = seen
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {within_s} s; at last {what_happened!r}")
+        time.sleep(0.05)
+
+
+def run_on_device(script: str, *args: str, folder: Path | None = None, **environment: str):
+    """Runs a script of host_tests/device among the firmware and its stand-ins; `folder` is the
+    flash."""
+    path = rig.micropython_path()
+    return subprocess.run(
+        [rig.micropython(), "-X", "heapsize=512k", DEVICE / script, *args],
+        env={"PATH": os.environ["PATH"], "MICROPYPATH": path, **environment},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+
+
+class _Dongle(rig.Dongle):
+    """before: MicroPython that runs before the firmware does. files: what its flash has instead
+    of what the rig put there; None: not at all."""
+
+    def __init__(self, *args, before: str = "", files: dict[str, str | None], **options):
+        self._before, self._files = before, files
+        super().__init__(*args, **options)
+
+    def _start(self):
+        for name, text in self._files.items():
+            path = self.folder / name
+            path.unlink() if text is None else path.write_text(text)
+        self._files = {}
+        self._command[-1], self._before = self._before + "\n" + self._command[-1], ""
+        super()._start()
+
+
+class Listener:
+    """A foreign MQTT client, which keeps what it hears."""
+
+    def __init__(self, port: int, topic: str = "p1/#"):
+        self.messages: list[paho.MQTTMessage] = []
+        self._subscribed = threading.Event()
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        self._client.on_connect = lambda client, *_: client.subscribe(topic)
+        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_message = lambda client, data, message: self.messages.append(message)
+        self._client.reconnect_delay_set(1, 1)
+        self._client.connect_async("127.0.0.1", port)
+        self._client.loop_start()
+        assert self._subscribed.wait(PATIENCE_S), "the broker takes no subscription"
+
+    def heard(self, end: str) -> list[paho.MQTTMessage]:
+        """The messages whose topic ends so."""
+        return [message for message in self.messages if message.topic.endswith(end)]
+
+    def last(self, end: str) -> bytes | None:
+        heard = self.heard(end)
+        return heard[-1].payload if heard else None
+
+    def stop(self):
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+class Household:
+    """A dongle and what it is connected to; `with` ends all of it.
+
+    meter     options of the simulated meter; None: nothing is plugged in
+    broker    the port where somebody plays the broker; None: one is started
+    config    what differs from a good one: {section: {key: value}}
+    dongle    see _Dongle
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        meter: tuple[str, ...] | None = (),
+        broker: int | None = None,
+        config: dict[str, dict] | None = None,
+        dongle_id: str = "02000000002a",
+        http_port: int = 0,
+        files: dict[str, str | None] | None = None,
+        **dongle,
+    ):
+        self.id = dongle_id
+        self.said: list[str] = []  # by the firmware, on its console
+        self.http_port, self.tcp_port = http_port or rig.free_port(), rig.free_port()
+        self.mqtt_port = broker or rig.free_port()
+        self._parts = ExitStack()
+        with self._parts:  # if one of them does not start, the others end
+            self.broker = self._add(rig.Broker(folder, self.mqtt_port)) if not broker else None
+            self.meter = self._add(rig.Meter(*meter)) if meter is not None else None
+            self.dongle = self._add(
+                _Dongle(
+                    folder,
+                    self._config(config or {}),
+                    cable=self.meter.cable if self.meter else "",
+                    say=self._hear,
+                    environment={"P1_ID": dongle_id},
+                    files=files or {},
+                    **dongle,
+                )
+            )
+            self.client = httpx.Client(
+                base_url=f"http://127.0.0.1:{self.http_port}", timeout=PATIENCE_S, trust_env=False
+            )
+            self._parts.callback(self.client.close)
+            self._parts = self._parts.pop_all()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._parts.close()
+
+    def _add(self, part):
+        self._parts.callback(part.stop)
+        return part
+
+    def _hear(self, line: str):
+        self.said.append(line)
+        print(line)
+
+    def _config(self, changes: dict[str, dict]) -> dict[str, dict]:
+        config = {
+            "wifi": {"ssid": "home", "password": "wifi secret"},
+            "mqtt": {"host": "127.0.0.1", "port": self.mqtt_port},
+            "http": {"port": self.http_port},
+            "tcp": {"port": self.tcp_port},
+        }
+        for section, values in changes.items():
+            config[section] = {**config.get(section, {}), **values}
+        return config
+
+    def get(self, path: str) -> httpx.Response:
+        return self.client.get(path)
+
+    def health(self) -> dict:
+        def look():
+            answer = self.get("/health").json()
+            return answer if "status" in answer else None  # else: too many clients
+
+        return wait_for(look, "its health")
+
+    def mqtt(self) -> dict:
+        return self.health()["mqtt"]
+
+    def wait_until_connected(self):
+        return wait_for(lambda: self.mqtt()["connected"], "MQTT connects")
+
+    def wait_until_reading(self):
+        return wait_for(lambda: self.get("/reading").is_success, "a reading")
+
+    def connect(self, port: int = 0) -> socket.socket:
+        """A raw connection to the HTTP server, or to another port."""
+        return socket.create_connection(("127.0.0.1", port or self.http_port), PATIENCE_S)
+
+    def descriptors(self) -> int:
+        """How many files and sockets the firmware has open."""
+        return len(os.listdir(f"/proc/{self.dongle.process.pid}/fd"))
+
+    def descriptors_at_rest(self) -> int:
+        """The same, when connections that have just ended are closed."""
+        counts = []
+        for _ in range(10):
+            counts.append(self.descriptors())
+            time.sleep(0.03)
+        return min(counts)

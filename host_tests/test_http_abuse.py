@@ -1,0 +1,267 @@
+"""What a hostile or broken HTTP client does to the dongle: it costs that client, nobody else."""
+
+import json
+import os
+import socket
+import struct
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+
+from household import PATIENCE_S, Household, Listener, needs_micropython, wait_for
+
+pytestmark = needs_micropython
+
+REQUEST = b"GET /reading HTTP/1.1\r\nHost: dongle\r\n\r\n"
+CLIENTS = 3  # that are served at once
+DEADLINE_S = 5  # for an exchange
+
+
+@pytest.fixture(scope="module")
+def listener_and_home(tmp_path_factory):
+    with ExitStack() as stack:
+        home = stack.enter_context(Household(tmp_path_factory.mktemp("home")))
+        listener = Listener(home.mqtt_port)
+        stack.callback(listener.stop)
+        home.wait_until_connected()
+        home.wait_until_reading()
+        yield listener, home
+
+
+@pytest.fixture
+def home(listener_and_home):
+    """The dongle, which must be as well afterwards as before."""
+    home = listener_and_home[1]
+    yield home
+    assert home.wait_until_reading()
+    assert home.health()["task_failures"] == {}
+
+
+def answer_to(home, data: bytes, half_close: bool = False) -> tuple[int, dict]:
+    """(status, JSON body) of what comes back; (0, {}) where nothing does."""
+    with home.connect() as client:
+        client.sendall(data)
+        if half_close:
+            client.shutdown(socket.SHUT_WR)
+        return answer_on(client)
+
+
+def answer_on(client) -> tuple[int, dict]:
+    with client.makefile("rb") as file:
+        status = file.readline()
+        if not status:
+            return 0, {}
+        headers = dict(line.rstrip().split(b": ", 1) for line in iter(file.readline, b"\r\n"))
+        body = file.read(int(headers[b"Content-Length"]))
+        return int(status.split()[1]), json.loads(body)
+
+
+def test_an_endless_request_line(home):
+    with home.connect() as client:
+        client.sendall(b"GET /")
+        sent = 0
+        with pytest.raises(OSError):  # it hangs up, after a bounded patience
+            while sent < 100_000_000:
+                sent += client.send(b"a" * 1000)
+                time.sleep(0.001)
+    assert answer_to(home, b"GET /" + b"a" * 1100)[0] == 431
+
+
+def test_an_endless_head(home):
+    status, body = answer_to(home, b"GET /reading HTTP/1.1\r\n" + b"X-Filler: abc\r\n" * 100)
+    assert status == 431
+    assert "1024" in body["error"]
+
+
+def test_the_longest_head_that_is_taken(home):
+    filler = b"X: " + b"a" * (1024 - len(REQUEST) - 5) + b"\r\n"
+    request = REQUEST[:-2] + filler + b"\r\n"
+    assert len(request) == 1024
+    assert answer_to(home, request)[0] == 200
+    assert answer_to(home, b"X" + request)[0] in (405, 431)
+
+
+def test_a_request_split_byte_by_byte(home):
+    with home.connect() as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(len(REQUEST)):
+            client.send(REQUEST[at : at + 1])
+            time.sleep(0.005)
+        status, body = answer_on(client)
+    assert status == 200 and "timestamp" in body
+
+
+@pytest.mark.parametrize(
+    "request_, status",
+    [
+        (b"hello\r\n\r\n", 400),
+        (b"\r\n\r\n", 400),
+        (b"GET\r\n\r\n", 400),
+        (b"GET /reading\r\n\r\n", 400),
+        (b"GET reading HTTP/1.1\r\n\r\n", 400),
+        (b"GET /a b HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://dongle/reading HTTP/1.1\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),  # TLS
+        (b"GET /reading HTTP/2.0\r\n\r\n", 505),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (b"GET /\xff\xfe\x00 HTTP/1.1\r\n\r\n", 404),
+        (b"GET /reading HTTP/1.1\r\nContent-Length: many\r\n\r\n", 400),
+        (b"GET /reading HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST /reading HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", 405),
+        (b"POST /reading HTTP/1.1\r\nContent-Length: 2049\r\n\r\n", 413),
+        (b"POST /reading HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", 413),
+        (b"POST / HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n" + 5_000 * b"body", 413),
+    ],
+)
+def test_what_is_no_proper_request_gets_its_error(home, request_, status):
+    got, body = answer_to(home, request_)
+    assert got == status
+    assert body["error"]
+
+
+def test_binary_junk_is_refused_as_soon_as_it_is_too_much(home):
+    assert answer_to(home, os.urandom(3000).replace(b"\n", b"x"))[0] == 431
+
+
+def test_half_closed_by_the_client(home):
+    assert answer_to(home, REQUEST, half_close=True)[0] == 200
+    assert answer_to(home, REQUEST[:-2], half_close=True)[0] in (0, 400)
+
+
+def close_at_once(home):
+    home.connect().close()
+
+
+def reset_at_once(home, sent: bytes = REQUEST):
+    with home.connect() as client:
+        client.sendall(sent)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def test_clients_that_leave_at_once(home):
+    before = home.descriptors_at_rest()
+    for _ in range(30):
+        close_at_once(home)
+        reset_at_once(home)
+        reset_at_once(home, REQUEST[:10])
+        time.sleep(0.02)  # so that not every one of them waits to be accepted
+    wait_for(lambda: home.descriptors() <= before, "all of them are closed")
+    assert home.get("/reading").is_success
+
+
+def drip(client) -> float:
+    """A request that never ends, a byte now and then. Returns how long it was put up with."""
+    began = time.monotonic()
+    client.settimeout(0.2)
+    while time.monotonic() - began < PATIENCE_S:
+        try:
+            client.send(b"G")
+            if client.recv(1) == b"":
+                break
+        except TimeoutError:
+            pass
+        except ConnectionError:
+            break
+    return time.monotonic() - began
+
+
+def test_too_many_clients_and_slow_ones(home):
+    """As many as it serves at once dawdle, and with three on TCP nine of the ten sockets of an
+    ESP32 are taken; whoever comes then is told so, and served later."""
+    refused = home.health()["http"]["refused"]
+    with ExitStack() as stack, ThreadPoolExecutor(CLIENTS) as pool:
+        before = home.descriptors_at_rest()
+        for _ in range(3):
+            stack.enter_context(home.connect(home.tcp_port))
+        clients = [stack.enter_context(home.connect()) for _ in range(CLIENTS)]
+        wait_for(lambda: home.descriptors() == before + 3 + CLIENTS, "all are let in")
+        slow = [pool.submit(drip, client) for client in clients]
+        answer = home.get("/reading")
+        assert answer.status_code == 503
+        assert "too many" in answer.json()["error"]
+        wait_for(lambda: home.get("/reading").is_success, "somebody is free")
+        took_s = [future.result() for future in slow]
+    assert min(took_s) > DEADLINE_S / 2, "a slow client is no hostile one yet"
+    assert max(took_s) < PATIENCE_S / 2
+    assert home.health()["http"]["refused"] > refused
+
+
+def test_more_clients_than_there_are_sockets(home):
+    with ExitStack() as stack:
+        for _ in range(16):
+            stack.enter_context(home.connect())
+    wait_for(lambda: home.get("/reading").is_success, "served when they have left")
+
+
+def test_a_client_that_takes_no_answer(home):
+    with ExitStack() as stack:
+        for _ in range(CLIENTS):
+            client = stack.enter_context(home.connect())
+            client.sendall(REQUEST)
+        wait_for(lambda: home.get("/reading").is_success, "others are served")
+
+
+def test_two_hundred_quick_requests(home):
+    paths = ("/reading", "/telegram", "/health", "/")
+    assert [home.get(paths[number % 4]).status_code for number in range(200)] == [200] * 200
+
+
+def test_ten_busy_clients_at_once(home):
+    def five(number):
+        for _ in range(5):  # it serves fewer at once, but nobody is left out for good
+            wait_for(lambda: home.get("/reading").is_success, "its turn")
+        return number
+
+    with ThreadPoolExecutor(10) as pool:
+        assert list(pool.map(five, range(10))) == list(range(10))
+
+
+def abuse(home):
+    """A bit of everything that is quick."""
+    close_at_once(home)
+    reset_at_once(home)
+    for request in (
+        REQUEST,
+        b"GET /nothing HTTP/1.1\r\n\r\n",
+        b"GET /" + b"a" * 1100,
+        b"POST /reading HTTP/1.1\r\nContent-Length: 5000\r\n\r\n",
+        b"hello\r\n\r\n",
+        b"GET /health HTTP/1.0\r\n\r\n",
+    ):
+        with home.connect() as client:
+            client.sendall(request)
+            client.shutdown(socket.SHUT_WR)
+            assert client.recv(65536)
+
+
+def live_memory(home) -> int:
+    """What is in use right after a collection, of which there are several meanwhile."""
+    return min(home.health()["memory"]["used"] for _ in range(60))
+
+
+def test_abuse_leaves_neither_memory_nor_descriptors_behind(home):
+    abuse(home)  # whatever is made once is there now
+    descriptors = home.descriptors_at_rest()
+    memory = live_memory(home)
+    for _ in range(20):
+        abuse(home)
+    wait_for(lambda: home.descriptors() <= descriptors, "no descriptor is left over")
+    assert live_memory(home) < memory + 2048  # one lost request would be more than this
+
+
+def test_all_the_while_there_was_a_reading_a_second(listener_and_home):
+    listener, home = listener_and_home
+    stamps = [json.loads(message.payload)["timestamp"] for message in listener.heard("/reading")]
+    moments = [datetime.fromisoformat(stamp) for stamp in stamps]
+    gaps = [(late - early).total_seconds() for early, late in pairwise(moments)]
+    assert len(gaps) > 10
+    assert max(gaps) < 5  # one or two may be the fault of a slow machine
+    assert gaps.count(1) > 0.8 * len(gaps)
+    health = home.health()
+    assert health["telegrams"]["crc"] == health["telegrams"]["overflow"] == 0
+    assert health["mqtt"]["connects"] == 1
+    assert health["longest_turn_ms"] < 1000

@@ -1,0 +1,75 @@
+"""Tasks that fail or hang, clocks that wrap, and the edges to the hardware: each a script of
+host_tests/device, in the MicroPython and on the stand-ins that they are about."""
+
+import json
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+import fastcrc
+import pytest
+
+import rig
+from household import needs_micropython, run_on_device
+
+pytestmark = needs_micropython
+
+BODY = b"/FLU5\\253769484_A\r\n\r\n1-0:1.7.0(00.123*kW)\r\n!"
+TELEGRAM = BODY + b"%04X\r\n" % fastcrc.crc16.arc(BODY)
+
+SCRIPTS = [
+    ("dongle_clock.py",),
+    ("dongle_names.py",),
+    ("dongle_pauses.py",),
+    ("dongle_wifi.py",),
+    ("dongle_request.py", "direct", "1"),
+    ("dongle_request.py", "switch", "1"),
+    ("dongle_request.py", "switch", "0"),
+    ("dongle_request.py", "tied", "1"),
+    *(("dongle_tasks.py", case) for case in ("raises", "returns", "hangs", "port_hangs", "stray")),
+]
+BITTEN = [("dongle_tasks.py", f"{case}_until_bitten") for case in ("hangs", "spins")]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """results(command): what became of a script. They mostly wait, so several run at once."""
+
+    def run(command, folder):
+        config = {"http": {"port": rig.free_port()}, "tcp": {"port": 0}}
+        (folder / "config.json").write_text(json.dumps(config))
+        (folder / "board.json").write_bytes(rig._BOARD.read_bytes())
+        (folder / "telegram").write_bytes(TELEGRAM)
+        command = [*command, "telegram"] if command[0] == "dongle_tasks.py" else command
+        return run_on_device(*command, folder=folder, P1_WIFI='{"home": "secret"}')
+
+    with ThreadPoolExecutor(8) as pool:
+        futures = {
+            command: pool.submit(run, command, tmp_path_factory.mktemp("flash"))
+            for command in SCRIPTS + BITTEN
+        }
+        yield lambda command: futures[command].result()
+
+
+@pytest.mark.parametrize("command", SCRIPTS, ids=" ".join)
+def test_script(results, command):
+    result = results(command)
+    assert result.stdout.endswith("ok\n"), result.stdout + result.stderr
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_task_that_hangs_lets_the_watchdog_bite(results):
+    result = results(BITTEN[0])
+    assert "no heartbeat from wifi" in result.stdout
+    assert result.returncode == -signal.SIGALRM
+
+
+def test_a_loop_that_hangs_lets_the_watchdog_bite(results):
+    result = results(BITTEN[1])
+    assert "spinning" in result.stdout and "no heartbeat" not in result.stdout
+    assert result.returncode == -signal.SIGALRM
+
+
+def test_a_failure_is_told_with_its_traceback_only_once(results):
+    said = results(("dongle_tasks.py", "raises")).stdout
+    assert said.count("Traceback") == 1
+    assert "task failed: wifi: ValueError: number 1" in said
