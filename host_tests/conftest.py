@@ -56,8 +56,8 @@ def fixture(name):
 
 
 def country_of(name):
-    """The country whose profile a telegram is read with: by its name, Belgium if we have none."""
-    return name[:2].upper() if name[:2].upper() in ("BE", "NL") else "BE"
+    """The country whose profile a telegram is read with, by the name of its file."""
+    return name[:2].upper()
 
 
 HEADER = b"/FLU5\\253769484_A\r\n\r\n"

@@ -19,11 +19,12 @@ TEXTS = {
     "protocol_version": ["0-0:96.1.4", "1-3:0.2.8"],
     "message_text": ["0-0:96.13.0"],
     "message_code": ["0-0:96.13.1"],
+    **{f"message_text_{n}": [f"0-0:96.13.{n}"] for n in range(2, 6)},
 }
 
 PHASES = {"l1": 0, "l2": 20, "l3": 40}
 
-# Key -> code. The key's last word is its unit.
+# Key -> code. The key's last word is its unit; where a code has two keys, the unit decides.
 NUMBERS = {
     "tariff": "0-0:96.14.0",
     "energy_import_kwh": "1-0:1.8.0",
@@ -44,8 +45,29 @@ NUMBERS = {
     "breaker_state": "0-0:96.3.10",
     **{f"relay_{n}_state": f"0-{n}:96.3.10" for n in range(1, 5)},
     "limiter_threshold_w": "0-0:17.0.0",
+    "limiter_threshold_va": "0-0:17.0.0",
+    "limiter_threshold_a": "0-0:17.0.0",
     "fuse_threshold_a": "1-0:31.4.0",
     "grid_voltage_v": "1-0:94.32.1",
+    # Other countries': quadrants are numbered as in IEC 62056-61, import is Q1 + Q2.
+    "fuse_threshold_l2_a": "1-0:51.4.0",
+    "fuse_threshold_l3_a": "1-0:71.4.0",
+    "energy_absolute_kwh": "1-0:15.8.0",
+    "reactive_import_kvarh": "1-0:3.8.0",
+    "reactive_export_kvarh": "1-0:4.8.0",
+    **{f"reactive_import_t{n}_kvarh": f"1-0:3.8.{n}" for n in (1, 2)},
+    **{f"reactive_export_t{n}_kvarh": f"1-0:4.8.{n}" for n in (1, 2)},
+    **{f"reactive_q{n}_kvarh": f"1-0:{4 + n}.8.0" for n in range(1, 5)},
+    "reactive_import_var": "1-0:3.7.0",
+    "reactive_export_var": "1-0:4.7.0",
+    **{f"reactive_q{n}_var": f"1-0:{4 + n}.7.0" for n in range(1, 5)},
+    **{f"reactive_import_{name}_var": f"1-0:{23 + step}.7.0" for name, step in PHASES.items()},
+    **{f"reactive_export_{name}_var": f"1-0:{24 + step}.7.0" for name, step in PHASES.items()},
+    "apparent_import_va": "1-0:9.7.0",
+    "apparent_export_va": "1-0:10.7.0",
+    "power_factor": "1-0:13.7.0",
+    **{f"power_factor_{name}": f"1-0:{33 + step}.7.0" for name, step in PHASES.items()},
+    "frequency_hz": "1-0:14.7.0",
 }
 
 LISTS = ["0-0:1.0.0", "1-0:1.6.0", "0-0:98.1.0", "1-0:99.97.0"]
@@ -60,8 +82,14 @@ UNITS = {
     "w": {"kW": 3, "W": 0},
     "v": {"V": 0, "kV": 3},
     "a": {"A": 0, "kA": 3},
+    "kvarh": {"kvarh": 0, "kVArh": 0, "varh": -3, "VArh": -3},
+    "var": {"kvar": 3, "kVAr": 3, "var": 0, "VAr": 0},
+    "va": {"kVA": 3, "VA": 0},
+    "hz": {"Hz": 0, "kHz": 3},
 }
 PLAIN = {"": 0}
+
+LARGEST = 2**31 - 1
 
 CAPTURED = {"m3": "volume_m3", "GJ": "energy_gj", "kWh": "energy_kwh", "MWh": "energy_mwh"}
 
@@ -76,6 +104,7 @@ TOP_LEVEL = [("gas", "volume_m3", "m3"), ("water", "volume_m3", "m3"), ("heat", 
 # Belgium's tariff 1 is the day's, the Dutch one the night's.
 TARIFFS = {"BE": ["day", "night"], "NL": ["night", "day"]}
 
+ZONES = {"LT": ZoneInfo("Europe/Vilnius")}
 ZONE = ZoneInfo("Europe/Brussels")
 
 
@@ -130,7 +159,7 @@ def message(text):
         return plain.decode("latin-1")
 
 
-def stamp(text):
+def stamp(text, zone=ZONE):
     """An aware datetime; None where no calendar has it."""
     match = re.fullmatch(r"(\d{12})([SW]?)", text, re.ASCII)
     if not match:
@@ -140,8 +169,9 @@ def stamp(text):
     except ValueError:
         return None
     if match[2]:
-        return civil.replace(tzinfo=timezone(timedelta(hours=2 if match[2] == "S" else 1)))
-    offset = civil.replace(tzinfo=ZONE, fold=1).utcoffset()  # the later of two
+        offset = datetime(2024, 7 if match[2] == "S" else 1, 1, tzinfo=zone).utcoffset()
+    else:
+        offset = civil.replace(tzinfo=zone, fold=1).utcoffset()  # the later of two
     return civil.replace(tzinfo=timezone(offset))
 
 
@@ -172,29 +202,32 @@ def groups(said):
 
 def reading(telegram, country="BE"):
     header, objects = lines(telegram)
+    zone = ZONES.get(country, ZONE)
     said, unknown = {}, {}
     for code, text in objects:
-        full = code if "-" in code else f"0-{code}"
-        if full in KNOWN or SUBMETER.fullmatch(full):
+        full = re.sub("^1-1:", "1-0:", code if "-" in code else f"0-{code}")  # Swiss 1-1
+        if full == "0-0:98.1.0" and groups(text) and not re.match(r"\(\d*\)\([\d:.-]+\)", text):
+            unknown[code] = text  # Hungary's list of another kind
+        elif full in KNOWN or SUBMETER.fullmatch(full):
             said[full] = groups(text)
         else:
             unknown[code] = text
 
-    read = {"meter_model": header}
+    read = {"meter_model": header, "unknown": unknown}
     for key, codes in TEXTS.items():
-        decode = {"protocol_version": version, "message_text": message, "message_code": message}
-        found = [decode.get(key, identity)(said[code][0]) for code in codes if said.get(code)]
+        decode = message if key.startswith("message") else identity
+        decode = version if key == "protocol_version" else decode
+        found = [decode(said[code][0]) for code in codes if said.get(code)]
         read[key] = next(filter(None, found), None)
     for key, code in NUMBERS.items():
-        unit = UNITS.get(key.rsplit("_", 1)[-1], PLAIN) if key != "grid_voltage_v" else PLAIN
+        unit = PLAIN if key == "grid_voltage_v" else UNITS.get(key.rsplit("_", 1)[-1], PLAIN)
         read[key] = number(said[code][0], unit) if said.get(code) else None
 
     derive(read, country)
-    clock(read, said)
-    peaks(read, said)
-    failures(read, said)
-    submeters(read, said)
-    read["unknown"] = unknown
+    clock(read, said, zone)
+    peaks(read, said, zone)
+    failures(read, said, zone)
+    submeters(read, said, zone)
     return {key: value for key, value in read.items() if value not in (None, "", [], {})}
 
 
@@ -209,46 +242,49 @@ def derive(read, country):
         taken, given = read[f"power_import{phase}_w"], read[f"power_export{phase}_w"]
         if taken is not None and given is not None:
             read[f"power{phase}_w"] = Number(taken - given)
-    if read["tariff"] in (Number(1), Number(2)):
+    if read["tariff"] in (Number(1), Number(2)) and country in TARIFFS:
         read["tariff_name"] = TARIFFS[country][int(read["tariff"]) - 1]
 
 
-def clock(read, said):
-    when = stamp("".join(said.get("0-0:1.0.0", [])[:1]))
+def clock(read, said, zone):
+    when = stamp("".join(said.get("0-0:1.0.0", [])[:1]), zone)
     read["timestamp"] = when and when.isoformat()
 
 
-def peaks(read, said):
+def peaks(read, said, zone):
     peak = said.get("1-0:1.6.0", [])
-    for when, power in (peak, peak[::-1]) if len(peak) == 2 else ():
-        if stamp(when) and number(power, UNITS["w"]) is not None:
-            read["monthly_power_peak_w"] = number(power, UNITS["w"])
-            read["monthly_power_peak_timestamp"] = stamp(when).isoformat()
+    for when, text in (peak, peak[::-1]) if len(peak) == 2 else ():
+        power = number(text, UNITS["w"], LARGEST)
+        if stamp(when) and power is not None:
+            read["monthly_power_peak_w"] = power
+            read["monthly_power_peak_timestamp"] = stamp(when, zone).isoformat()
 
     history = []
     entries = said.get("0-0:98.1.0", [])[3:]
-    for closing, when, power in zip(entries[::3], entries[1::3], entries[2::3], strict=False):
-        if stamp(closing) and stamp(when) and number(power, UNITS["w"]) is not None:
+    for closing, when, text in zip(entries[::3], entries[1::3], entries[2::3], strict=False):
+        power = number(text, UNITS["w"], LARGEST)
+        if stamp(closing) and stamp(when) and power is not None:
             month = (stamp(closing).replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
-            at, power = stamp(when).isoformat(), number(power, UNITS["w"])
+            at = stamp(when, zone).isoformat()
             history.append({"month": month, "timestamp": at, "power_w": power})
     read["power_peak_history"] = sorted(history, key=lambda entry: entry["month"])
 
 
-def failures(read, said):
+def failures(read, said, zone):
     entries = said.get("1-0:99.97.0", [])[2:]
     read["power_failures"] = []
     for end, text in zip(entries[::2], entries[1::2], strict=False):
-        duration = number(text, {"s": 0}, limit=2**31 - 1)  # real meters print the limit
+        duration = number(text, {"s": 0}, LARGEST)  # real meters print it: a lost clock
         if stamp(end) and duration is not None:
-            failure = {"timestamp": stamp(end).isoformat(), "duration_s": duration}
+            failure = {"timestamp": stamp(end, zone).isoformat(), "duration_s": duration}
             read["power_failures"].append(failure)
 
 
-def submeters(read, said):
+def submeters(read, said, zone):
     found = []
     for channel in range(1, 5):
-        meter = submeter({code: said.get(f"0-{channel}:{code}", []) for code in SUBMETER_CODES})
+        lines = {code: said.get(f"0-{channel}:{code}", []) for code in SUBMETER_CODES}
+        meter = submeter(lines, zone)
         if meter:
             found.append({"channel": Number(channel)} | meter)
     read["submeters"] = [
@@ -265,34 +301,36 @@ def submeters(read, said):
 SUBMETER_CODES = ["24.1.0", "96.1.1", "96.1.0", "96.1.2", "24.4.0", "24.2.1", "24.2.3", "24.3.0"]
 
 
-def submeter(said):
+def submeter(said, zone):
     def first(code, decode):
         return decode(said[code][0]) if said[code] else None
 
     device_type = first("24.1.0", lambda text: number(text, PLAIN))
+    values = [captured(said[code], zone) for code in ("24.2.1", "24.2.3", "24.3.0")]
     meter = {
         "type": TYPES[device_type and int(device_type)],
         "device_type": device_type,
         "id": first("96.1.1", identity) or first("96.1.0", identity),
         "ean": first("96.1.2", identity),
         "valve_state": first("24.4.0", lambda text: number(text, PLAIN)),
-        **(captured(said["24.2.1"]) or captured(said["24.2.3"]) or captured(said["24.3.0"])),
+        **next(filter(None, values), {}),
     }
     meter = {key: value for key, value in meter.items() if value not in (None, "")}
     return meter if {"device_type", "id", "at"} & set(meter) else {}
 
 
-def captured(parts):
+def captured(parts, zone):
     """(stamp)(value*unit), (value*unit), or DSMR 3's (stamp)(..)(..)(..)(..)(unit)(value)."""
     when, value = (parts[0] if len(parts) > 1 else None), "".join(parts[-1:])
     if len(parts) == 7:
         value = f"{parts[6]}*{parts[5]}"
     unit = "".join(re.findall(r"[A-Za-z]\w*$", value))
-    amount = number(value, dict.fromkeys(CAPTURED, 0))
-    if amount is None or (when and (is_never(when) or not stamp(when))):
+    amount = number(value, dict.fromkeys(CAPTURED, 0), LARGEST)
+    if amount is None or (when is not None and (is_never(when) or not stamp(when))):
         return {}
-    at = stamp(when).timestamp() if when else 0
-    return {"at": at, "timestamp": when and stamp(when).isoformat(), CAPTURED[unit]: amount}
+    at = stamp(when, zone) if when else None
+    moment = {"at": at.timestamp(), "timestamp": at.isoformat()} if at else {"at": 0}
+    return moment | {CAPTURED[unit]: amount}
 
 
 # --- JSON with exact numbers ---

@@ -70,7 +70,7 @@ class App:
     def _port(self, line):
         try:
             return Port(config_file.load_board(), line, self.health)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             # Without a port the rest still comes up and says so.
             self.health.problems.append(
                 f"board.json: {type(error).__name__} {error}; run `make deploy`"

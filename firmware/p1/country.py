@@ -22,8 +22,10 @@ class Profile:
         self.has_crc = has_crc
 
 
+_PLAIN = Profile()
+
 PROFILES = {
-    AUTO: Profile(),  # see of_telegram()
+    AUTO: _PLAIN,  # see of_telegram()
     # Belgium's tariff 1 is the dear one, the Netherlands' the cheap one (e-MUCS-P1 1.7.1 table 4
     # and its note that the Dutch rule does not hold).
     "BE": Profile(_DAY_NIGHT),
@@ -31,40 +33,41 @@ PROFILES = {
     # DSMR 2.2 and 3.0.
     "NL3": Profile(_NIGHT_DAY, line=(9600, 7, 0), has_crc=False),
     # Telegrams come encrypted in LU and AT, see cipher.py.
-    "LU": Profile(),
-    "AT": Profile(),
-    "SE": Profile(),
-    "DK": Profile(),
-    "HU": Profile(),
+    "LU": _PLAIN,
+    "AT": _PLAIN,
+    "SE": _PLAIN,
+    "DK": _PLAIN,
+    "HU": _PLAIN,
+    "CH": _PLAIN,
     "LT": Profile(winter_h=_EASTERN_EUROPE),
-    "CH": Profile(),
 }
 
-# How a header begins that only one country's meters send. What makers sell everywhere, such as
-# Kamstrup's and Landis+Gyr's, says nothing.
-_HEADERS = (
-    (b"/FLU5", "BE"),
-    (b"/ISk5\\2MIE5", "BE"),
-    (b"/Lux5", "LU"),
-    (b"/EST5", "AT"),
-    (b"/GRE5", "CH"),
-    (b"/ESO", "LT"),
-    (b"/SAG5SAG-METER", "HU"),
-    (b"/NWA-WARMTELINK", "NL"),
-    (b"/XMX5", "NL"),
-    (b"/KFM5KAIFA", "NL"),
-    (b"/ISK5\\2M5", "NL"),
-    (b"/ISk5\\2MT382", "NL"),
-    (b"/KMP5", "NL"),
-    (b"/Ene5", "NL"),
-)
+# How a header begins, behind its "/", that only one country's meters send. What makers sell
+# everywhere, such as Kamstrup's and Landis+Gyr's, says nothing.
+_HEADERS = b"""
+BE FLU5
+BE ISk5\\2MIE5
+LU Lux5
+AT EST5
+CH GRE5
+LT ESO
+HU SAG5SAG-METER
+NL NWA-WARMTELINK
+NL XMX5
+NL KFM5KAIFA
+NL ISK5\\2M5
+NL ISk5\\2MT382
+NL KMP5
+NL Ene5
+"""
 
 
 def of_telegram(telegram, has_dutch_version):
     """The profile of an AUTO reading's telegram (bytes-like from its "/"). has_dutch_version: it
     has a line that Belgian meters do not send, so that without a telling header it stays open
     which country this is."""
-    for header, code in _HEADERS:
-        if telegram[: len(header)] == header:
-            return PROFILES[code]
+    for line in _HEADERS.strip().split(b"\n"):
+        code, header = line.split()
+        if telegram[1 : 1 + len(header)] == header:
+            return PROFILES[code.decode()]
     return PROFILES[AUTO if has_dutch_version else "BE"]

@@ -125,18 +125,19 @@ TABLE = b"""
 
 CHANNELS = 4
 
-# How meters write a unit, with the power of ten that leads to the key's unit.
-_UNITS = (
-    ("int", ((b"", 0),)),
-    ("kWh", ((b"kWh", 0), (b"Wh", -3), (b"MWh", 3))),
-    ("W", ((b"kW", 3), (b"W", 0))),
-    ("V", ((b"V", 0), (b"kV", 3))),
-    ("A", ((b"A", 0), (b"kA", 3))),
-    ("kvarh", ((b"kvarh", 0), (b"kVArh", 0), (b"varh", -3), (b"VArh", -3))),
-    ("var", ((b"kvar", 3), (b"kVAr", 3), (b"var", 0), (b"VAr", 0))),
-    ("VA", ((b"kVA", 3), (b"VA", 0))),
-    ("Hz", ((b"Hz", 0), (b"kHz", 3))),
-)
+# A unit, and how meters write it, each with the power of ten that leads to it. "-": not at all.
+# (Tables are text here because a tuple of tuples takes ten times the memory.)
+_UNITS = b"""
+int    -      0
+kWh    kWh    0   Wh    -3  MWh   3
+W      kW     3   W      0
+V      V      0   kV     3
+A      A      0   kA     3
+kvarh  kvarh  0   kVArh  0  varh -3  VArh -3
+var    kvar   3   kVAr   3  var   0  VAr   0
+VA     kVA    3   VA     0
+Hz     Hz     0   kHz    3
+"""
 
 # The key of what a sub-meter counts, by the unit it prints.
 CAPTURED = {
@@ -188,10 +189,14 @@ def _unit_rules():
     # text; a length of 255 ends them. A unit is known by where its spellings start.
     rules = bytearray(1)  # nothing starts at NOT_A_NUMBER
     starts = {}
-    for unit, spellings in _UNITS:
+    for line in _UNITS.strip().split(b"\n"):
+        unit, *spellings = line.split()
         starts[unit] = len(rules)
-        for text, exponent in spellings:
-            rules.extend(bytes((len(text), exponent + 8)) + text)
+        for at in range(0, len(spellings), 2):
+            text = spellings[at].strip(b"-")
+            rules.append(len(text))
+            rules.append(int(spellings[at + 1]) + 8)
+            rules.extend(text)
         rules.append(255)
     return bytes(rules), starts
 
@@ -208,7 +213,6 @@ def _rows():
     at = 1
     for line in TABLE.strip().split(b"\n"):
         code, key, kind = line.split()
-        kind = kind.decode()
         for channel in range(1, CHANNELS + 1) if b"n" in code else (0,):
             number = len(keys)
             if code != b"-":
@@ -217,7 +221,7 @@ def _rows():
             lengths.append(len(key))
             units.append(_UNIT_START.get(kind, NOT_A_NUMBER))
             if kind not in _UNIT_START:
-                kinds.setdefault(kind, []).append(number)
+                kinds.setdefault(kind.decode(), []).append(number)
         at += len(line) + 1
     codes.sort()
     return (

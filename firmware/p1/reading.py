@@ -16,7 +16,7 @@ class Submeter:
 
     def clear(self):
         self.device_type = None  # OMS medium
-        self.id = self.ean = None  # str
+        self.id = self.ean = None  # UTF-8
         self.valve_state = None
         self.stamp_at = None  # place of the capture time in the telegram
         self.epoch = 0  # the same as seconds since 1970, 0 where there is none
@@ -63,9 +63,9 @@ class Reading:
         self.profile = country.PROFILES[self.country_code]
         self.bad_texts = 0
         self.unknown_count = self.unknown_codes
-        self.model = None  # the header behind its "/", str
+        self.model = None  # the header behind its "/", UTF-8
         self.tariff = None  # its number
-        self.texts = {}  # row -> str
+        self.texts = {}  # row -> UTF-8
         self.peak_stamp_at = None  # the quarter of monthly_power_peak
         self.peak = None  # (mantissa, decimals) in W
         self.history = []  # (year, month, stamp_at or None, mantissa, decimals), by month, in W

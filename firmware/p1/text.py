@@ -1,4 +1,6 @@
 # What the meter writes as hex digits, two for each character (DSMR 5.0.2 P1 §6.4, octet strings).
+# Everything here takes the printed bytes and returns UTF-8, as bytes: a message may be long, and
+# a str would be another copy.
 
 from binascii import unhexlify
 
@@ -7,38 +9,39 @@ _SECOND = {0xE0: (0xA0, 0xBF), 0xED: (0x80, 0x9F), 0xF0: (0x90, 0xBF), 0xF4: (0x
 
 
 def of_id(printed):
-    """An id (bytes) as str: decoded where its hex spells printable ASCII, else as printed."""
+    """An id: decoded where its hex spells printable ASCII, else as printed."""
     plain = _unhex(printed)
     if plain and all([_BLANK <= byte <= _TILDE for byte in plain]):
-        return plain.decode()
+        return plain
     return latin(printed)
 
 
 def of_version(printed):
-    """protocol_version (bytes) as str. Belgian meters print five digits, "50217"; Iskra meters
+    """protocol_version. Belgian meters print five digits, "50217"; Iskra meters
     the hex of such digits, "3231313130"; Brussels' Sagemcoms that of blanks, which say nothing."""
-    return of_id(printed).strip(" ") if len(printed) >= 10 else latin(printed)
+    return of_id(printed).strip(b" ") if len(printed) >= 10 else latin(printed)
 
 
 def of_message(printed):
-    """A text message (bytes) as str: UTF-8 where its hex is valid UTF-8, else Latin-1."""
+    """A text message: as it is where its hex is valid UTF-8, else Latin-1."""
     plain = _unhex(printed)
     if plain is None:
         return latin(printed)
-    return plain.decode() if _is_utf8(plain) else latin(plain)
+    return plain if _is_utf8(plain) else latin(plain)
 
 
 def latin(plain):
-    """Bytes as str, each byte the character of that number."""
-    # By way of UTF-8: a list of the characters takes eight times the memory.
-    wide = bytearray()
+    """Each byte as the character of that number."""
+    wide = bytearray(len(plain) + sum(byte >> 7 for byte in plain))
+    at = 0
     for byte in plain:
-        if byte < 0x80:
-            wide.append(byte)
-        else:
-            wide.append(0xC0 | byte >> 6)
-            wide.append(0x80 | byte & 0x3F)
-    return wide.decode()
+        if byte >= 0x80:
+            wide[at] = 0xC0 | byte >> 6
+            at += 1
+            byte = 0x80 | byte & 0x3F
+        wide[at] = byte
+        at += 1
+    return wide
 
 
 def _unhex(printed):

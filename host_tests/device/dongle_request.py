@@ -49,12 +49,12 @@ async def main():
     saw("1")
     h = health.Health()
     framer = Framer(lambda telegram, size: None)
-    the_port = port.Port(board, h)
+    the_port = port.Port(board, (115200, 8, None), h)
     saw("0")
     assert not world.requested() or drive == "tied"
 
     reading = asyncio.create_task(the_port.read(framer))
-    rearming = asyncio.create_task(the_port.rearm(framer))
+    rearming = asyncio.create_task(the_port.rearm(framer, framer))
     await asyncio.sleep_ms(20)
     saw("1")
 

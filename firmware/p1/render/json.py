@@ -68,7 +68,7 @@ def _key(page, key):
 
 
 def _string(page, text):
-    plain = text.encode()
+    plain = text.encode() if isinstance(text, str) else text
     page.put(b'"')
     start = 0
     for at, byte in enumerate(plain):
