@@ -114,14 +114,14 @@ def validate(raw):
     and key, with the default where the given value is unusable; problems is a list of str."""
     problems = []
     if not isinstance(raw, dict):
-        problems.append(f"config: expected an object with {_names(FIELDS)}, got {_shown(raw)}")
+        problems.append(f"config: expected an object with {_names(FIELDS)}, got {_kind(raw)}")
         raw = {}
     config = {}
     for section, fields in FIELDS.items():
         given = raw.get(section, {})
         if not isinstance(given, dict):
             expected = _names(fields)
-            problems.append(f"{section}: expected an object with {expected}, got {_shown(given)}")
+            problems.append(f"{section}: expected an object with {expected}, got {_kind(given)}")
             given = {}
         config[section] = {}
         for key, field in fields.items():
@@ -175,6 +175,13 @@ def _unknown(given, known, prefix):
         for key in given
         if key not in known
     ]
+
+
+def _kind(value):
+    # Not the value: there may be a secret in it.
+    if isinstance(value, list):
+        return "a list"
+    return "text" if isinstance(value, str) else "something else"
 
 
 def _shown(value):

@@ -38,11 +38,13 @@ class Wifi:
 
     def state(self):
         """For /health: a dict."""
-        state = {"connected": self.up, "drops": self.drops}
+        # Asked of the radio itself: the connection may have gone since the last look.
+        connected = self._station.isconnected()
+        state = {"connected": connected, "drops": self.drops}
         if not self._ssid:
             state["reason"] = "no network configured"
-        elif self.up:
-            state["address"] = self.address()
+        elif connected:
+            state["address"] = self._station.ifconfig()[0]
             state["rssi_dbm"] = self._station.status("rssi")
         else:
             status = self._station.status()

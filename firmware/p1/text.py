@@ -19,7 +19,7 @@ def of_id(printed):
 def of_version(printed):
     """protocol_version. Belgian meters print five digits, "50217"; Iskra meters
     the hex of such digits, "3231313130"; Brussels' Sagemcoms that of blanks, which say nothing."""
-    return of_id(printed).strip(b" ") if len(printed) >= 10 else latin(printed)
+    return bytes(of_id(printed)).strip(b" ") if len(printed) >= 10 else latin(printed)
 
 
 def of_message(printed):
