@@ -77,6 +77,31 @@ def take_apart(name):
     return header + b"\r\n\r\n", lines
 
 
+def a_little_later(lines, chance):
+    """The lines of a telegram with what may be different a second later, or after a fault that
+    the CRC does not see because the meter itself had it."""
+    lines = list(lines)
+    place = chance.randrange(len(lines))
+    line = lines[place]
+    match chance.randrange(10):
+        case 0:
+            other = chance.randrange(len(lines))
+            lines[place], lines[other] = lines[other], line
+        case 1 if len(lines) > 1:
+            del lines[place]
+        case 2:
+            lines.insert(place, line)
+        case 3 | 4:
+            at = chance.randrange(len(line) + 1)
+            lines[place] = line[:at] + chance.choice("0579()*.:-SWkVA ") + line[at + 1 :]
+        case _:
+            digits = [at for at in range(len(line)) if line[at].isdigit() and at > line.find("(")]
+            for at in chance.sample(digits, min(len(digits), 3)):
+                line = line[:at] + chance.choice("0123456789") + line[at + 1 :]
+            lines[place] = line
+    return lines
+
+
 @dataclass
 class Found:
     """A line of index.tsv."""
@@ -131,9 +156,25 @@ class Receiver:
 
     def json(self, telegram):
         """The document (str) of a verified telegram; self.reading is what it was made from."""
-        decode(telegram, len(telegram), self.reading)
+        return self._render(telegram, len(telegram))
+
+    def _render(self, buffer, size):
+        decode(buffer, size, self.reading)
         page = self._json.render(self.reading)
         return bytes(page.bytes[: page.size]).decode()
+
+
+class Dongle(Receiver):
+    """The same as the device does it: each telegram is read as it comes, in the framer's own
+    buffers, with what the one before it said in mind."""
+
+    def __init__(self, country="BE", **options):
+        super().__init__(country, **options)
+        self.documents = []
+
+    def _take(self, buffer, size):
+        super()._take(buffer, size)
+        self.documents.append(self._render(buffer, size))
 
 
 # --- The core under MicroPython ---

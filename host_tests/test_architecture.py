@@ -14,8 +14,8 @@ MODULES = sorted(path.relative_to(FIRMWARE).as_posix() for path in FIRMWARE.rglo
 CORE = [name for name in MODULES if name.startswith("p1/")]
 DONGLE = [name for name in MODULES if name.startswith("dongle/")]
 
-# What the core may know besides itself; CPython has the first three, tools/cpython the last.
-BASICS = {"array", "binascii", "struct", "micropython"}
+# What the core may know besides itself; CPython has the first three, tools/cpython the others.
+BASICS = {"array", "binascii", "struct", "micropython", "cryptolib"}
 
 HARDWARE = {"machine", "network", "esp32", "esp"}
 EDGES = {"port", "wifi", "provision", "health", "config", "app"}

@@ -200,6 +200,22 @@ def test_counters_only_grow_and_tell_the_reasons_apart():
     assert receiver.counters == (3, 2, 1, 2)
 
 
+# --- Meters of DSMR 2 and 3, which print no CRC ---
+
+
+def test_where_there_is_no_crc_a_bare_mark_ends_a_telegram():
+    bare = ONE[: ONE.rindex(b"!") + 1] + b"\r\n"
+    receiver = Receiver(has_crc=False)
+    assert receiver.feed(OTHER[9:], bare, bare[:50], bare) == [bare, bare]
+    assert receiver.counters == (2, 0, 0, 1)
+
+
+@given(cuts=st.lists(st.integers(0, 800), max_size=10))
+def test_without_a_crc_any_chunking(cuts):
+    bare = OTHER[: OTHER.rindex(b"!") + 1] + b"\r\n"
+    assert Receiver(has_crc=False).feed(*cut(bare + bare, cuts)) == [bare, bare]
+
+
 # --- On the device ---
 
 
