@@ -22,7 +22,7 @@ demo: $(VENV)/demo  ## the dongle on this laptop: HTTP_PORT MQTT_PORT TCP_PORT T
 	  $(if $(SPEED),--speed $(SPEED))
 
 test: $(VENV)/test  ## everything that can be tested without a board: TESTS=file or folder
-	$(RUN) -m pytest $(TESTS)
+	$(RUN) -m pytest -n 4 --dist loadfile $(TESTS)
 
 check: $(VENV)/test  ## style and board profiles
 	$(VENV)/bin/ruff check .

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import reference
@@ -111,6 +111,7 @@ def everything_in(value):
             yield from everything_in(inner)
 
 
+@settings(max_examples=50)
 @given(NAMES, st.randoms(use_true_random=False))
 def test_what_changed_is_read_again_and_only_then_does_it_change(name, chance):
     """Telegram after telegram, each read as it comes, is each of them read alone."""

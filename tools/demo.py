@@ -4,13 +4,13 @@ Starts a broker, a simulated meter and the firmware, and says when all of it ans
 """
 
 import argparse
+import http.client
 import signal
 import socket
 import sys
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
@@ -54,7 +54,7 @@ def _http_answers(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/reading", timeout=2) as answer:
             return answer.status == 200
-    except (OSError, urllib.error.HTTPError):
+    except (OSError, http.client.HTTPException):
         return False
 
 
@@ -132,17 +132,23 @@ def _run(args: argparse.Namespace, stack: ExitStack):
         f"tcp://127.0.0.1:{tcp_port}",
         flush=True,
     )
-    time.sleep(args.seconds if args.seconds is not None else threading.TIMEOUT_MAX)
+    threading.Event().wait(args.seconds)  # None: until it is told to end
 
 
-def _interrupt(*_):
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _end(*_):
+    for number in _ENDINGS:
+        signal.signal(number, signal.SIG_IGN)  # an impatient second one must not stop the first
     raise KeyboardInterrupt
 
 
 def main() -> int:
     args = _arguments()
-    signal.signal(signal.SIGTERM, _interrupt)
     # `make` and the terminal send the signal to everybody; who started it cleans up.
+    for number in _ENDINGS:
+        signal.signal(number, _end)
     try:
         with ExitStack() as stack:
             _run(args, stack)

@@ -61,10 +61,17 @@ def micropython_path() -> str:
     return ":".join(map(str, folders))
 
 
+_reserved: list[socket.socket] = []
+
+
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port that nobody else is given for as long as this process lives: bound, but not listened
+    on, so that a server of ours (with SO_REUSEADDR, as they all have) can take it."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    _reserved.append(holder)
+    return holder.getsockname()[1]
 
 
 def _stop(process: subprocess.Popen):
@@ -117,9 +124,13 @@ class Meter:
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
         )
-        self.cable = self.process.stdout.readline().strip()
+        self.cable = ""
+        try:
+            self.cable = self.process.stdout.readline().strip()
+        finally:  # also where the wait is interrupted
+            if not self.cable:
+                self.stop()
         if not self.cable:
-            self.stop()
             raise Missing("the simulated meter did not start, see above")
 
     def stop(self):

@@ -18,7 +18,7 @@ _REFUSALS = {
 
 
 class Refused(Exception):
-    """The broker answered the connection with a no."""
+    """The broker answered the connection with a no, or with what is no MQTT."""
 
 
 class _Wire:
@@ -130,7 +130,11 @@ class Codec:
         return self._taken()
 
     def receive(self, packet):
-        """Takes a whole packet; what has to be answered is returned."""
+        """Takes a whole packet; what has to be answered is returned. Raises Refused where it is
+        no MQTT: umqtt trusts a broker and stumbles over nonsense in many ways."""
         self._wire.receive(packet)
-        self._client.wait_msg()
+        try:
+            self._client.wait_msg()
+        except Exception as error:
+            raise Refused(f"the broker sent a malformed packet ({type(error).__name__})") from None
         return self._taken()
