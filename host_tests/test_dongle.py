@@ -236,18 +236,23 @@ def test_health_is_published_too(street, home):
 
 @pytest.mark.skipif(not shutil.which("mosquitto_sub"), reason="no mosquitto_sub here")
 def test_mosquitto_sub_hears_readings(home):
-    command = [
-        "mosquitto_sub",
-        "-p",
-        str(home.mqtt_port),
-        "-t",
-        f"p1/{home.id}/reading",
-        "-C",
-        "2",
-    ]
-    result = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=True)
-    first, second = (json.loads(line) for line in result.stdout.splitlines())
+    topic = f"p1/{home.id}/reading"
+    command = ["mosquitto_sub", "-v", "-p", str(home.mqtt_port), "-t", topic]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+        lines = (line for line in client.stdout if line.startswith(topic))
+        first, second = (json.loads(next(lines).removeprefix(topic)) for _ in range(2))
+        client.terminate()
     assert first["timestamp"] < second["timestamp"]
+
+
+def what_a_newcomer_hears(port, topic):
+    """(payload, whether it was retained) of the first message."""
+    newcomer = Listener(port, topic)
+    try:
+        message = wait_for(lambda: newcomer.messages, "a message")[0]
+        return message.payload, message.retain
+    finally:
+        newcomer.stop()
 
 
 def test_a_killed_dongle_is_offline_by_its_last_will(street, tmp_path):
@@ -257,12 +262,7 @@ def test_a_killed_dongle_is_offline_by_its_last_will(street, tmp_path):
         wait_for(lambda: street.listener.last(status) == b"online", "it is online")
         doomed.dongle.kill()
         wait_for(lambda: street.listener.last(status) == b"offline", "it is offline")
-    late = Listener(port, status)
-    try:
-        wait_for(lambda: late.messages, "the retained status")
-        assert (late.messages[0].payload, late.messages[0].retain) == (b"offline", True)
-    finally:
-        late.stop()
+    wait_for(lambda: what_a_newcomer_hears(port, status) == (b"offline", True), "it is retained")
 
 
 # --- Raw telegrams over TCP ---
