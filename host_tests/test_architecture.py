@@ -15,7 +15,7 @@ CORE = [name for name in MODULES if name.startswith("p1/")]
 DONGLE = [name for name in MODULES if name.startswith("dongle/")]
 
 # What the core may know besides itself; CPython has the first three, tools/cpython the last.
-BASICS = {"array", "binascii", "struct", "micropython"}
+BASICS = {"array", "binascii", "cryptolib", "struct", "micropython"}
 
 HARDWARE = {"machine", "network", "esp32", "esp"}
 EDGES = {"port", "wifi", "provision", "health", "config", "app"}

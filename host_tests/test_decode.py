@@ -49,7 +49,7 @@ def test_says_what_is_written_beside_it(name):
     reading, rejected = said(fixture(name), country_of(name))
     assert reading == expected
     assert reference.reading(fixture(name), country_of(name)) == expected
-    assert rejected == {"be-bad-lines": 17}.get(name, 0)
+    assert rejected == {"be-bad-lines": 16}.get(name, 0)
 
 
 def test_the_folder_is_what_the_script_writes():
@@ -348,7 +348,7 @@ SPELLINGS += ["kvarh", "varh", "kvar", "var", "kVA", "VA", "KWH", "kw", "mV", "k
 
 @pytest.mark.parametrize("unit", SPELLINGS)
 def test_a_number_has_a_unit_of_its_own_kind(unit):
-    lines = [f"{code}(12.3*{unit})" for code in reference.NUMBERS.values()]
+    lines = [f"{code}(12.3*{unit})" for code in sorted(set(reference.NUMBERS.values()))]
     reading, rejected = said(telegram(*lines))
     assert reading == reference.reading(telegram(*lines))
     taken = [key for key in reference.NUMBERS if key in reading]
@@ -367,7 +367,7 @@ def clock(stamp):
 
 
 def epoch(stamp):
-    return timestamp.epoch(f"{stamp})".encode(), 0)
+    return timestamp.epoch(f"{stamp})".encode(), 0, 1)
 
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31, 23, 59, 59))
@@ -384,7 +384,8 @@ def test_a_stamp_has_the_offset_of_its_own_letter(when, letter):
 
 def check_against_the_time_zone_database(when):
     aware = reference.stamp(tst(when))
-    assert timestamp.utc_offset_h(f"{tst(when)})".encode(), 0) == aware.utcoffset().seconds / 3600
+    offset_h = timestamp.utc_offset_h(f"{tst(when)})".encode(), 0, 1)
+    assert offset_h == aware.utcoffset().seconds / 3600
     assert epoch(tst(when)) == aware.timestamp(), when
 
 
@@ -524,6 +525,7 @@ VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_c
 
 def is_known(code):
     canonical = re.sub(r"\d+", lambda match: str(int(match[0])), code)
+    canonical = re.sub("^1-1:", "1-0:", canonical)  # Swiss meters
     return canonical in reference.KNOWN or reference.SUBMETER.fullmatch(canonical)
 
 
@@ -539,7 +541,7 @@ def test_an_unknown_line_keeps_its_text(code, value):
 @pytest.mark.parametrize(
     "code",
     [
-        *("5-0:1.7.0", "9-0:1.7.0", "1-1:1.7.0", "1-16:1.7.0", "1-32:1.7.0", "1-0:1.7.1"),
+        *("5-0:1.7.0", "9-0:1.7.0", "1-2:1.7.0", "1-16:1.7.0", "1-32:1.7.0", "1-0:1.7.1"),
         *("1-0:1.7.256", "1-0:1.263.0", "1-0:257.7.0", "257-0:1.7.0", "1-0:11.7.0", "1-0:1.7"),
         *("1-0:1.7.0.0", "1-0:1.0.7.0", "1.7.0", "-0:1.7.0", "1-:1.7.0", "1-0:.7.0", "1-0:1.7."),
         *("1:0:1.7.0", "1-0-1.7.0", "1-0:1:7.0", "1-0:1.7.0 ", " 1-0:1.7.0", "1-0:1.7.x", ""),
@@ -550,7 +552,7 @@ def test_a_code_that_looks_alike_is_another(code):
 
 
 def test_an_unknown_line_that_comes_twice_is_said_once():
-    assert read("1-0:3.8.0(1)", "1-0:3.8.0(2)") == {"unknown": {"1-0:3.8.0": "(2)"}}
+    assert read("1-0:99.8.0(1)", "1-0:99.8.0(2)") == {"unknown": {"1-0:99.8.0": "(2)"}}
 
 
 def test_a_flood_of_unknown_lines_costs_nothing_else():
