@@ -14,19 +14,18 @@ from zoneinfo import ZoneInfo
 # --- Which line says what ---
 
 TEXTS = {
+    **{f"message_text_{n}": [f"0-0:96.13.{n}"] for n in range(2, 6)},
     "meter_id": ["0-0:96.1.1", "0-0:96.1.0", "0-0:42.0.0"],
     "ean": ["0-0:96.1.2"],
     "protocol_version": ["0-0:96.1.4", "1-3:0.2.8"],
     "message_text": ["0-0:96.13.0"],
     "message_code": ["0-0:96.13.1"],
-    **{f"message_text_{n}": [f"0-0:96.13.{n}"] for n in range(2, 6)},
 }
 
 PHASES = {"l1": 0, "l2": 20, "l3": 40}
 
-# Key -> code. The key's last word is its unit; where a code has two keys, the unit decides.
+# Key -> code. The key's last word is its unit.
 NUMBERS = {
-    "tariff": "0-0:96.14.0",
     "energy_import_kwh": "1-0:1.8.0",
     "energy_export_kwh": "1-0:2.8.0",
     **{f"energy_import_t{n}_kwh": f"1-0:1.8.{n}" for n in range(1, 6)},
@@ -48,19 +47,20 @@ NUMBERS = {
     "limiter_threshold_va": "0-0:17.0.0",
     "limiter_threshold_a": "0-0:17.0.0",
     "fuse_threshold_a": "1-0:31.4.0",
-    "grid_voltage_v": "1-0:94.32.1",
-    # Other countries': quadrants are numbered as in IEC 62056-61, import is Q1 + Q2.
     "fuse_threshold_l2_a": "1-0:51.4.0",
     "fuse_threshold_l3_a": "1-0:71.4.0",
+    "grid_voltage_v": "1-0:94.32.1",
+    # What the meters of other countries add.
     "energy_absolute_kwh": "1-0:15.8.0",
-    "reactive_import_kvarh": "1-0:3.8.0",
-    "reactive_export_kvarh": "1-0:4.8.0",
-    **{f"reactive_import_t{n}_kvarh": f"1-0:3.8.{n}" for n in (1, 2)},
-    **{f"reactive_export_t{n}_kvarh": f"1-0:4.8.{n}" for n in (1, 2)},
-    **{f"reactive_q{n}_kvarh": f"1-0:{4 + n}.8.0" for n in range(1, 5)},
+    **{
+        f"reactive_{way}{tariff}_kvarh": f"1-0:{c}.8.{e}"
+        for way, c in (("import", 3), ("export", 4))
+        for e, tariff in enumerate(("", "_t1", "_t2"))
+    },
     "reactive_import_var": "1-0:3.7.0",
     "reactive_export_var": "1-0:4.7.0",
-    **{f"reactive_q{n}_var": f"1-0:{4 + n}.7.0" for n in range(1, 5)},
+    **{f"reactive_q{n}_kvarh": f"1-0:{n + 4}.8.0" for n in range(1, 5)},
+    **{f"reactive_q{n}_var": f"1-0:{n + 4}.7.0" for n in range(1, 5)},
     **{f"reactive_import_{name}_var": f"1-0:{23 + step}.7.0" for name, step in PHASES.items()},
     **{f"reactive_export_{name}_var": f"1-0:{24 + step}.7.0" for name, step in PHASES.items()},
     "apparent_import_va": "1-0:9.7.0",
@@ -70,7 +70,7 @@ NUMBERS = {
     "frequency_hz": "1-0:14.7.0",
 }
 
-LISTS = ["0-0:1.0.0", "1-0:1.6.0", "0-0:98.1.0", "1-0:99.97.0"]
+LISTS = ["0-0:1.0.0", "0-0:96.14.0", "1-0:1.6.0", "0-0:98.1.0", "1-0:99.97.0"]
 
 SUBMETER = re.compile(r"0-[1-4]:(24\.1\.0|96\.1\.[012]|24\.2\.[13]|24\.3\.0|24\.4\.0)")
 
@@ -89,8 +89,6 @@ UNITS = {
 }
 PLAIN = {"": 0}
 
-LARGEST = 2**31 - 1
-
 CAPTURED = {"m3": "volume_m3", "GJ": "energy_gj", "kWh": "energy_kwh", "MWh": "energy_mwh"}
 
 TYPES = defaultdict(
@@ -101,11 +99,32 @@ TYPES = defaultdict(
 
 TOP_LEVEL = [("gas", "volume_m3", "m3"), ("water", "volume_m3", "m3"), ("heat", "energy_gj", "gj")]
 
-# Belgium's tariff 1 is the day's, the Dutch one the night's.
-TARIFFS = {"BE": ["day", "night"], "NL": ["night", "day"]}
+# --- Countries ---
+
+# Belgium's tariff 1 is the day's, the Dutch one the night's; elsewhere nobody says.
+TARIFFS = {"BE": ["day", "night"], "NL": ["night", "day"], "NL3": ["night", "day"]}
 
 ZONES = {"LT": ZoneInfo("Europe/Vilnius")}
 ZONE = ZoneInfo("Europe/Brussels")
+
+# Headers that only one country's meters send.
+HEADERS = {
+    "BE": r"FLU5|ISk5\\2MIE5",
+    "NL": r"NWA-WARMTELINK|XMX5|KFM5KAIFA|ISK5\\2M5|ISk5\\2MT382|KMP5|Ene5",
+    "LU": "Lux5",
+    "AT": "EST5",
+    "CH": "GRE5",
+    "LT": "ESO",
+    "HU": "SAG5SAG-METER",
+}
+
+
+def country_of(header, codes):
+    """Whose meter this is; "" where that stays open."""
+    for country, pattern in HEADERS.items():
+        if re.match(pattern, header):
+            return country
+    return "" if "1-3:0.2.8" in codes else "BE"
 
 
 # --- Values ---
@@ -123,15 +142,29 @@ class Number(Decimal):
     __hash__ = Decimal.__hash__
 
 
-def number(text, units, limit=10**9 - 1):
-    """A Number in the key's unit; None where there is none. The * may be missing, and a number
-    has at most nine significant digits: 999999.999 kWh is the meter's own limit."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\*?([A-Za-z]\w*|)", text, re.ASCII)
-    if not match or match[2] not in units:
+LARGEST = 2**31 - 1
+
+
+def number(text, units, limit=LARGEST, sign=""):
+    """A Number in the key's unit; None where there is none. The * may be missing. The limit is
+    for its digits, and for those of what it becomes in the key's unit."""
+    match = re.fullmatch(rf"({sign})(\d*)(?:\.(\d*))?\*?([A-Za-z]\w*|)", text, re.ASCII)
+    if not match or match[4] not in units:
         return None
-    value = Decimal(match[1]).scaleb(units[match[2]])
-    digits = int(match[1].replace(".", ""))
-    return Number(value) if max(digits, value) <= limit else None
+    sign, whole, places, unit = match.groups(default="")
+    if not whole + places:
+        return None
+    value = Decimal(f"{sign}{whole}{places}").scaleb(units[unit] - len(places))
+    if value.as_tuple().exponent < -9 or max(int(whole + places), abs(value)) > limit:
+        return None
+    return Number(value)
+
+
+def register(text, units):
+    """The number of a line that has no more than that: in its first bracket, with at most nine
+    significant digits (999999.999 kWh is the meter's own limit), perhaps negative."""
+    first = re.match(r"\(([^()]*)\)", text)
+    return number(first[1], units, 10**9 - 1, "-?") if first else None
 
 
 def hexadecimal(text):
@@ -146,7 +179,7 @@ def identity(text):
 
 def version(text):
     """Five digits as printed; Iskra's hex of them; Brussels' hex of blanks says nothing."""
-    return text if len(text) < 10 else identity(text).strip()
+    return text if len(text) < 10 else identity(text).strip(" ")
 
 
 def message(text):
@@ -169,32 +202,45 @@ def stamp(text, zone=ZONE):
     except ValueError:
         return None
     if match[2]:
-        offset = datetime(2024, 7 if match[2] == "S" else 1, 1, tzinfo=zone).utcoffset()
+        offset = datetime(2000, 1, 1, tzinfo=zone).utcoffset()
+        offset += timedelta(hours=match[2] == "S")
     else:
         offset = civil.replace(tzinfo=zone, fold=1).utcoffset()  # the later of two
     return civil.replace(tzinfo=timezone(offset))
 
 
 def is_never(text):
-    return text[:12] in ("632525252525", "700101010000")
+    return text[:12] == "632525252525" or text[:6] == "700101"
 
 
 # --- Lines ---
 
+MOST_UNKNOWN = 64  # lines; more than that no meter sends
+
 
 def lines(telegram):
-    """(header, [(code, text from its first bracket)]) of the lines that are objects."""
-    text = telegram.decode("latin-1").replace("\r\n", "\n")
-    header, body = text[1 : text.rindex("!")].split("\n", 1)
-    body = body.replace("\n(", "(")  # a value on a line of its own
-    objects = re.findall(r"^(?:(\d+)-)?(\d+):(\d+\.\d+\.\d+)(\(.*)$", body, re.MULTILINE)
-    # A code without its first group, as the seed prints one, is the meter's own.
-    return header, [(f"{a}-{b}:{cde}" if a else f"{b}:{cde}", said) for a, b, cde, said in objects]
+    """(header, [(code as printed, code, its line from the bracket on, that and what is wrapped on
+    the next line)]) of the lines that are objects. A code without its first group, as the seed
+    prints one, is the meter's own; 1-1 is what Swiss meters have for 1-0."""
+    text = telegram.decode("latin-1")
+    header, *body = text[1 : text.rindex("!")].split("\n")
+    objects = []
+    for line, after in zip(body, [*body[1:], ""], strict=True):
+        match = re.match(r"(?:(\d+)-)?(\d+):(\d+)\.(\d+)\.(\d+)(?=\()", line, re.ASCII)
+        if not match or max(map(int, match.groups(default="0"))) > 255:
+            continue
+        a, b, c, d, e = map(int, match.groups(default="0"))
+        code = f"{a}-{0 if (a, b) == (1, 1) else b}:{c}.{d}.{e}"
+        said = line[match.end() :]
+        wrapped = f"{said}\n{after}" if after.startswith("(") else said
+        objects.append((match[0], code, said.removesuffix("\r"), wrapped))
+    return header.removesuffix("\r"), objects
 
 
 def groups(said):
     """The texts in the brackets; none at all where a bracket is missing."""
-    return re.findall(r"\(([^()]*)\)", said) if re.fullmatch(r"(\([^()]*\))+", said) else []
+    well_formed = re.fullmatch(r"([\r\n]|\([^)]*\))+", said)
+    return re.findall(r"\(([^)]*)\)", said) if well_formed else []
 
 
 # --- The Reading ---
@@ -202,70 +248,100 @@ def groups(said):
 
 def reading(telegram, country="BE"):
     header, objects = lines(telegram)
+    codes = {code for _, code, _, _ in objects}
+    if country == "auto":
+        country = country_of(header, codes)
     zone = ZONES.get(country, ZONE)
-    said, unknown = {}, {}
-    for code, text in objects:
-        full = re.sub("^1-1:", "1-0:", code if "-" in code else f"0-{code}")  # Swiss 1-1
-        if full == "0-0:98.1.0" and groups(text) and not re.match(r"\(\d*\)\([\d:.-]+\)", text):
-            unknown[code] = text  # Hungary's list of another kind
-        elif full in KNOWN or SUBMETER.fullmatch(full):
-            said[full] = groups(text)
+
+    said, registers, unknown = {}, defaultdict(list), []
+    for printed, code, own, wrapped in objects:
+        if code in NUMBERS.values():
+            registers[code].append(own)
+        elif code in KNOWN or SUBMETER.fullmatch(code):
+            said[code] = groups(wrapped)
+            if code == "0-0:98.1.0":
+                entitled = len(said[code]) >= 3 and ":" in said[code][1]
+                other_history = {printed: own} if said[code] and not entitled else {}
         else:
-            unknown[code] = text
+            unknown.append((printed, own))
+    unknown = dict(unknown[:MOST_UNKNOWN])
+    if "0-0:98.1.0" in said and other_history:
+        # Hungarian and Swiss meters print something else under this code.
+        said["0-0:98.1.0"] = []
+        unknown |= other_history
 
-    read = {"meter_model": header, "unknown": unknown}
-    for key, codes in TEXTS.items():
-        decode = message if key.startswith("message") else identity
-        decode = version if key == "protocol_version" else decode
-        found = [decode(said[code][0]) for code in codes if said.get(code)]
+    read = {"meter_model": header}
+    for key, sources in TEXTS.items():
+        decode = {"protocol_version": version}.get(key, message if "message" in key else identity)
+        found = [decode(said[code][0]) for code in sources if said.get(code)]
         read[key] = next(filter(None, found), None)
+    read["tariff"] = whole(said["0-0:96.14.0"][0]) if said.get("0-0:96.14.0") else None
     for key, code in NUMBERS.items():
-        unit = PLAIN if key == "grid_voltage_v" else UNITS.get(key.rsplit("_", 1)[-1], PLAIN)
-        read[key] = number(said[code][0], unit) if said.get(code) else None
+        unit = UNITS.get(key.rsplit("_", 1)[-1], PLAIN) if key != "grid_voltage_v" else PLAIN
+        found = [register(text, unit) for text in registers[code]]
+        read[key] = next((each for each in reversed(found) if each is not None), None)
 
-    derive(read, country)
-    clock(read, said, zone)
+    derive(read)
+    if read["tariff"] in (Number(1), Number(2)) and country in TARIFFS:
+        read["tariff_name"] = TARIFFS[country][int(read["tariff"]) - 1]
+    clock(read, objects, zone)
     peaks(read, said, zone)
     failures(read, said, zone)
     submeters(read, said, zone)
+    read["unknown"] = unknown
     return {key: value for key, value in read.items() if value not in (None, "", [], {})}
 
 
-def derive(read, country):
+def whole(text):
+    """A number without unit and decimals, or None."""
+    value = number(text, PLAIN)
+    return None if value is None or value.as_tuple().exponent else value
+
+
+def fits(*values):
+    """Whether none is negative and all fit in 31 bits with the decimals of the finest."""
+    exponent = min(value.as_tuple().exponent for value in values)
+    return all(
+        0 <= value.scaleb(-exponent) <= LARGEST and not value.is_signed() for value in values
+    )
+
+
+def derive(read):
     for way in ("import", "export"):
         total = f"energy_{way}_kwh"
         parts = [read[f"energy_{way}_t{n}_kwh"] for n in range(1, 6)]
         parts = [part for part in parts if part is not None]
         if read[total] is None and parts:
-            read[total] = Number(sum(parts[1:], parts[0]))
+            value = Number(sum(parts[1:], parts[0]))
+            read[total] = value if fits(value, *parts) else None
     for phase in ("", "_l1", "_l2", "_l3"):
         taken, given = read[f"power_import{phase}_w"], read[f"power_export{phase}_w"]
-        if taken is not None and given is not None:
+        if taken is not None and given is not None and fits(taken, given):
             read[f"power{phase}_w"] = Number(taken - given)
-    if read["tariff"] in (Number(1), Number(2)) and country in TARIFFS:
-        read["tariff_name"] = TARIFFS[country][int(read["tariff"]) - 1]
 
 
-def clock(read, said, zone):
-    when = stamp("".join(said.get("0-0:1.0.0", [])[:1]), zone)
-    read["timestamp"] = when and when.isoformat()
+def clock(read, objects, zone):
+    """Of its line only the first bracket counts, and of its lines only the last."""
+    for _, code, own, _ in objects:
+        if code == "0-0:1.0.0":
+            first = re.match(r"\(([^()]*)\)", own)
+            when = stamp(first[1], zone) if first else None
+            read["timestamp"] = when and when.isoformat()
 
 
 def peaks(read, said, zone):
     peak = said.get("1-0:1.6.0", [])
-    for when, text in (peak, peak[::-1]) if len(peak) == 2 else ():
-        power = number(text, UNITS["w"], LARGEST)
-        if stamp(when) and power is not None:
-            read["monthly_power_peak_w"] = power
+    for when, power in (peak, peak[::-1]) if len(peak) == 2 else ():
+        if stamp(when, zone) and number(power, UNITS["w"]) is not None:
+            read["monthly_power_peak_w"] = number(power, UNITS["w"])
             read["monthly_power_peak_timestamp"] = stamp(when, zone).isoformat()
 
     history = []
     entries = said.get("0-0:98.1.0", [])[3:]
-    for closing, when, text in zip(entries[::3], entries[1::3], entries[2::3], strict=False):
-        power = number(text, UNITS["w"], LARGEST)
-        if stamp(closing) and stamp(when) and power is not None:
+    for closing, when, power in zip(entries[::3], entries[1::3], entries[2::3], strict=False):
+        if stamp(closing) and stamp(when) and number(power, UNITS["w"]) is not None:
             month = (stamp(closing).replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
-            at = stamp(when, zone).isoformat()
+            at, power = stamp(when, zone).isoformat(), number(power, UNITS["w"])
             history.append({"month": month, "timestamp": at, "power_w": power})
     read["power_peak_history"] = sorted(history, key=lambda entry: entry["month"])
 
@@ -274,8 +350,8 @@ def failures(read, said, zone):
     entries = said.get("1-0:99.97.0", [])[2:]
     read["power_failures"] = []
     for end, text in zip(entries[::2], entries[1::2], strict=False):
-        duration = number(text, {"s": 0}, LARGEST)  # real meters print it: a lost clock
-        if stamp(end) and duration is not None:
+        duration = number(text, {"s": 0})
+        if stamp(end) and duration is not None and not duration.as_tuple().exponent:
             failure = {"timestamp": stamp(end, zone).isoformat(), "duration_s": duration}
             read["power_failures"].append(failure)
 
@@ -283,8 +359,8 @@ def failures(read, said, zone):
 def submeters(read, said, zone):
     found = []
     for channel in range(1, 5):
-        lines = {code: said.get(f"0-{channel}:{code}", []) for code in SUBMETER_CODES}
-        meter = submeter(lines, zone)
+        said_of = {code: said.get(f"0-{channel}:{code}", []) for code in SUBMETER_CODES}
+        meter = submeter(said_of, zone)
         if meter:
             found.append({"channel": Number(channel)} | meter)
     read["submeters"] = [
@@ -298,22 +374,22 @@ def submeters(read, said, zone):
             read[f"{type}_timestamp"] = freshest.get("timestamp")
 
 
-SUBMETER_CODES = ["24.1.0", "96.1.1", "96.1.0", "96.1.2", "24.4.0", "24.2.1", "24.2.3", "24.3.0"]
+CAPTURE_CODES = ["24.2.1", "24.2.3", "24.3.0"]
+SUBMETER_CODES = ["24.1.0", "96.1.1", "96.1.0", "96.1.2", "24.4.0", *CAPTURE_CODES]
 
 
 def submeter(said, zone):
     def first(code, decode):
         return decode(said[code][0]) if said[code] else None
 
-    device_type = first("24.1.0", lambda text: number(text, PLAIN))
-    values = [captured(said[code], zone) for code in ("24.2.1", "24.2.3", "24.3.0")]
+    device_type = first("24.1.0", whole)
     meter = {
         "type": TYPES[device_type and int(device_type)],
         "device_type": device_type,
         "id": first("96.1.1", identity) or first("96.1.0", identity),
         "ean": first("96.1.2", identity),
-        "valve_state": first("24.4.0", lambda text: number(text, PLAIN)),
-        **next(filter(None, values), {}),
+        "valve_state": first("24.4.0", whole),
+        **next(filter(None, (captured(said[code], zone) for code in CAPTURE_CODES)), {}),
     }
     meter = {key: value for key, value in meter.items() if value not in (None, "")}
     return meter if {"device_type", "id", "at"} & set(meter) else {}
@@ -322,15 +398,18 @@ def submeter(said, zone):
 def captured(parts, zone):
     """(stamp)(value*unit), (value*unit), or DSMR 3's (stamp)(..)(..)(..)(..)(unit)(value)."""
     when, value = (parts[0] if len(parts) > 1 else None), "".join(parts[-1:])
-    if len(parts) == 7:
-        value = f"{parts[6]}*{parts[5]}"
-    unit = "".join(re.findall(r"[A-Za-z]\w*$", value))
-    amount = number(value, dict.fromkeys(CAPTURED, 0), LARGEST)
+    if len(parts) > 5 and re.fullmatch(r"[\d.]*\*?", value, re.ASCII):
+        value = f"{value.rstrip('*')}*{parts[-2]}"
+    unit = "".join(re.findall(r"[A-Za-z]\w*$", value, re.ASCII))
+    amount = number(value, dict.fromkeys(CAPTURED, 0))
     if amount is None or (when is not None and (is_never(when) or not stamp(when))):
         return {}
-    at = stamp(when, zone) if when else None
-    moment = {"at": at.timestamp(), "timestamp": at.isoformat()} if at else {"at": 0}
-    return moment | {CAPTURED[unit]: amount}
+    at = stamp(when, zone).timestamp() if when else 0
+    return {
+        "at": at,
+        "timestamp": when and stamp(when, zone).isoformat(),
+        CAPTURED[unit]: amount,
+    }
 
 
 # --- JSON with exact numbers ---

@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent / "firmware"), str(HERE / "cpython")]
+sys.path[:0] = [
+    str(HERE.parent / "firmware"),
+    str(HERE / "cpython" / "quick"),
+    str(HERE / "cpython"),
+]
 
 from rich.console import Console  # noqa: E402
 from rich.progress import Progress  # noqa: E402

@@ -217,7 +217,9 @@ class App:
 def run():
     """Runs the dongle; never returns."""
     try:
-        asyncio.run(App().run())
+        dongle = App()
+        gc.threshold(-1)  # from now on when memory runs out, which is seldom
+        asyncio.run(dongle.run())
     except Exception as error:
         # What should never happen. Time to read it on the console, and for Ctrl-C.
         Health().failed("app", error)

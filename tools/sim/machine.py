@@ -97,7 +97,8 @@ class Pin(_PinBase):
 
 # ---- UART ----
 
-_POLL = _const(3)  # what select.poll asks a stream, and the flags of the answer
+_FILENO = _const(10)  # what select.poll asks a stream: at registration
+_POLL = _const(3)  # and then each millisecond, where it has no descriptor; the answer's flags:
 _POLL_RD = _const(1)
 _POLL_WR = _const(4)
 
@@ -216,8 +217,12 @@ class UART(_IOBase):
         self._handler = handler if trigger & UART.IRQ_RX else None
 
     def _ioctl(self, request, flags):
+        if request == _FILENO:
+            # While the ring is empty the cable's descriptor can be slept on, as on the interrupt.
+            self._pull()
+            return -1 if self._count or _world.cable is None else _world.cable.fileno()
         if request != _POLL:
-            return -1  # no file descriptor above all: the ring is what must be polled
+            return -1
         self._pull()
         ready = flags & _POLL_WR
         return ready | _POLL_RD if self._count and flags & _POLL_RD else ready

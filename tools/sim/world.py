@@ -97,6 +97,9 @@ class Cable:
     def request(self, asserted):
         self.requests += "1" if asserted else "0"
 
+    def fileno(self):
+        return -1
+
 
 class Plug:
     """The cable to a simulated meter, at tcp:HOST:PORT or on a pty; tried anew each second.
@@ -131,6 +134,10 @@ class Plug:
             self._end.write(b"1" if asserted else b"0")
         except OSError:
             self.unplug()
+
+    def fileno(self):
+        """What becomes readable when bytes come; -1 while there is no such thing."""
+        return -1 if self._end is None else self._end.fileno()
 
     def unplug(self):
         if self._end is not None:

@@ -1,0 +1,50 @@
+"""What must never grow unnoticed: bytes, instructions, writes. Time is for `make bench`."""
+
+import pytest
+
+import rig
+from bench import garbage, loop, sizes
+from bench.target import counts
+
+
+def _needs_micropython():
+    try:
+        rig.micropython()
+    except rig.Missing as missing:
+        pytest.skip(str(missing))
+
+
+def test_a_telegram_leaves_no_garbage():
+    _needs_micropython()
+    bytes_per_telegram, _ = garbage.figures()
+    assert bytes_per_telegram.value == 0
+
+
+def test_the_loop_leaves_little_and_writes_once():
+    _needs_micropython()
+    found = loop.measure()
+    assert found["bytes"] <= 3072
+    assert found["writes"] == 1
+
+
+@pytest.mark.parametrize("arch", sizes.ARCHES)
+def test_the_compiled_firmware_has_a_budget(arch):
+    assert sum(sizes.modules(arch).values()) <= sizes.BUDGET
+
+
+@pytest.mark.parametrize("machine", counts.MACHINES, ids=lambda machine: machine.ARCH)
+def test_the_crc_on_the_chips_own_instruction_set(machine):
+    if reason := machine.missing():
+        pytest.skip(reason)
+    counts.prove_odd_addresses(machine)
+    assert counts.crc_per_byte(machine) <= counts.MACHINES[machine]
+    assert counts.crc_per_byte(machine, counts.CHUNKS) <= counts.MACHINES[machine]
+    counts.crc_per_byte(machine, counts.ODD_SIZES)  # the results are right
+
+
+@pytest.mark.parametrize("machine", counts.MACHINES, ids=lambda machine: machine.ARCH)
+def test_scan_derive_and_numbers_on_the_chips_own_instruction_set(machine):
+    if reason := machine.missing():
+        pytest.skip(reason)
+    for scene in counts.other_scenes():
+        counts.run(machine, scene)

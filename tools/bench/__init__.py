@@ -1,0 +1,1 @@
+"""What the firmware costs: the figures that the README states, measured."""

@@ -1,0 +1,45 @@
+# The memory that each telegram leaves behind, from its chunks to the bytes of the MQTT packet.
+# Prints how many telegrams changed only in numbers and clock, with their bytes in all, then the
+# same of those whose texts changed as well.
+
+import gc
+import sys
+
+from paths import Paths, load
+
+from dongle.wire import Packet
+from p1.render import json
+
+_WARM = 30  # chunks of the first telegrams, in which everything is new
+
+
+class _ToThePacket(Paths):
+    packet = Packet(b"p1/02000000002a/reading", json.CAPACITY)
+    taken = 0
+
+    def take(self, telegram, size):
+        Paths.take(self, telegram, size)
+        page = self.json.page
+        self.packet.encode(page.bytes, page.size)
+        self.taken += 1
+
+
+def _count(paths):
+    counts = [0, 0, 0, 0]
+    gc.collect()
+    gc.disable()
+    taken, edition, used = paths.taken, paths.reading.edition, gc.mem_alloc()
+    for number in range(_WARM, len(paths.chunks)):
+        paths.feed(number)
+        if paths.taken != taken:
+            at = 0 if paths.reading.edition == edition else 2
+            counts[at] += 1
+            counts[at + 1] += gc.mem_alloc() - used
+            taken, edition, used = paths.taken, paths.reading.edition, gc.mem_alloc()
+    return counts
+
+
+_paths = _ToThePacket(load(sys.argv[1]))
+for _number in range(_WARM):
+    _paths.feed(_number)
+print(*_count(_paths))

@@ -1,0 +1,5 @@
+# The dongle as main.py starts it.
+
+from dongle import app
+
+app.run()

@@ -1,0 +1,26 @@
+"""Memory that a telegram leaves for the garbage collector."""
+
+from collections.abc import Iterator
+
+from bench import household, unix
+from bench.figures import Figure, exact
+
+_SECONDS = 1100
+
+
+def figures() -> Iterator[Figure]:
+    with household.File(household.seconds(_SECONDS)) as file:
+        quiet, quiet_bytes, others, other_bytes = map(int, unix.output("garbage.py", file).split())
+    yield Figure(
+        "gc_bytes_per_telegram",
+        quiet_bytes / quiet,
+        f"chunks to MQTT packet, gc disabled, {quiet} telegrams in which numbers and clock change",
+        0,
+        exact,
+    )
+    yield Figure(
+        "gc_bytes_per_change_of_texts",
+        other_bytes / others,
+        f"the other {others} telegrams of these {_SECONDS} s: a new gas or water capture",
+        show=exact,
+    )

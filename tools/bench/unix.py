@@ -1,0 +1,58 @@
+"""Programs of device/ under MicroPython's unix port, with the firmware and its stand-ins."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import rig
+
+# A collection goes through all of the heap, so one much larger than needed would not be fair.
+_HEAP_OF_ROUNDS = "4m"
+_DEVICE = Path(__file__).resolve().parent / "device"
+
+
+def command(program: str, *arguments: str, heap: str = "32m") -> list[str]:
+    return [rig.micropython(), "-X", f"heapsize={heap}", str(_DEVICE / program), *arguments]
+
+
+def environment(**more: str) -> dict[str, str]:
+    path = f"{rig.micropython_path()}:{_DEVICE}"
+    return {**os.environ, "MICROPYPATH": path, **more}
+
+
+def output(program: str, *arguments: str, **options) -> str:
+    """What it prints."""
+    return subprocess.run(
+        command(program, *arguments, **options),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+class Rounds:
+    """rounds.py at work on a file of telegrams."""
+
+    def __init__(self, file: str):
+        self._process = subprocess.Popen(
+            command("rounds.py", file, heap=_HEAP_OF_ROUNDS),
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def us(self, path: str, times: int = 1) -> float:
+        """Microseconds per telegram on one of paths.py's ways."""
+        self._process.stdin.write(f"{path} {times}\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
