@@ -111,6 +111,57 @@ def everything_in(value):
             yield from everything_in(inner)
 
 
+def next_digit(line):
+    """The line with the last digit of its value another one; None where it has none."""
+    match = re.fullmatch(r"(.*\(.*?)(\d)(\D*)", line, re.DOTALL)
+    return match and f"{match[1]}{(int(match[2]) + 1) % 10}{match[3]}"
+
+
+VARIED = ["be-seed", "be-50221-3n400", "be-unknown-lines", "be-iskra-five-tariffs", "lu-smarty"]
+
+
+@pytest.mark.parametrize("name", VARIED)
+def test_each_line_that_changes_is_read_again(name):
+    """Of telegrams of the same layout only the lines that differ are read."""
+    header, lines = take_apart(name)
+    dongle = Dongle()
+    dongle.feed(telegram(*lines, header=header))
+    for place, line in enumerate(lines):
+        lines[place] = next_digit(line) or line
+        sent = telegram(*lines, header=header)
+        dongle.feed(sent)
+        assert dongle.documents[-1] == Receiver().json(sent), lines[place]
+
+
+def test_a_new_layout_of_the_same_length_is_read_anew():
+    lines = [
+        "0-0:1.0.0(260330174629S)",
+        "0-0:96.14.0(0001)",
+        "1-0:1.7.0(00.560*kW)",
+        "1-0:2.7.0(00.001*kW)",
+        "1-0:3.8.9(000.5)",
+        "0-1:24.1.0(003)",
+        "0-1:24.2.3(230404180512S)(00641.558*m3)",
+    ]
+    sent = telegram(*lines)
+    for place in range(1, len(lines)):
+        before, here = lines[place - 1], lines[place]
+        for other in (
+            [here, before],
+            [f"{before}??{here}"],
+            [f"{before}0", here[:-1]],
+            [before[:-1], f"0{here}"],
+            [before[:-3], here[:3] + "0" + here[3:] + "00"],
+            [before[: len(before) // 2], before[len(before) // 2 + 2 :], here],
+        ):
+            dongle = Dongle()
+            changed = telegram(*lines[: place - 1], *other, *lines[place + 1 :])
+            assert len(changed) == len(sent)
+            for each in (sent, changed, sent):
+                dongle.feed(each)
+                assert dongle.documents[-1] == Receiver().json(each), other
+
+
 @settings(max_examples=50)
 @given(NAMES, st.randoms(use_true_random=False))
 def test_what_changed_is_read_again_and_only_then_does_it_change(name, chance):

@@ -21,6 +21,19 @@ _LIBRARY = ROOT / "build" / "lib"
 # How the stand-ins end the process where a chip would reset: machine.reset(), the watchdog.
 RESETS = (75, -signal.SIGALRM)
 
+# What runs at power-up: boot.py and main.py, as on the chip. Before them the table of asyncio's
+# poll gets room for every socket: when the unix port lets it grow later, it makes wild pointers
+# of the entries without a file descriptor, such as an unplugged UART's, and crashes
+# (extmod/modselect.c, poll_set_add_fd).
+_POWER_UP = """
+from asyncio.core import _io_queue
+for descriptor in range(12):
+    _io_queue.poller.register(descriptor)
+for descriptor in range(12):
+    _io_queue.poller.unregister(descriptor)
+import boot, main
+"""
+
 
 class Missing(Exception):
     """Something that this machine does not have; the text says how to get it."""
@@ -149,7 +162,8 @@ class Dongle:
             micropython(),
             "-X",
             f"heapsize={heap}",
-            str(ROOT / "firmware" / "main.py"),
+            "-c",
+            _POWER_UP,
         ]
         self._environment = {
             **os.environ,
