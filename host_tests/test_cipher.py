@@ -168,7 +168,7 @@ def test_other_additional_data_prove_nothing(additional):
 
 def test_no_flipped_bit_lets_anything_through():
     sent = frame(ONE[:20])
-    for bit in range(len(sent) * 8):
+    for bit in range(0, len(sent) * 8, 5):  # MicroPython does all, below
         broken = bytearray(sent)
         broken[bit >> 3] ^= 1 << (bit & 7)
         line = Line()
@@ -326,12 +326,12 @@ def test_in_micropython_no_flipped_bit_lets_anything_through(deciphers):
     """Of a whole telegram; the good frame behind each of them comes through."""
     sent = frame(ONE)
     data = bytearray()
-    for bit in range(0, len(sent) * 8, 3):
+    for bit in range(len(sent) * 8):
         broken = bytearray(sent)
         broken[bit >> 3] ^= 1 << (bit & 7)
         data += broken + bytes(300) + frame(OTHER, 2)
     said, (good, _, _, telegrams) = deciphers(data)
-    frames = len(range(0, len(sent) * 8, 3))
+    frames = len(sent) * 8
     # Where the length has become longer, it takes some of what follows with it.
     assert frames * 3 * 0.97 < good == telegrams <= frames * 3
     assert set(said) == {Receiver("auto").json(OTHER)}

@@ -13,12 +13,13 @@ from conftest import Receiver, found_telegrams, needs_micropython, needs_telegra
 from fuzz_target import Watch
 from telegram_shapes import KINDS, meters, sequence
 
-METERS, EACH = 2750, 4  # 11 000 telegrams
+METERS, EACH = 2520, 4  # 10 080 telegrams
 
 # Their stamps are not those of a central European calendar: dsmr-parser knows no other.
 STRANGE_CLOCKS = ("SE", "DK", "LT", "NL2", "BE-walloon")
 
 
+@pytest.mark.timeout(600)
 @needs_micropython
 def test_agrees_with_dsmr_parser_and_the_reference(micropython, tmp_path, capsys):
     """The core runs where it is at home, with one Reading over all; that it says the same afresh
@@ -33,7 +34,7 @@ def test_agrees_with_dsmr_parser_and_the_reference(micropython, tmp_path, capsys
         stream.write_bytes(b"".join(data for _, data in telegrams))
         crc = "has-crc" if has_crc else "no-crc"
         printed = micropython(
-            "core_sequence.py", country, crc, stream, heap="1M", timeout=120
+            "core_sequence.py", country, crc, stream, heap="1M", timeout=300
         ).splitlines()
         assert len(printed) == len(telegrams)
         for (kind, data), line in zip(telegrams, printed, strict=True):
@@ -54,7 +55,7 @@ def test_agrees_with_dsmr_parser_and_the_reference(micropython, tmp_path, capsys
 LONELY = {f"message_text_{n}" for n in range(2, 6)}
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(meter=meters(), seconds=st.integers(1, 4))
 def test_in_cpython_afresh_or_after_others_as_the_reference(meter, seconds):
     """The same under checked pointers, in buffers that end where the telegram does."""
@@ -83,10 +84,9 @@ def test_what_the_shapes_hold():
             text = data.decode("latin-1")
             history = re.search(r"^0-0:98\.1\.0\((\d+)\)\(1-0", text, re.MULTILINE)
             found["months"].update([int(history[1])] if history else [])
-            said = reference.reading(data, "auto")
-            submeters = said.get("submeters", [])
-            found["channels"] |= {int(each["channel"]) for each in submeters}
-            found["two gas"] += sum(each["type"] == "gas" for each in submeters) > 1
+            types = re.findall(r"^0-(\d):24\.1\.0\(0*(\d+)\)", text, re.MULTILINE)
+            found["channels"] |= {int(channel) for channel, _ in types}
+            found["two gas"] += sum(medium == "3" for _, medium in types) > 1
             found["never"] += "632525252525" in text or "700101" in text
             found["long"] += len(data) > 2500
     assert found["months"] >= set(range(14)) and found["channels"] == {1, 2, 3, 4}

@@ -28,7 +28,8 @@ _TIMES = 5  # how often MicroPython takes all telegrams in a round
 _HOW = f"median of {_ROUNDS} interleaved rounds, {_SECONDS} consecutive seconds of a household"
 
 
-def _us(run, telegrams: int) -> float:
+def _us(run, telegrams: int, before=lambda: None) -> float:
+    before()
     start = time.perf_counter()
     run()
     return (time.perf_counter() - start) * 1e6 / telegrams
@@ -44,13 +45,20 @@ def _peer(sequence: list[bytes], number: int):
 def _measure() -> dict[str, list[float]]:
     sequence = household.seconds(_SECONDS)
     found: dict[str, list[float]] = {}
-    with household.File(sequence) as file, Rounds(file) as rounds:
+    still = household.seconds(_SECONDS, submeters=())
+    with (
+        household.File(sequence) as file,
+        Rounds(file) as rounds,
+        household.File(still) as still_file,
+        Rounds(still_file) as still_rounds,
+    ):
         cpython = Paths(load(file))
         for number in range(_ROUNDS + 1):
             now = {
                 "peer": _us(_peer(sequence, number), _OF_PEER),
-                "cpython": _us(cpython.whole, _SECONDS),
+                "cpython": _us(cpython.whole, _SECONDS, cpython.prime),
                 **{path: rounds.us(path, _TIMES) for path in ("whole", "fed", "framed")},
+                "still": still_rounds.us("whole", _TIMES),
                 "anew": rounds.us("anew"),
             }
             if number:  # the first one warms up
@@ -72,6 +80,13 @@ def figures() -> Iterator[Figure]:
         against + _HOW,
         1 / 150,
         fraction,
+    )
+    yield Figure(
+        "micropython_without_submeters_per_dsmr_parser",
+        ratio("still"),
+        "the same household without gas and water meters, whose captures change texts; against "
+        "dsmr-parser on the telegram with them",
+        show=fraction,
     )
     yield Figure(
         "micropython_from_chunks_per_dsmr_parser",

@@ -27,14 +27,12 @@ def _copy(out: ptr8, to: int, source: ptr8, start: int, end: int):
 
 
 # The quick way for a whole Reading; a single number takes it too, without a key. Digits come by
-# subtraction, because viper calls a function to divide.
+# subtraction, because viper calls a function to divide. The two pointers that move are parameters
+# because viper keeps the first two names in CPU registers; what is passed for them is not used.
 @micropython.viper
-def write_numbers(page, numbers, keys) -> int:
-    """Writes numbers.mantissa / 10^numbers.decimals in full, mantissas below 2^31, places up to 9,
-    where decimals is not ABSENT and keys.ROW_UNIT not NOT_A_NUMBER, each with its key as JSON has
-    it. The page has room for all. Returns the place behind them."""
-    out = ptr8(page.bytes)
-    to = int(page.size)
+def _write_numbers(out: ptr8, text: ptr8, page, numbers, keys) -> int:
+    start = ptr8(page.bytes)
+    out = ptr8(uint(start) + int(page.size))
     mantissas = ptr32(numbers.mantissa)
     decimals = ptr8(numbers.decimals)
     row_unit = ptr8(keys.ROW_UNIT)
@@ -47,22 +45,31 @@ def write_numbers(page, numbers, keys) -> int:
     while row < rows:
         places = decimals[row]
         if places != 255 and row_unit[row]:
-            at = key_at[row]
-            end = at + key_length[row]
-            if at < end:
-                out[to] = 0x2C
-                out[to + 1] = 0x22
-                to += 2
-                while at < end:
-                    out[to] = table[at]
-                    to += 1
-                    at += 1
-                out[to] = 0x22
-                out[to + 1] = 0x3A
-                to += 2
+            left = key_length[row]
+            if left:
+                text = ptr8(uint(table) + key_at[row])
+                out[0] = 0x2C
+                out[1] = 0x22
+                out = ptr8(uint(out) + 2)
+                while left >= 4:
+                    out[0] = text[0]
+                    out[1] = text[1]
+                    out[2] = text[2]
+                    out[3] = text[3]
+                    out = ptr8(uint(out) + 4)
+                    text = ptr8(uint(text) + 4)
+                    left -= 4
+                while left:
+                    out[0] = text[0]
+                    out = ptr8(uint(out) + 1)
+                    text = ptr8(uint(text) + 1)
+                    left -= 1
+                out[0] = 0x22
+                out[1] = 0x3A
+                out = ptr8(uint(out) + 2)
             if places & 64:
-                out[to] = 0x2D
-                to += 1
+                out[0] = 0x2D
+                out = ptr8(uint(out) + 1)
             places &= 15
             mantissa = mantissas[row]
             power = 9
@@ -70,18 +77,25 @@ def write_numbers(page, numbers, keys) -> int:
                 power -= 1
             while power >= 0:
                 if power == places - 1:
-                    out[to] = 0x2E
-                    to += 1
+                    out[0] = 0x2E
+                    out = ptr8(uint(out) + 1)
                 unit = powers[power]
                 digit = 0x30
                 while mantissa >= unit:
                     mantissa -= unit
                     digit += 1
-                out[to] = digit
-                to += 1
+                out[0] = digit
+                out = ptr8(uint(out) + 1)
                 power -= 1
         row += 1
-    return to
+    return int(uint(out)) - int(uint(start))
+
+
+def write_numbers(page, numbers, keys):
+    """Writes numbers.mantissa / 10^numbers.decimals in full, mantissas below 2^31, places up to 9,
+    where decimals is not ABSENT and keys.ROW_UNIT not NOT_A_NUMBER, each with its key as JSON has
+    it. The page has room for all. Returns the place behind them."""
+    return _write_numbers(page.bytes, page.bytes, page, numbers, keys)
 
 
 class _One:

@@ -37,6 +37,10 @@ class Paths:
             for at in range(0, len(telegram), CHUNK)
         ]
 
+    def prime(self):
+        """As if the second before the first telegram had been taken: a sequence has no seam."""
+        self.take(bytearray(self.telegrams[0]), len(self.telegrams[0]))
+
     def take(self, telegram, size):
         decode(telegram, size, self.reading)
         self.json.render(self.reading)

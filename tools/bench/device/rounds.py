@@ -11,10 +11,13 @@ _paths = Paths(load(sys.argv[1]))
 
 def _measure(name, times):
     path = getattr(_paths, name)
-    start = time.ticks_us()
+    spent = 0
     for _ in range(times):
+        _paths.prime()
+        start = time.ticks_us()
         path()
-    return time.ticks_diff(time.ticks_us(), start) / times / len(_paths.telegrams)
+        spent += time.ticks_diff(time.ticks_us(), start)
+    return spent / times / len(_paths.telegrams)
 
 
 for line in sys.stdin:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 
 from bench import household
-from p1 import crc16, decode, framer, obis, scan
+from p1 import crc16, decode, framer, obis
 from p1.reading import Reading
 from p1.render import page
 from p1.render.json import Json
@@ -19,8 +19,9 @@ _CHUNK = 120
 @dataclass
 class Scene:
     """`names`: what globals and attributes stand for, by their name. `calls`: arguments, and the
-    result where it is known. An argument or name is a number or an object. `after`: what objects
-    hold when all is done, by name. `offset`: by how much arguments are off an aligned address."""
+    result where it is known. An argument or name is a number or an object. `after`: what
+    the objects of some names hold when all is done. `offset`: by how much arguments are off an
+    aligned address."""
 
     source: str  # below firmware/
     function: str
@@ -82,18 +83,14 @@ def decode_and_json() -> list[Scene]:
     recorders = (
         _recorder(decode, "scan", scenes, _scan),
         _recorder(decode, "derive", scenes, _derive),
-        _recorder(page, "write_numbers", scenes, _write_numbers),
+        _recorder(page, "_write_numbers", scenes, _write_numbers),
     )
     reading, document = Reading(), Json()
-    import p1.render.json as json
-
-    json.write_numbers, plain = page.write_numbers, json.write_numbers
     try:
         for telegram in household.seconds(_TELEGRAMS):
             decode.decode(bytearray(telegram), len(telegram), reading)
             document.render(reading)
     finally:
-        json.write_numbers = plain
         for undo in recorders:
             undo()
     return list(scenes.values())
@@ -107,9 +104,7 @@ def _recorder(module: ModuleType, name: str, scenes: dict, describe):
         result = plain(*arguments)
         ((values, _),) = scene.calls
         scene.calls = [(values, result)]
-        scene.after = {
-            key: bytes(memoryview(getattr(arguments[0], key)).cast("B")) for key in scene.after
-        }
+        scene.after = {key: bytes(memoryview(it).cast("B")) for key, it in scene.after.items()}
         scenes[name] = scene
         return result
 
@@ -134,31 +129,29 @@ def _scan(reading, before, end) -> Scene:
         "ROW_UNIT": obis.ROW_UNIT,
         "UNIT_RULES": obis.UNIT_RULES,
     }
-    return Scene(
-        "p1/scan.py", "scan", names, [((0, bytes(before), end), None)],
-        dict.fromkeys(("mantissa", "decimals")),
-    )  # fmt: skip
+    calls = [((0, bytes(before), end), None)]
+    return Scene("p1/scan.py", "scan", names, calls, _changed(reading))
 
 
 def _derive(reading, sums, differences) -> Scene:
-    return Scene(
-        "p1/scan.py", "derive", _numbers(reading), [((0, sums, differences), None)],
-        dict.fromkeys(("mantissa", "decimals")),
-    )  # fmt: skip
+    calls = [((0, sums, differences), None)]
+    return Scene("p1/scan.py", "derive", _numbers(reading), calls, _changed(reading))
 
 
-def _write_numbers(out, numbers, keys) -> Scene:
+def _changed(reading) -> dict:
+    return {"mantissa": reading.mantissa, "decimals": reading.decimals}
+
+
+def _write_numbers(out, text, onto, numbers, keys) -> Scene:
     names = {
         **_numbers(numbers),
-        "bytes": bytearray(out.bytes),
-        "size": out.size,
+        "bytes": bytearray(onto.bytes),
+        "size": onto.size,
         "_POWERS": page._POWERS,
         "ROW_UNIT": keys.ROW_UNIT,
         "TABLE": keys.TABLE,
         "KEY_AT": keys.KEY_AT,
         "KEY_LENGTH": keys.KEY_LENGTH,
     }
-    return Scene("p1/render/page.py", "write_numbers", names, [((0, 0, 0), None)], {"bytes": None})
-
-
-__all__ = ["Scene", "scan"]
+    calls = [((0, 0, 0, 0, 0), None)]
+    return Scene("p1/render/page.py", "_write_numbers", names, calls, {"bytes": onto.bytes})

@@ -43,7 +43,7 @@ def page_copy(out, to, source, start, end):
     out[to : to + end - start] = source[start:end]
 
 
-def page_write_numbers(page, numbers, keys):
+def page_write_numbers(out, text, page, numbers, keys):
     parts = []
     for row, places in enumerate(numbers.decimals[: len(keys.ROW_UNIT)]):
         if places == _ABSENT or not keys.ROW_UNIT[row]:
