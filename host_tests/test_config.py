@@ -242,7 +242,8 @@ def dongles(tmp_path_factory):
 
     def dongle(name, **options):
         folder = tmp_path_factory.mktemp(name)
-        return stack.enter_context(Household(folder, meter=None, broker=1, **options))
+        nobody = rig.free_port()
+        return stack.enter_context(Household(folder, meter=None, broker=nobody, **options))
 
     def without_config(name, text):
         port = rig.free_port()

@@ -148,6 +148,8 @@ def test_a_new_layout_of_the_same_length_is_read_anew():
         before, here = lines[place - 1], lines[place]
         for other in (
             [here, before],
+            [before, f"{here[:2]}7{here[3:]}"],
+            [before, f"{here[:-1]}?"],
             [f"{before}??{here}"],
             [f"{before}0", here[:-1]],
             [before[:-1], f"0{here}"],
@@ -160,6 +162,13 @@ def test_a_new_layout_of_the_same_length_is_read_anew():
             for each in (sent, changed, sent):
                 dongle.feed(each)
                 assert dongle.documents[-1] == Receiver().json(each), other
+
+
+def test_another_unit_of_the_same_length_is_another_key():
+    dongle = Dongle()
+    dongle.feed(*(telegram(f"0-0:17.0.0({value})") for value in ("0069.0*kW", "069.0*kVA")))
+    assert reference.load(dongle.documents[-1])["limiter_threshold_va"] == Number(69000)
+    assert "limiter_threshold_w" not in dongle.documents[-1]
 
 
 @settings(max_examples=50)
@@ -356,6 +365,13 @@ def test_the_sum_of_the_tariff_registers_is_exact(registers):
     lines = [f"1-0:2.8.{n}({text}*{unit})" for n, (text, unit) in registers.items()]
     values = [Decimal(text) for text, _ in registers.values()]
     assert read(*lines)["energy_export_kwh"] == Number(sum(values[1:], values[0]))
+
+
+def test_a_sum_beyond_31_bits_is_not_said():
+    nines = ["1-0:1.8.1(999999.999*kWh)", "1-0:1.8.2(999999.999*kWh)"]
+    largest = read(*nines, "1-0:1.8.3(147483.649*kWh)")
+    assert largest["energy_import_kwh"] == Number("2147483.647")
+    assert "energy_import_kwh" not in read(*nines, "1-0:1.8.3(147483.650*kWh)")
 
 
 def test_a_total_that_the_meter_prints_is_not_summed_again():

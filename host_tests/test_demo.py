@@ -18,6 +18,8 @@ import pytest
 import rig
 from household import PATIENCE_S, Listener, needs_micropython, wait_for
 
+pytestmark = pytest.mark.timeout(300)
+
 DEMO = rig.ROOT / "tools" / "demo.py"
 ANY_PORTS = ("--http-port", "0", "--mqtt-port", "0", "--tcp-port", "0")
 READY = re.compile(

@@ -143,7 +143,8 @@ class Mqtt:
             except EOFError:
                 self._lost("the broker closed the connection")
             except OSError as error:
-                self._lost(f"no connection: {errno.errorcode.get(error.errno, error.errno)}")
+                name = errno.errorcode.get(error.errno)
+                self._lost(f"no connection: {name or f'(error {error.errno})'}")
             except (Lost, Refused, Unresolved) as error:
                 self._lost(str(error))
             if self.connects != connects:
