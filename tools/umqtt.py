@@ -19,10 +19,12 @@ def library(root: Path) -> Path:
     target = root / "umqtt" / "simple.py"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Written elsewhere first: a download cut short must not look like a whole one.
-        partial = target.with_suffix(".part")
-        partial.write_bytes(_fetch())
-        partial.replace(target)
+        # Written elsewhere first: a download cut short must not look like a whole one. Each caller
+        # has its own elsewhere, for the tests' workers all come at once.
+        with tempfile.TemporaryDirectory(dir=target.parent) as elsewhere:
+            partial = Path(elsewhere) / target.name
+            partial.write_bytes(_fetch())
+            partial.replace(target)
     return root
 
 
