@@ -203,7 +203,7 @@ def compiled_core(tmp_path_factory):
 def micropython(compiled_core):
     """Runs a script of host_tests/device with the core on its path; returns what it printed."""
 
-    def run(script, *args, heap="112k", timeout=60):
+    def run(script, *args, heap="96k", timeout=60):
         result = subprocess.run(
             [MICROPYTHON, "-X", f"heapsize={heap}", DEVICE / script, *args],
             env={"PATH": os.environ["PATH"], "MICROPYPATH": str(compiled_core)},
