@@ -84,7 +84,7 @@ def test_script(run, script, env):
 
 
 class Meter(threading.Thread):
-    """Sends the next piece of a telegram whenever it is asked; notes each change of the request."""
+    """Sends the next piece of a telegram whenever it is asked; notes each turn of the request."""
 
     def __init__(self, read, write):
         super().__init__(daemon=True)
