@@ -195,10 +195,9 @@ class App:
 
     def _silence(self):
         """Why there is no reading, in words that help."""
-        framer = self.framer
         if self.cipher and self.cipher.bad and not self.cipher.good:
             return "encrypted telegrams arrive, but meter.key does not open them"
-        if framer.crc + framer.overflow + framer.framing:
+        if self.port.is_damaged():
             return (
                 "telegrams arrive damaged: check the pull-up on the data line and the cable; "
                 "/telegram/bad shows the last one"

@@ -69,6 +69,14 @@ class Port:
         if hasattr(UART, "IRQ_RX"):
             self._uart.irq(_wake, UART.IRQ_RX)
         self.rearmed = 0  # how often a silent meter was asked anew
+        self._damaged_ms = None  # uptime when a telegram was last found damaged
+
+    def is_damaged(self):
+        """Whether damaged telegrams have been arriving of late."""
+        return (
+            self._damaged_ms is not None
+            and self._health.uptime_ms() - self._damaged_ms <= _SILENT_MS
+        )
 
     async def read(self, sink):
         """The reading task; sink.feed(buffer, size) gets all that comes."""
@@ -85,7 +93,7 @@ class Port:
 
     async def rearm(self, sink, framer):
         """Asks a meter that has fallen silent anew, every 15 s, for as long as it takes."""
-        good = framer.good
+        good, rejected = framer.good, framer.rejected()
         quiet_since = self._health.uptime_ms()
         while True:
             await asyncio.sleep_ms(1000)
@@ -93,6 +101,9 @@ class Port:
                 # With nothing to read, the reader is not late.
                 self._health.beat("port")
             now = self._health.uptime_ms()
+            if framer.rejected() != rejected:
+                rejected = framer.rejected()
+                self._damaged_ms = now
             if framer.good != good:
                 good = framer.good
                 quiet_since = now
@@ -100,6 +111,8 @@ class Port:
                 self._request.release()
                 await asyncio.sleep_ms(_RELEASE_MS)
                 sink.reset()
+                # What the silence cut off is not damage.
+                rejected = framer.rejected()
                 self._request.request()
                 self.rearmed += 1
                 quiet_since = self._health.uptime_ms()

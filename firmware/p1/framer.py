@@ -147,6 +147,10 @@ class Framer:
                 self._state = _INSIDE
                 at = self._append(chunk, at, at + 1)
 
+    def rejected(self):
+        """How many telegrams were not good, for whatever reason."""
+        return self.crc + self.overflow + self.framing
+
     def reset(self):
         """Forgets a telegram that was under way: the line was interrupted."""
         if self._state != _OUTSIDE:
