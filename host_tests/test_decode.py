@@ -668,8 +668,10 @@ def gas(channel, stamp, value="00107.812*m3"):
     return [f"0-{channel}:24.1.0(003)", f"0-{channel}:24.2.3({stamp})({value})"]
 
 
-@given(st.lists(MOMENTS, min_size=2, max_size=4, unique=True))
-def test_the_freshest_gas_meter_is_the_gas_meter(moments):
+@given(st.lists(MOMENTS, min_size=2, max_size=4, unique=True), st.integers(0, 2))
+def test_the_freshest_gas_meter_is_the_gas_meter(moments, tie):
+    """Of two that are equally fresh it is that of the lower channel."""
+    moments += moments[tie : tie + 4 - len(moments)]
     stamps = [tst(when, "W") for when in moments]
     lines = [line for n, stamp in enumerate(stamps, 1) for line in gas(n, stamp, f"{n}.000*m3")]
     freshest = max(range(len(stamps)), key=lambda n: (epoch(stamps[n]), -n))
