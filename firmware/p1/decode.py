@@ -6,7 +6,7 @@
 # A line that cannot be used costs only itself: it is left out and counted.
 
 from . import country, obis, text, timestamp
-from .scan import ABSENT, NEW_LAYOUT, NEW_TEXTS, clear, derive, scan
+from .scan import ABSENT, NEW_CAPTURES, NEW_LAYOUT, NEW_TEXTS, clear, derive, scan
 
 _CLOCK = obis.row("timestamp")
 _TARIFF = obis.row("tariff")
@@ -61,6 +61,8 @@ def decode(telegram, size, reading):
         found = scan(reading, b"", size)
     if found == NEW_TEXTS:
         _read_texts(reading)
+    elif found == NEW_CAPTURES:
+        _read_captures(reading)
     _read_clock(reading)
     derive(reading, _SUMS, _DIFFERENCES)
     reading.is_whole = True
@@ -98,6 +100,16 @@ def _read_texts(reading):
     _failures(reading)
     for submeter in reading.submeters:
         _submeter(reading, submeter)
+    _read_captures(reading)
+
+
+def _read_captures(reading):
+    """What the sub-meters have counted."""
+    reading.clear_captures()
+    for submeter in reading.submeters:
+        for row in _CAPTURE[submeter.channel - 1 :: obis.CHANNELS]:
+            if submeter.value_key is None and reading.has(row):
+                _capture(reading, submeter, _groups(reading, row))
 
 
 def _groups(reading, row):
@@ -258,9 +270,6 @@ def _submeter(reading, submeter):
         submeter.id = submeter.id or _text(reading, row, text.of_id)
     submeter.ean = _text(reading, _EAN[channel], text.of_id)
     submeter.valve_state = _integer(reading, _VALVE[channel])
-    for row in _CAPTURE[channel :: obis.CHANNELS]:
-        if submeter.value_key is None and reading.has(row):
-            _capture(reading, submeter, _groups(reading, row))
 
 
 def _integer(reading, row):
@@ -279,7 +288,7 @@ def _capture(reading, submeter, groups):
     (stamp)(status)(period)(n)(code)(unit) with (value) on the next line."""
     telegram = reading.telegram
     if not groups:
-        reading.bad_texts += 1
+        reading.bad_captures += 1
         return
     stamp_at = groups[0][0]
     stamped = len(groups) > 1
@@ -293,7 +302,7 @@ def _capture(reading, submeter, groups):
             unit = groups[-2]
         unit = obis.CAPTURED.get(bytes(telegram[unit[0] : unit[1]]))
     if unit is None or (stamped and not _is_stamp(telegram, *groups[0])):
-        reading.bad_texts += 1
+        reading.bad_captures += 1
         return
     submeter.value_key = unit
     submeter.mantissa, submeter.decimals = number[:2]

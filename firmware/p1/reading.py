@@ -13,11 +13,14 @@ class Submeter:
     def __init__(self, channel):
         self.channel = channel
         self.clear()
+        self.clear_capture()
 
     def clear(self):
         self.device_type = None  # OMS medium
         self.id = self.ean = None  # UTF-8
         self.valve_state = None
+
+    def clear_capture(self):
         self.stamp_at = None  # place of the capture time in the telegram
         self.epoch = 0  # the same as seconds since 1970, 0 where there is none
         self.value_key = None  # b"volume_m3", b"energy_gj" ...
@@ -33,7 +36,7 @@ class Submeter:
 
 
 class Reading:
-    """Filled by decode.Decoder; everybody else only looks.
+    """Filled by decode(); everybody else only looks.
 
     By row of the registry: mantissa and decimals of numbers, whose value is
     mantissa / 10^decimals in the key's unit. Stamps are places in `telegram`.
@@ -49,12 +52,15 @@ class Reading:
         self.size = 0
         clear(self.decimals, obis.ROWS)
         self.unknown_codes = 0  # of the lines in `unknown`, those whose code is the reason
-        # What could not be used: numbers and lines that are no objects; the clock; others.
-        self.bad_numbers = self.bad_clock = self.bad_texts = 0
+        # What could not be used: numbers and lines that are no objects; the clock; captures;
+        # others.
+        self.bad_numbers = self.bad_clock = self.bad_captures = self.bad_texts = 0
         self.is_whole = False  # whether all of the telegram has been read
         self.has_twins = 0  # whether a code came twice; the later one counts
         self.stamp_at = None  # the meter's clock
-        self.edition = 0  # counts up when anything but numbers and the clock's time changes
+        # These count up: edition when anything but numbers, the clock's time and captures
+        # changes, captures when those do.
+        self.edition = self.captures = 0
         self.clear_texts()
 
     def clear_texts(self):
@@ -73,10 +79,17 @@ class Reading:
         for submeter in self.submeters:
             submeter.clear()
 
+    def clear_captures(self):
+        """Forgets what the sub-meters have counted."""
+        self.captures += 1
+        self.bad_captures = 0
+        for submeter in self.submeters:
+            submeter.clear_capture()
+
     @property
     def rejected(self):
         """How many values of the telegram could not be used."""
-        return self.bad_numbers + self.bad_clock + self.bad_texts
+        return self.bad_numbers + self.bad_clock + self.bad_captures + self.bad_texts
 
     @property
     def tariff_name(self):

@@ -18,7 +18,8 @@ UNKNOWN_LINES = const(64)  # how many lines with unknown codes a Reading can poi
 
 NEW_LAYOUT = const(0)  # what scan() returns, see there
 SAME_TEXTS = const(1)
-NEW_TEXTS = const(2)
+NEW_CAPTURES = const(2)
+NEW_TEXTS = const(3)
 
 
 # One function, because a call costs as much as a line: per line it runs through the five steps
@@ -34,8 +35,9 @@ def scan(reading, before, end: int) -> int:
     whose code is not in the registry, .unknown_codes, .bad_numbers, .has_twins. Returns NEW_TEXTS.
 
     Else before is the telegram of this size that reading holds the contents of, and only what
-    differs is read. Returns SAME_TEXTS where only numbers and the clock do, NEW_TEXTS where
-    other lines do as well, and NEW_LAYOUT where before is no help: all has to be read.
+    differs is read. Returns SAME_TEXTS where only numbers and the clock do, NEW_CAPTURES where
+    captures of sub-meters do as well, NEW_TEXTS where other lines do, and NEW_LAYOUT where before
+    is no help: all has to be read.
     """
     text = ptr8(reading.telegram)
     at = 0
@@ -150,7 +152,10 @@ def scan(reading, before, end: int) -> int:
                 row = code_row[low]
                 rule = row_unit[row]
                 if rule == 0:
-                    if row != 0:  # the clock, which differs every second, is looked at anyway
+                    if row >= int(obis.FIRST_CAPTURE):
+                        if result == SAME_TEXTS:
+                            result = NEW_CAPTURES
+                    elif row != 0:  # the clock, which differs every second, is looked at anyway
                         result = NEW_TEXTS
                     if decimals[row] != ABSENT:
                         twins = 1

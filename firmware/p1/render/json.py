@@ -21,18 +21,22 @@ class Json:
     def __init__(self, capacity=CAPACITY):
         self.page = Page(capacity)
         self.cut = 0  # parts of documents that were left out because they found no room
-        self._reading = None  # whose texts are on the page, and which edition of them
-        self._edition = None
-        self._numbers_at = 0  # where they end
+        self._reading = None  # whose texts are on the page, and which of them
+        self._edition = self._captures = None
+        self._submeters_at = self._submeters_end = 0
+        self._numbers_at = 0
 
     def render(self, reading):
         """Writes the document of this reading and returns the page that holds it."""
         page = self.page
         if reading is not self._reading or reading.edition != self._edition:
             self._texts(reading)
-        elif reading.stamp_at is not None:
-            page.size = _STAMP_AT
-            page.stamp(reading.telegram, reading.stamp_at, reading.profile.winter_h)
+        else:
+            if reading.captures != self._captures:
+                self._submeters(reading)
+            if reading.stamp_at is not None:
+                page.size = _STAMP_AT
+                page.stamp(reading.telegram, reading.stamp_at, reading.profile.winter_h)
         page.size = self._numbers_at
         page.size = size = write_numbers(page, reading, obis) or 1
         page.bytes[0] = _OPEN  # instead of the first key's comma
@@ -52,10 +56,26 @@ class Json:
             except Full:
                 page.size = size
                 self.cut += 1
+            if part is _submeters:
+                self._submeters_at, self._submeters_end = size, page.size
         page.limit = len(page.bytes)
         self._numbers_at = page.size
         self._reading = reading
         self._edition = reading.edition
+        self._captures = reading.captures
+
+    def _submeters(self, reading):
+        """Writes them in the place that they had, for they seldom become longer or shorter."""
+        page = self.page
+        page.size = self._submeters_at
+        try:
+            _submeters(page, reading)
+        except Full:
+            page.size = 0
+        if page.size == self._submeters_end:
+            self._captures = reading.captures
+        else:
+            self._texts(reading)
 
 
 # Each part below writes its keys with a comma in front of each.
