@@ -6,7 +6,8 @@
 # A line that cannot be used costs only itself: it is left out and counted.
 
 from . import country, obis, text, timestamp
-from .scan import ABSENT, NEW_CAPTURES, NEW_LAYOUT, NEW_TEXTS, clear, derive, scan
+from .scan import ABSENT, clear, derive, scan
+from .update import NEW_CAPTURES, NEW_LAYOUT, NEW_TEXTS, update
 
 _CLOCK = obis.row("timestamp")
 _TARIFF = obis.row("tariff")
@@ -51,14 +52,14 @@ def decode(telegram, size, reading):
     before, size_before = reading.telegram, reading.size
     reading.telegram, reading.size = telegram, size
     found = NEW_LAYOUT
-    # Neither where a code came twice, nor where it may have: of an unusable line nobody knows.
-    comparable = reading.is_whole and not (reading.has_twins or reading.bad_numbers)
+    was_whole = reading.is_whole
     reading.is_whole = False  # until the end, should anything fail on the way
-    if comparable and size == size_before and telegram is not before:
-        found = scan(reading, before, size)
+    if was_whole and reading.has_layout and size == size_before and telegram is not before:
+        found = update(telegram, before, reading)
     if found == NEW_LAYOUT:
         clear(reading.decimals, obis.ROWS)
-        found = scan(reading, b"", size)
+        scan(reading, size)
+        found = NEW_TEXTS
     if found == NEW_TEXTS:
         _read_texts(reading)
     elif found == NEW_CAPTURES:

@@ -4,7 +4,7 @@
 from array import array
 
 from . import country, obis
-from .scan import ABSENT, NEGATIVE, PLACES, UNKNOWN_LINES, clear
+from .scan import ABSENT, LINES, NEGATIVE, PLACES, UNKNOWN_LINES, clear
 
 
 class Submeter:
@@ -48,6 +48,13 @@ class Reading:
         self.decimals = bytearray(obis.ROWS)
         self.unknown = array("H", [0] * UNKNOWN_LINES)  # starts of lines with unknown codes
         self.submeters = [Submeter(channel + 1) for channel in range(obis.CHANNELS)]
+        # By line, as scan() says.
+        self.line_end = array("H", [0] * LINES)
+        self.line_value = array("H", [0] * LINES)
+        self.line_row = bytearray(LINES)
+        self.line_tens = bytearray(LINES)
+        self.body = 0  # where the "!" stands
+        self.has_layout = False
         self.telegram = b""
         self.size = 0
         clear(self.decimals, obis.ROWS)
@@ -56,7 +63,6 @@ class Reading:
         # others.
         self.bad_numbers = self.bad_clock = self.bad_captures = self.bad_texts = 0
         self.is_whole = False  # whether all of the telegram has been read
-        self.has_twins = 0  # whether a code came twice; the later one counts
         self.stamp_at = None  # the meter's clock
         # These count up: edition when anything but numbers, the clock's time and captures
         # changes, captures when those do.
