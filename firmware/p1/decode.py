@@ -198,7 +198,7 @@ def _text(reading, row, decoded):
         reading.bad_texts += 1
     elif groups:
         start, end = groups[0]
-        return decoded(reading.telegram[start:end]) or None
+        return decoded(memoryview(reading.telegram)[start:end]) or None
     return None
 
 

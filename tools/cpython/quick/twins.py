@@ -43,21 +43,47 @@ def page_copy(out, to, source, start, end):
     out[to : to + end - start] = source[start:end]
 
 
-def page_write_numbers(out, text, page, numbers, keys):
+def numbers_write_numbers(out, text, page, numbers, keys, written):
     parts = []
+    end = page.size
     for row, places in enumerate(numbers.decimals[: len(keys.ROW_UNIT)]):
+        written.decimals[row] = places
+        written.end[row] = 0
         if places == _ABSENT or not keys.ROW_UNIT[row]:
             continue
         if length := keys.KEY_LENGTH[row]:
             at = keys.KEY_AT[row]
             parts.append(b',"%b":' % keys.TABLE[at : at + length])
+            end += len(parts[-1])
         sign = b"-" if places & _NEGATIVE else b""
         places &= _PLACES
         digits = b"%0*d" % (places + 1, numbers.mantissa[row])
         if places:
             digits = digits[:-places] + b"." + digits[-places:]
         parts += sign, digits
-    text = b"".join(parts)
-    end = page.size + len(text)
-    page.bytes[page.size : end] = text
+        end += len(sign) + len(digits)
+        written.mantissa[row] = numbers.mantissa[row]
+        written.end[row] = end
+    page.bytes[page.size : end] = b"".join(parts)
     return end
+
+
+def numbers_update_numbers(out, mantissa, numbers, written):
+    changed = [
+        row
+        for row, (new, old) in enumerate(zip(numbers.mantissa, written.mantissa, strict=True))
+        if new != old and written.end[row]
+    ]
+    if numbers.decimals != written.decimals:
+        return 0
+    for row in changed:
+        places = numbers.decimals[row] & _PLACES
+        digits, before = (b"%0*d" % (places + 1, one.mantissa[row]) for one in (numbers, written))
+        if len(digits) != len(before):
+            return 0
+        if places:
+            digits = digits[:-places] + b"." + digits[-places:]
+        end = written.end[row]
+        out[end - len(digits) : end] = digits
+        written.mantissa[row] = numbers.mantissa[row]
+    return 1
