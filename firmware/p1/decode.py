@@ -73,7 +73,7 @@ def _read_clock(reading):
     had_one = reading.stamp_at is not None
     reading.stamp_at = None
     reading.bad_clock = 0
-    if reading.has(_CLOCK):
+    if reading.decimals[_CLOCK] != ABSENT:
         at = reading.mantissa[_CLOCK] + 1
         length = timestamp.length(reading.telegram, at)
         if length and reading.telegram[at + length] == _CLOSE:

@@ -12,9 +12,9 @@ class Written:
     """What write_numbers() wrote, by row: the number, and where it ends, 0 where there is none."""
 
     def __init__(self, rows):
-        self.mantissa = array("i", [0] * rows)
-        self.decimals = bytearray(rows)
-        self.end = array("H", [0] * rows)
+        self.shown = array("i", [0] * rows)  # mantissas
+        self.shown_decimals = bytearray(rows)
+        self.ends = array("H", [0] * rows)
 
 
 # All of a Reading's; a single number takes the same way, without a key. Digits come by
@@ -31,9 +31,9 @@ def _write_numbers(out: ptr8, text: ptr8, page, numbers, keys, written) -> int:
     key_at = ptr16(keys.KEY_AT)
     key_length = ptr8(keys.KEY_LENGTH)
     powers = ptr32(_POWERS)
-    shown = ptr32(written.mantissa)
-    shown_decimals = ptr8(written.decimals)
-    ends = ptr16(written.end)
+    shown = ptr32(written.shown)
+    shown_decimals = ptr8(written.shown_decimals)
+    ends = ptr16(written.ends)
     rows = int(len(keys.ROW_UNIT))
     row = 0
     while row < rows:
@@ -102,11 +102,11 @@ def _update_numbers(out: ptr8, mantissa: int, numbers, written) -> int:
     start = out
     mantissas = ptr32(numbers.mantissa)
     decimals = ptr8(numbers.decimals)
-    shown = ptr32(written.mantissa)
-    shown_decimals = ptr8(written.decimals)
-    ends = ptr16(written.end)
+    shown = ptr32(written.shown)
+    shown_decimals = ptr8(written.shown_decimals)
+    ends = ptr16(written.ends)
     powers = ptr32(_POWERS)
-    rows = int(len(written.decimals))
+    rows = int(len(written.shown_decimals))
     row = 0
     while row < rows:
         places = decimals[row]

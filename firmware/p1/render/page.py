@@ -33,9 +33,9 @@ class _One:
     KEY_AT = array("H", [0])
 
     def __init__(self):
-        self.mantissa = array("i", [0])
-        self.decimals = bytearray(1)
-        self.end = array("H", [0])
+        self.mantissa = self.shown = array("i", [0])
+        self.decimals = self.shown_decimals = bytearray(1)
+        self.ends = array("H", [0])
 
 
 class Page:

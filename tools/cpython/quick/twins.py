@@ -47,8 +47,8 @@ def numbers_write_numbers(out, text, page, numbers, keys, written):
     parts = []
     end = page.size
     for row, places in enumerate(numbers.decimals[: len(keys.ROW_UNIT)]):
-        written.decimals[row] = places
-        written.end[row] = 0
+        written.shown_decimals[row] = places
+        written.ends[row] = 0
         if places == _ABSENT or not keys.ROW_UNIT[row]:
             continue
         if length := keys.KEY_LENGTH[row]:
@@ -62,8 +62,8 @@ def numbers_write_numbers(out, text, page, numbers, keys, written):
             digits = digits[:-places] + b"." + digits[-places:]
         parts += sign, digits
         end += len(sign) + len(digits)
-        written.mantissa[row] = numbers.mantissa[row]
-        written.end[row] = end
+        written.shown[row] = numbers.mantissa[row]
+        written.ends[row] = end
     page.bytes[page.size : end] = b"".join(parts)
     return end
 
@@ -71,19 +71,19 @@ def numbers_write_numbers(out, text, page, numbers, keys, written):
 def numbers_update_numbers(out, mantissa, numbers, written):
     changed = [
         row
-        for row, (new, old) in enumerate(zip(numbers.mantissa, written.mantissa, strict=True))
-        if new != old and written.end[row]
+        for row, (new, old) in enumerate(zip(numbers.mantissa, written.shown, strict=True))
+        if new != old and written.ends[row]
     ]
-    if numbers.decimals != written.decimals:
+    if numbers.decimals != written.shown_decimals:
         return 0
     for row in changed:
         places = numbers.decimals[row] & _PLACES
-        digits, before = (b"%0*d" % (places + 1, one.mantissa[row]) for one in (numbers, written))
-        if len(digits) != len(before):
+        digits = b"%0*d" % (places + 1, numbers.mantissa[row])
+        if len(digits) != len(b"%0*d" % (places + 1, written.shown[row])):
             return 0
         if places:
             digits = digits[:-places] + b"." + digits[-places:]
-        end = written.end[row]
+        end = written.ends[row]
         out[end - len(digits) : end] = digits
-        written.mantissa[row] = numbers.mantissa[row]
+        written.shown[row] = numbers.mantissa[row]
     return 1
