@@ -1,4 +1,4 @@
-"""Raw telegrams over TCP: a foreign reader for an hour of telegrams, with bad company beside it."""
+"""Raw telegrams over TCP: a foreign reader for an hour of them, with bad company beside it."""
 
 import socket
 import threading
