@@ -22,7 +22,10 @@ GOOD = {
         "password": "mqtt secret",
         "prefix": "house/p1",
         "telegram": True,
+        "dsmr_reader_topics": True,
+        "swap_tariffs": True,
     },
+    "homeassistant": {"discovery": "entity", "prefix": "ha"},
     "http": {"port": 8080},
     "tcp": {"port": 0},
     "meter": {
@@ -33,6 +36,7 @@ GOOD = {
     "system": {"watchdog": False},
 }
 KEYS = [(section, key) for section in GOOD for key in GOOD[section]]
+SECTIONS = ", ".join(sorted(GOOD))
 SECRET = "correct horse battery staple"
 
 # What the owner may write, and what he reads then.
@@ -50,19 +54,23 @@ WRONG = [
     ({"mqtt": {"prefix": ""}}, "mqtt.prefix: expected text of 1 to 64 bytes without + or #"),
     ({"mqtt": {"prefix": "/p1"}}, "without / at either end, got"),
     ({"mqtt": {"telegram": 1}}, "mqtt.telegram: expected true or false, got 1"),
+    ({"homeassistant": {"discovery": "on"}}, "expected one of device, entity, off, got"),
     ({"meter": {"country": "Mars"}}, "meter.country: expected one of "),
     ({"meter": {"country": ["BE"]}}, "meter.country: expected one of "),
     ({"meter": {"key": "AB5F"}}, "meter.key: expected 32 hexadecimal digits, got"),
     ({"meter": {"key": "x" * 32}}, "meter.key: expected 32 hexadecimal digits, got"),
     ({"meter": {"key": 1234}}, "meter.key: expected 32 hexadecimal digits, got"),
     ({"system": {"watchdog": "yes"}}, 'system.watchdog: expected true or false, got "yes"'),
-    ({"mqtt": {"hots": "x"}}, "mqtt.hots: unknown key, expected one of host, password, port, "),
-    ({"mqqt": {}}, "mqqt: unknown key, expected one of http, meter, mqtt, system, tcp, wifi"),
+    (
+        {"mqtt": {"hots": "x"}},
+        "mqtt.hots: unknown key, expected one of dsmr_reader_topics, ",
+    ),
+    ({"mqqt": {}}, f"mqqt: unknown key, expected one of {SECTIONS}"),
     ({"http": 80}, "http: expected an object with port, got"),
     ({"wifi": ["home"]}, "wifi: expected an object with hostname, password, ssid, got"),
-    ([], "config: expected an object with http, meter, mqtt, system, tcp, wifi, got"),
-    ("", "config: expected an object with http, meter, mqtt, system, tcp, wifi, got"),
-    (None, "config: expected an object with http, meter, mqtt, system, tcp, wifi, got"),
+    ([], f"config: expected an object with {SECTIONS}, got"),
+    ("", f"config: expected an object with {SECTIONS}, got"),
+    (None, f"config: expected an object with {SECTIONS}, got"),
 ]
 
 

@@ -22,7 +22,7 @@ _DEAD_MS = 20_000  # after so much it counts as gone
 _IO_MS = 5_000  # for connecting, for a write, for the rest of a packet
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 20_000
 _HEALTH_MS = 60_000
-_LONGEST_PACKET = 1024  # we subscribe to nothing that is longer
+_LONGEST_PACKET = 1536  # we subscribe to nothing that is longer
 
 
 class Lost(Exception):
@@ -80,9 +80,21 @@ class _Link:
 
 
 class Mqtt:
-    """settings: the section "mqtt" of the config. health_report() gives the JSON of `health`."""
+    """settings: the section "mqtt" of the config. health_report() gives the JSON of `health`.
+    discovery: a Discovery; dsmr_reader: a DsmrReader, or None."""
 
-    def __init__(self, settings, dongle_id, latest, wifi, resolver, health, health_report):
+    def __init__(
+        self,
+        settings,
+        dongle_id,
+        latest,
+        wifi,
+        resolver,
+        health,
+        health_report,
+        discovery,
+        dsmr_reader,
+    ):
         self._settings = settings
         self._id = dongle_id
         self._latest = latest
@@ -97,6 +109,10 @@ class Mqtt:
             self._telegram = Packet((base + "telegram").encode(), framer.CAPACITY)
         self._health_topic = (base + "health").encode()
         self._status_topic = (base + "status").encode()
+        self._meter_topic = (base + "meter").encode()
+        self._meter_online = None  # what was published last, None on a new connection
+        self._discovery = discovery
+        self._dsmr_reader = dsmr_reader
         self._wake = asyncio.Event()  # there is something to publish, or the connection is lost
         self._fresh = False  # a reading that has not been published
         self._ping_due = False
@@ -112,13 +128,17 @@ class Mqtt:
 
     def state(self):
         """For /health: a dict."""
-        return {
+        state = {
             "connected": self.connected,
             "reason": self.reason,
             "connects": self.connects,
             "published": self.published,
             "dropped": self.dropped,
+            "announced": self._discovery.announced,
         }
+        if self._discovery.problem:
+            state["discovery_problem"] = self._discovery.problem
+        return state
 
     def _on_reading(self):
         if self.connected:
@@ -168,6 +188,7 @@ class Mqtt:
             _KEEPALIVE_S,
             self._status_topic,
             b"offline",
+            self._discovery.heard,
         )
         link = _Link(address)
         tasks = []
@@ -194,6 +215,8 @@ class Mqtt:
         self._failure = None
         self._ping_due = False
         self._fresh = self._latest.age_ms() is not None
+        self._meter_online = None
+        self._discovery.connected()
         self._health_due_ms = 0
         self._heard_ms = self._health.uptime_ms()
         self._wake.set()
@@ -209,6 +232,9 @@ class Mqtt:
             if self._fresh:
                 self._fresh = False
                 await self._publish_reading(link)
+            await self._publish_meter(link, codec)
+            if await self._discovery.serve(codec, link.send):
+                self._health_due_ms = 0  # its entities wait for it
             if self._ping_due:
                 self._ping_due = False
                 await link.send(codec.ping())
@@ -227,15 +253,27 @@ class Mqtt:
             latest = self._latest
             size = packet.encode(latest.telegram_bytes, latest.telegram_size)
             await link.send(packet.bytes, size)
+        if self._dsmr_reader:
+            page = self._dsmr_reader.render(self._latest.reading)
+            await link.send(page.bytes, page.size)
         self.published += 1
 
+    async def _publish_meter(self, link, codec):
+        online = self._latest.age_ms() is not None
+        if online != self._meter_online:
+            self._meter_online = online
+            message = b"online" if online else b"offline"
+            await link.send(codec.publish(self._meter_topic, message, True))
+
     async def _receive(self, link, codec):
-        """Hears the broker, to know that it is there."""
+        """Hears the broker: what it has to say, and that it is there."""
         try:
             while True:
                 packet = await link.packet(self._health.uptime_ms)
                 self._heard_ms = self._health.uptime_ms()
                 codec.receive(packet)
+                if codec.refuses(packet):
+                    self._discovery.refused()
         except Exception as error:
             self._fail(error)
 
