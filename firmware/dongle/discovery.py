@@ -9,6 +9,7 @@
 # The whole is some 12 KB and is never in memory: its length is counted first, then it goes out
 # in pieces.
 
+import asyncio
 import json
 import random
 
@@ -19,8 +20,9 @@ from .wire import retained_head
 
 _BIRTH_TOPIC = b"homeassistant/status"  # Home Assistant's default, whatever the prefix is
 _PIECE = 1024  # bytes sent at once
-_MOST_LEFTOVERS = 16  # topics to be emptied; the broker tells the others anew
+_MOST_LEFTOVERS = 64  # topics to be emptied at a time
 _METER_ID = [row for row in obis.ROWS_OF["hex"] if obis.key(row) == b"meter_id"]
+_CLEARED_MS = 1000  # for Home Assistant to forget a leftover before it hears of it anew
 _EXPIRY_S = 60
 _HEALTH_EXPIRY_S = 200
 
@@ -100,8 +102,8 @@ class Discovery:
         elif message and not self._is_announced(topic):
             if len(self._leftovers) < _MOST_LEFTOVERS:
                 self._leftovers.append(topic)
-            else:
-                self._hears_leftovers = False  # so that it is asked for them again
+            if self._due_ms is not None:
+                self._due_ms = self._health.uptime_ms() + _CLEARED_MS
 
     def refused(self):
         """The broker refuses a subscription."""
@@ -147,8 +149,7 @@ class Discovery:
                 self._announce_soon()
 
     def _announce_soon(self):
-        # Home Assistant asks all devices at once and wants them to answer one by one. Besides,
-        # leftovers of the other form are to be gone by then.
+        # Home Assistant asks all devices at once and wants them to answer one by one.
         if self._due_ms is None:
             self._due_ms = self._health.uptime_ms() + 1000 + random.getrandbits(12)
 
@@ -235,6 +236,7 @@ async def _stream(send, topic, pieces):
     size = 0
     for piece in pieces():
         size += len(piece)
+        await asyncio.sleep_ms(0)  # the meter does not wait
     buffer = bytearray(retained_head(topic, size))
     for piece in pieces():
         buffer.extend(piece)

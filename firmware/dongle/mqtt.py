@@ -274,6 +274,7 @@ class Mqtt:
                 codec.receive(packet)
                 if codec.refuses(packet):
                     self._discovery.refused()
+                self._wake.set()
         except Exception as error:
             self._fail(error)
 

@@ -89,23 +89,23 @@ def members(key, tariff_names):
         values.append((b"dev_cla", b"enum"))
     if any([key.startswith(start) for start in _SETTINGS]):
         values.append((b"ent_cat", b"diagnostic"))
-    text = b'"name":"%s","val_tpl":"{{%s|default(\'None\')}}",' % (
-        _words(name, tariff_names),
-        _expression(key, tariff_names),
-    )
+    parts = [
+        b'"name":"%s","val_tpl":"{{%s|default(\'None\')}}",'
+        % (_words(name, tariff_names), _expression(key, tariff_names))
+    ]
     for member, value in values:
         if value.isdigit():
-            text += b'"%s":%s,' % (member, value)
+            parts.append(b'"%s":%s,' % (member, value))
         elif value != b"-":
-            text += b'"%s":"%s",' % (member, value)
+            parts.append(b'"%s":"%s",' % (member, value))
     if key == b"tariff" and tariff_names:
         names = [tariff_names[number].encode() for number in sorted(tariff_names)]
-        text += b'"ops":["%s"],' % b'","'.join(names)
+        parts.append(b'"ops":["%s"],' % b'","'.join(names))
     elif key.endswith(_STATE):
-        text += b'"ops":["off","on","ready"],'  # DSMR 5.0.2 P1 §6.12, 0-0:96.3.10
+        parts.append(b'"ops":["off","on","ready"],')  # DSMR 5.0.2 P1 §6.12, 0-0:96.3.10
     elif key == b"timestamp":
-        text += b'"en":false,'  # a new state each second is of no use to most
-    return text
+        parts.append(b'"en":false,')  # a new state each second is of no use to most
+    return b"".join(parts)
 
 
 def _kind(key):
