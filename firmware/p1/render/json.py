@@ -18,8 +18,8 @@ class Json:
     What is no number comes first, behind the clock, and stays where it is until it changes.
     """
 
-    def __init__(self, capacity=CAPACITY):
-        self.page = Page(capacity)
+    def __init__(self, capacity=CAPACITY, head=0):
+        self.page = Page(capacity, head)
         self.cut = 0  # parts of documents that were left out because they found no room
         self._reading = None  # whose texts are on the page, and which edition of them
         self._edition = None

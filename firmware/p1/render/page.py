@@ -114,8 +114,11 @@ class Page:
     """bytes[:size] is what has been written. Each method raises Full, and writes nothing, where
     there is no room left below limit."""
 
-    def __init__(self, capacity):
-        self.bytes = bytearray(capacity)
+    def __init__(self, capacity, head=0):
+        """head: bytes in front of it, where whoever sends the page may put a header of his own."""
+        self.whole = bytearray(head + capacity)
+        self.bytes = memoryview(self.whole)[head:] if head else self.whole
+        self.head = head
         self.size = 0
         self.limit = capacity
         self._one = _One()

@@ -3,6 +3,7 @@
 
 import os
 import sys
+
 import vfs
 
 _path, _program = sys.argv[1:]
