@@ -12,7 +12,7 @@ import rig
 from p1 import crc16, framer, obis
 from p1.decode import decode
 from p1.reading import Reading
-from p1.render import page
+from p1.render import numbers, page
 from p1.render.json import Json
 
 sys.path.append(str(rig.ROOT / "tools" / "cpython" / "quick"))
@@ -52,27 +52,42 @@ def test_copies(data, text):
         assert ours == theirs
 
 
-def _twin(onto, numbers, keys):
-    return twins.page_write_numbers(None, None, onto, numbers, keys)
-
-
 _PLACES = st.sampled_from([255, *range(10), 64, 67, 64 | 32 | 9, 32 | 3])
+_NUMBERS = st.lists(st.integers(0, 2**31 - 1), min_size=obis.ROWS, max_size=obis.ROWS)
 
 
-@given(st.data(), st.integers(0, 9))
-def test_numbers(data, size):
-    some = st.integers(0, 2**31 - 1)
-    numbers = SimpleNamespace(
-        mantissa=array("i", data.draw(st.lists(some, min_size=obis.ROWS, max_size=obis.ROWS))),
-        decimals=bytearray(data.draw(st.lists(_PLACES, min_size=obis.ROWS, max_size=obis.ROWS))),
+def _writing(functions, data_of_page):
+    """What these two functions of numbers.py leave behind, for a Reading and the one after it."""
+    write, update = functions
+    readings, size = data_of_page
+    page = SimpleNamespace(bytes=bytearray(8192), size=size)
+    written = numbers.Written(obis.ROWS)
+    facts = []
+    for reading in readings:
+        if not facts or not update(page, reading, written):
+            facts.append(write(page, reading, obis, written))
+        facts += [bytes(page.bytes), *map(list, vars(written).values())]
+    return facts
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, obis.ROWS - 1), st.integers(0, 2**31 - 1)), max_size=9),
+    _NUMBERS,
+    st.lists(_PLACES, min_size=obis.ROWS, max_size=obis.ROWS),
+    st.integers(1, 9),
+)
+def test_numbers(changes, mantissas, decimals, size):
+    first = SimpleNamespace(mantissa=array("i", mantissas), decimals=bytearray(decimals))
+    second = SimpleNamespace(mantissa=array("i", mantissas), decimals=first.decimals)
+    for row, mantissa in changes:
+        second.mantissa[row] = mantissa
+    of_page = ([first, second, first], size)
+    quick = (
+        lambda *all_: twins.numbers_write_numbers(None, None, *all_),
+        lambda page, *all_: twins.numbers_update_numbers(page.bytes, 0, *all_),
     )
-    pages = [SimpleNamespace(bytes=bytearray(8192), size=size) for _ in range(2)]
-    ends = [
-        write(one, numbers, obis)
-        for write, one in zip((_twin, page.write_numbers), pages, strict=True)
-    ]
-    assert ends[0] == ends[1]
-    assert pages[0].bytes == pages[1].bytes
+    checked = (numbers.write_numbers, numbers.update_numbers)
+    assert _writing(quick, of_page) == _writing(checked, of_page)
 
 
 def test_whole_telegrams():

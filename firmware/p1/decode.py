@@ -6,7 +6,8 @@
 # A line that cannot be used costs only itself: it is left out and counted.
 
 from . import country, obis, text, timestamp
-from .scan import ABSENT, NEW_LAYOUT, NEW_TEXTS, clear, derive, scan
+from .scan import ABSENT, clear, derive, scan
+from .update import NEW_CAPTURES, NEW_LAYOUT, NEW_TEXTS, update
 
 _CLOCK = obis.row("timestamp")
 _TARIFF = obis.row("tariff")
@@ -51,16 +52,18 @@ def decode(telegram, size, reading):
     before, size_before = reading.telegram, reading.size
     reading.telegram, reading.size = telegram, size
     found = NEW_LAYOUT
-    # Neither where a code came twice, nor where it may have: of an unusable line nobody knows.
-    comparable = reading.is_whole and not (reading.has_twins or reading.bad_numbers)
+    was_whole = reading.is_whole
     reading.is_whole = False  # until the end, should anything fail on the way
-    if comparable and size == size_before and telegram is not before:
-        found = scan(reading, before, size)
+    if was_whole and reading.has_layout and size == size_before and telegram is not before:
+        found = update(telegram, before, reading)
     if found == NEW_LAYOUT:
         clear(reading.decimals, obis.ROWS)
-        found = scan(reading, b"", size)
+        scan(reading, size)
+        found = NEW_TEXTS
     if found == NEW_TEXTS:
         _read_texts(reading)
+    elif found == NEW_CAPTURES:
+        _read_captures(reading)
     _read_clock(reading)
     derive(reading, _SUMS, _DIFFERENCES)
     reading.is_whole = True
@@ -70,7 +73,7 @@ def _read_clock(reading):
     had_one = reading.stamp_at is not None
     reading.stamp_at = None
     reading.bad_clock = 0
-    if reading.has(_CLOCK):
+    if reading.decimals[_CLOCK] != ABSENT:
         at = reading.mantissa[_CLOCK] + 1
         length = timestamp.length(reading.telegram, at)
         if length and reading.telegram[at + length] == _CLOSE:
@@ -98,6 +101,16 @@ def _read_texts(reading):
     _failures(reading)
     for submeter in reading.submeters:
         _submeter(reading, submeter)
+    _read_captures(reading)
+
+
+def _read_captures(reading):
+    """What the sub-meters have counted."""
+    reading.clear_captures()
+    for submeter in reading.submeters:
+        for row in _CAPTURE[submeter.channel - 1 :: obis.CHANNELS]:
+            if submeter.value_key is None and reading.has(row):
+                _capture(reading, submeter, _groups(reading, row))
 
 
 def _groups(reading, row):
@@ -185,7 +198,7 @@ def _text(reading, row, decoded):
         reading.bad_texts += 1
     elif groups:
         start, end = groups[0]
-        return decoded(reading.telegram[start:end]) or None
+        return decoded(memoryview(reading.telegram)[start:end]) or None
     return None
 
 
@@ -258,9 +271,6 @@ def _submeter(reading, submeter):
         submeter.id = submeter.id or _text(reading, row, text.of_id)
     submeter.ean = _text(reading, _EAN[channel], text.of_id)
     submeter.valve_state = _integer(reading, _VALVE[channel])
-    for row in _CAPTURE[channel :: obis.CHANNELS]:
-        if submeter.value_key is None and reading.has(row):
-            _capture(reading, submeter, _groups(reading, row))
 
 
 def _integer(reading, row):
@@ -279,7 +289,7 @@ def _capture(reading, submeter, groups):
     (stamp)(status)(period)(n)(code)(unit) with (value) on the next line."""
     telegram = reading.telegram
     if not groups:
-        reading.bad_texts += 1
+        reading.bad_captures += 1
         return
     stamp_at = groups[0][0]
     stamped = len(groups) > 1
@@ -293,7 +303,7 @@ def _capture(reading, submeter, groups):
             unit = groups[-2]
         unit = obis.CAPTURED.get(bytes(telegram[unit[0] : unit[1]]))
     if unit is None or (stamped and not _is_stamp(telegram, *groups[0])):
-        reading.bad_texts += 1
+        reading.bad_captures += 1
         return
     submeter.value_key = unit
     submeter.mantissa, submeter.decimals = number[:2]

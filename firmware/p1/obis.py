@@ -10,7 +10,7 @@
 # All else rarely changes and is read by decode.py.   time: a stamp; the first row, and it alone.
 # tariff: its number.   hex, version, message: texts, see text.py.   peak: a stamp and a power.
 # history, failures: lists.   type ... capture: the lines of one sub-meter; what it counts shows
-# in the unit of its capture.
+# in the unit of its capture. Captures stand last of what is no number: they change most.
 
 from array import array
 
@@ -240,6 +240,7 @@ def _rows():
 KEY_AT, KEY_LENGTH, ROW_UNIT, CODES, CODE_ROW, ROWS_OF = _rows()
 del _UNIT_START  # a kilobyte that only _rows() needs
 ROWS = len(ROW_UNIT)
+FIRST_CAPTURE = ROWS_OF["capture"][0]
 
 
 def key(row):

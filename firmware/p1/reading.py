@@ -4,7 +4,7 @@
 from array import array
 
 from . import country, obis
-from .scan import ABSENT, NEGATIVE, PLACES, UNKNOWN_LINES, clear
+from .scan import ABSENT, LINES, NEGATIVE, PLACES, UNKNOWN_LINES, clear
 
 
 class Submeter:
@@ -13,11 +13,14 @@ class Submeter:
     def __init__(self, channel):
         self.channel = channel
         self.clear()
+        self.clear_capture()
 
     def clear(self):
         self.device_type = None  # OMS medium
         self.id = self.ean = None  # UTF-8
         self.valve_state = None
+
+    def clear_capture(self):
         self.stamp_at = None  # place of the capture time in the telegram
         self.epoch = 0  # the same as seconds since 1970, 0 where there is none
         self.value_key = None  # b"volume_m3", b"energy_gj" ...
@@ -33,7 +36,7 @@ class Submeter:
 
 
 class Reading:
-    """Filled by decode.Decoder; everybody else only looks.
+    """Filled by decode(); everybody else only looks.
 
     By row of the registry: mantissa and decimals of numbers, whose value is
     mantissa / 10^decimals in the key's unit. Stamps are places in `telegram`.
@@ -45,16 +48,25 @@ class Reading:
         self.decimals = bytearray(obis.ROWS)
         self.unknown = array("H", [0] * UNKNOWN_LINES)  # starts of lines with unknown codes
         self.submeters = [Submeter(channel + 1) for channel in range(obis.CHANNELS)]
+        # By line, as scan() says.
+        self.line_end = array("H", [0] * LINES)
+        self.line_value = array("H", [0] * LINES)
+        self.line_row = bytearray(LINES)
+        self.line_tens = bytearray(LINES)
+        self.body = 0  # where the "!" stands
+        self.has_layout = False
         self.telegram = b""
         self.size = 0
         clear(self.decimals, obis.ROWS)
         self.unknown_codes = 0  # of the lines in `unknown`, those whose code is the reason
-        # What could not be used: numbers and lines that are no objects; the clock; others.
-        self.bad_numbers = self.bad_clock = self.bad_texts = 0
+        # What could not be used: numbers and lines that are no objects; the clock; captures;
+        # others.
+        self.bad_numbers = self.bad_clock = self.bad_captures = self.bad_texts = 0
         self.is_whole = False  # whether all of the telegram has been read
-        self.has_twins = 0  # whether a code came twice; the later one counts
         self.stamp_at = None  # the meter's clock
-        self.edition = 0  # counts up when anything but numbers and the clock's time changes
+        # These count up: edition when anything but numbers, the clock's time and captures
+        # changes, captures when those do.
+        self.edition = self.captures = 0
         self.clear_texts()
 
     def clear_texts(self):
@@ -73,10 +85,17 @@ class Reading:
         for submeter in self.submeters:
             submeter.clear()
 
+    def clear_captures(self):
+        """Forgets what the sub-meters have counted."""
+        self.captures += 1
+        self.bad_captures = 0
+        for submeter in self.submeters:
+            submeter.clear_capture()
+
     @property
     def rejected(self):
         """How many values of the telegram could not be used."""
-        return self.bad_numbers + self.bad_clock + self.bad_texts
+        return self.bad_numbers + self.bad_clock + self.bad_captures + self.bad_texts
 
     @property
     def tariff_name(self):

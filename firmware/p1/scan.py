@@ -1,8 +1,6 @@
-# The quick pass over a verified telegram: every line's OBIS code is looked up; a number is
-# taken as mantissa and decimals; of everything else only the place is noted.
-#
-# From one second to the next most lines stay as they are, so where the telegram before had the
-# same layout only the lines that differ from it are read.
+# The pass over a verified telegram: every line's OBIS code is looked up; a number is taken as
+# mantissa and decimals; of everything else only the place is noted. What update.py needs to know
+# about the lines is written down on the way.
 
 import micropython
 from micropython import const
@@ -15,27 +13,26 @@ NEGATIVE = const(64)
 DERIVED = const(32)  # not printed but calculated
 PLACES = const(15)
 UNKNOWN_LINES = const(64)  # how many lines with unknown codes a Reading can point at
+LINES = const(128)  # how many lines it can tell apart
+UNKNOWN = const(254)  # in Reading.line_row: the code is in no row
+_NOT_ALONE = const(0xFFFF)  # in Reading.line_value: no object, or none that can be used
 
-NEW_LAYOUT = const(0)  # what scan() returns, see there
-SAME_TEXTS = const(1)
-NEW_TEXTS = const(2)
 
-
-# One function, because a call costs as much as a line: per line it runs through the five steps
+# One function, because a call costs as much as a line: per line it runs through the four steps
 # that the comments name. Every loop over the text ends at the latest at the LF before `end`,
 # which the framer guarantees. Mantissas stay below 10^9, so that the ESP32's small integers
-# hold them. Words are compared as words because that is four bytes at a time.
+# hold them.
 @micropython.viper
-def scan(reading, before, end: int) -> int:
+def scan(reading, end: int):
     """Reads reading.telegram[:end], a whole telegram.
 
-    With before = b"" all of it: reading.mantissa and .decimals by row (of a row that is no
-    number the mantissa is where its first bracket opens), .unknown with the starts of lines
-    whose code is not in the registry, .unknown_codes, .bad_numbers, .has_twins. Returns NEW_TEXTS.
-
-    Else before is the telegram of this size that reading holds the contents of, and only what
-    differs is read. Returns SAME_TEXTS where only numbers and the clock do, NEW_TEXTS where
-    other lines do as well, and NEW_LAYOUT where before is no help: all has to be read.
+    By row: reading.mantissa and .decimals (of a row that is no number the mantissa is where its
+    first bracket opens). .unknown: the starts of lines whose code is not in the registry, and
+    .unknown_codes how many. .bad_numbers. By line, from the header on: .line_end, .line_row,
+    .line_value (where the number or the text in the first bracket starts), .line_tens (how many
+    zeros the unit appends to the number). .body: where the "!" stands. .has_layout: whether all
+    this does for update(); not where a code came twice or may have, for of an unusable line nobody
+    knows.
     """
     text = ptr8(reading.telegram)
     at = 0
@@ -47,51 +44,22 @@ def scan(reading, before, end: int) -> int:
     row_unit = ptr8(obis.ROW_UNIT)
     rules = ptr8(obis.UNIT_RULES)
     ranks = int(len(obis.CODES))
-    old = ptr8(before)
-    words = ptr32(reading.telegram)
-    old_words = ptr32(before)
-    last_word = end >> 2
-    update = int(len(before)) >= end
+    line_end = ptr16(reading.line_end)
+    line_value = ptr16(reading.line_value)
+    line_row = ptr8(reading.line_row)
+    line_tens = ptr8(reading.line_tens)
+    lines = 0
     unknown_count = 0
     bad = 0
     twins = 0
-    result = NEW_TEXTS
-    if update:
-        result = SAME_TEXTS
 
-    while at < end:
-        if update:
-            # 1. On to the next line that differs. A word that straddles two lines may only
-            # seem to differ.
-            word = at >> 2
-            while word < last_word and words[word] == old_words[word]:
-                word += 1
-            floor = at
-            if word << 2 > at:
-                at = word << 2
-                while at > floor and text[at - 1] != 0x0A:
-                    at -= 1
-                if at >= end:
-                    break
-            different = at
-            while text[different] == old[different] and text[different] != 0x0A:
-                different += 1
-            if text[at] == 0x21:
-                break
-            line_end = different
-            while text[line_end] != 0x0A:
-                if old[line_end] == 0x0A:
-                    return NEW_LAYOUT
-                line_end += 1
-            if old[line_end] != 0x0A:
-                return NEW_LAYOUT
-            if different == line_end:
-                at = different + 1
-                continue
+    while at < end and text[at] != 0x21:
         line = at
+        seen = UNKNOWN
+        tens = 0
         c = text[at]
 
-        # 2. The code, up to the first bracket. "0:96.13.0" lacks a group: the seed's typo.
+        # 1. The code, up to the first bracket. "0:96.13.0" lacks a group: the seed's typo.
         code = 0
         group = -1  # the number being read; -1 before its first digit
         groups = 0  # 1 behind "-", 2 behind ":", 3 and 4 behind the dots
@@ -120,18 +88,14 @@ def scan(reading, before, end: int) -> int:
                 group = -1
             at += 1
             c = text[at]
-        if update and different <= at:
-            return NEW_LAYOUT
+        value = _NOT_ALONE
         if c != 0x28 or groups != 4 or group < 0:
-            # Not an object. Silent are the header, an empty line, the end, and a value wrapped on
-            # a line of its own (DSMR 2 and 3 print gas so).
-            result = NEW_TEXTS
-            if at != line or (c != 0x2F and c != 0x0D and c != 0x0A and c != 0x21 and c != 0x28):
-                if update:
-                    return NEW_LAYOUT
+            # Not an object. Silent are the header, an empty line, and a value wrapped on a line
+            # of its own (DSMR 2 and 3 print gas so).
+            if at != line or (c != 0x2F and c != 0x0D and c != 0x0A and c != 0x28):
                 bad += 1
         else:
-            # 3. The row: a search by halves in the sorted codes.
+            # 2. The row: a search by halves in the sorted codes.
             code = code * 256 + group
             low = 0
             high = ranks
@@ -142,22 +106,22 @@ def scan(reading, before, end: int) -> int:
                 else:
                     high = middle
             if low == ranks or codes[low] != code:
-                result = NEW_TEXTS
-                if unknown_count < UNKNOWN_LINES and not update:
+                value = at + 1
+                if unknown_count < UNKNOWN_LINES:
                     unknown[unknown_count] = line
                     unknown_count += 1
             else:
                 row = code_row[low]
                 rule = row_unit[row]
                 if rule == 0:
-                    if row != 0:  # the clock, which differs every second, is looked at anyway
-                        result = NEW_TEXTS
+                    seen = row
+                    value = at + 1
                     if decimals[row] != ABSENT:
                         twins = 1
                     mantissas[row] = at
                     decimals[row] = 0
                 else:
-                    # 4. The number: digits with at most one point, nine of them significant.
+                    # 3. The number: digits with at most one point, nine of them significant.
                     at += 1
                     c = text[at]
                     sign = 0
@@ -165,6 +129,7 @@ def scan(reading, before, end: int) -> int:
                         sign = NEGATIVE
                         at += 1
                         c = text[at]
+                    start = at
                     mantissa = 0
                     digits = 0
                     point = -1  # how many digits stood before it
@@ -185,7 +150,7 @@ def scan(reading, before, end: int) -> int:
                     if c == 0x2A:
                         at += 1
 
-                    # 5. The unit: one of the spellings of the row's unit, then the bracket. The
+                    # 4. The unit: one of the spellings of the row's unit, then the bracket. The
                     # rows of a code that comes with several units are neighbours.
                     usable = 0
                     while digits > 0 and not usable:
@@ -212,29 +177,33 @@ def scan(reading, before, end: int) -> int:
                                 break
                             mantissa *= 10
                             places += 1
+                            tens += 1
                         if places > 9:
                             usable = 0
                     if usable:
                         if decimals[row] != ABSENT:
                             twins = 1
-                        elif update:
-                            return NEW_LAYOUT
                         mantissas[row] = mantissa
                         decimals[row] = places | sign
-                    elif update:
-                        return NEW_LAYOUT
+                        seen = row
+                        value = start
                     else:
                         bad += 1
 
         while text[at] != 0x0A:
             at += 1
         at += 1
+        if lines < LINES:
+            line_end[lines] = at
+            line_row[lines] = seen
+            line_value[lines] = value
+            line_tens[lines] = tens
+        lines += 1
 
-    if not update:
-        reading.unknown_codes = unknown_count
-        reading.bad_numbers = bad
-        reading.has_twins = twins
-    return result
+    reading.body = at
+    reading.unknown_codes = unknown_count
+    reading.bad_numbers = bad
+    reading.has_layout = bad + twins == 0 and lines <= LINES
 
 
 @micropython.viper

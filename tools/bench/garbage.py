@@ -19,8 +19,8 @@ def figures() -> Iterator[Figure]:
         exact,
     )
     yield Figure(
-        "gc_bytes_per_change_of_texts",
+        "gc_bytes_per_capture",
         other_bytes / others,
-        f"the other {others} telegrams of these {_SECONDS} s: a new gas or water capture",
+        f"the other {others} telegrams of these {_SECONDS} s, with a new gas or water capture",
         show=exact,
     )

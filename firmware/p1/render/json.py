@@ -1,8 +1,9 @@
 # A Reading as JSON: the document of GET /reading, of the MQTT topic .../reading and of `decode`.
 
-from .. import obis
+from .. import obis, timestamp
 from ..text import latin
-from .page import NUMBER_LENGTH, Full, Page, write_numbers
+from .numbers import Written, update_numbers, write_numbers
+from .page import NUMBER_LENGTH, Full, Page
 
 CAPACITY = 6144  # a telegram of the longest legal kind needs less
 
@@ -21,24 +22,36 @@ class Json:
     def __init__(self, capacity=CAPACITY, head=0):
         self.page = Page(capacity, head)
         self.cut = 0  # parts of documents that were left out because they found no room
-        self._reading = None  # whose texts are on the page, and which edition of them
-        self._edition = None
-        self._numbers_at = 0  # where they end
+        self._reading = None  # whose texts are on the page, and which of them
+        self._edition = self._captures = None
+        self._submeters_at = self._submeters_end = 0
+        self._numbers_at = 0
+        self._written = Written(obis.ROWS)
+        self._size = 0  # of the document
 
     def render(self, reading):
         """Writes the document of this reading and returns the page that holds it."""
         page = self.page
+        if self._update_texts(reading) and update_numbers(page, reading, self._written):
+            page.size = self._size
+        else:
+            self._numbers(reading)
+        return page
+
+    def _update_texts(self, reading):
+        """Writes what is no number anew where it differs. False where the numbers have to move."""
         if reading is not self._reading or reading.edition != self._edition:
             self._texts(reading)
-        elif reading.stamp_at is not None:
-            page.size = _STAMP_AT
-            page.stamp(reading.telegram, reading.stamp_at, reading.profile.winter_h)
-        page.size = self._numbers_at
-        page.size = size = write_numbers(page, reading, obis) or 1
-        page.bytes[0] = _OPEN  # instead of the first key's comma
-        page.bytes[size] = _CLOSE
-        page.size = size + 1
-        return page
+            return False
+        if reading.captures != self._captures and not self._submeters(reading):
+            self._texts(reading)
+            return False
+        at = reading.stamp_at
+        if at is not None:
+            telegram = reading.telegram
+            offset_h = timestamp.utc_offset_h(telegram, at, reading.profile.winter_h)
+            timestamp.write_iso(self.page.bytes, _STAMP_AT, telegram, at, offset_h)
+        return True
 
     def _texts(self, reading):
         page = self.page
@@ -52,10 +65,33 @@ class Json:
             except Full:
                 page.size = size
                 self.cut += 1
+            if part is _submeters:
+                self._submeters_at, self._submeters_end = size, page.size
         page.limit = len(page.bytes)
         self._numbers_at = page.size
         self._reading = reading
         self._edition = reading.edition
+        self._captures = reading.captures
+
+    def _submeters(self, reading):
+        """Writes them in the place that they had, for they seldom become longer or shorter; True
+        where that was so."""
+        page = self.page
+        page.size = self._submeters_at
+        try:
+            _submeters(page, reading)
+        except Full:
+            return False
+        self._captures = reading.captures
+        return page.size == self._submeters_end
+
+    def _numbers(self, reading):
+        page = self.page
+        page.size = self._numbers_at
+        size = write_numbers(page, reading, obis, self._written) or 1
+        page.bytes[0] = _OPEN  # instead of the first key's comma
+        page.bytes[size] = _CLOSE
+        page.size = self._size = size + 1
 
 
 # Each part below writes its keys with a comma in front of each.

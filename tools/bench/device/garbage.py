@@ -1,6 +1,6 @@
 # The memory that each telegram leaves behind, from its chunks to the bytes of the MQTT packet.
 # Prints how many telegrams changed only in numbers and clock, with their bytes in all, then the
-# same of those whose texts changed as well.
+# same of those with a new capture of a sub-meter.
 
 import gc
 import sys
@@ -32,14 +32,14 @@ def _count(paths):
     counts = [0, 0, 0, 0]
     gc.collect()
     gc.disable()
-    taken, edition, used = paths.taken, paths.reading.edition, gc.mem_alloc()
+    taken, captures, used = paths.taken, paths.reading.captures, gc.mem_alloc()
     for number in range(_WARM, len(paths.chunks)):
         paths.feed(number)
         if paths.taken != taken:
-            at = 0 if paths.reading.edition == edition else 2
+            at = 0 if paths.reading.captures == captures else 2
             counts[at] += 1
             counts[at + 1] += gc.mem_alloc() - used
-            taken, edition, used = paths.taken, paths.reading.edition, gc.mem_alloc()
+            taken, captures, used = paths.taken, paths.reading.captures, gc.mem_alloc()
     return counts
 
 

@@ -87,6 +87,7 @@ def figures() -> Iterator[Figure]:
             yield Figure(
                 f"{name}_{arch}_instructions",
                 sum(outcome.instructions for outcome in run(machine, scene)),
-                "a telegram a second after the last; without the runtime's look-ups",
+                "scan, write numbers: the first telegram; else one a second after the last; "
+                "without the runtime's look-ups",
                 show=lambda value: f"{value:,.0f}",
             )

@@ -8,8 +8,9 @@ from types import ModuleType
 from bench import household
 from p1 import crc16, decode, framer, obis
 from p1.reading import Reading
-from p1.render import page
+from p1.render import numbers as number_writers
 from p1.render.json import Json
+from p1.scan import UNKNOWN
 
 _TELEGRAMS = 3  # the last one is measured: the second that follows another
 _BEHIND_CRC = 6
@@ -78,12 +79,14 @@ def framer_of(data: bytes) -> list[Scene]:
 
 
 def decode_and_json() -> list[Scene]:
-    """scan, derive and write_numbers for a telegram a second after another one."""
+    """What is done for a telegram a second after another one, and what was for the first."""
     scenes = {}
     recorders = (
         _recorder(decode, "scan", scenes, _scan),
+        _recorder(decode, "update", scenes, _update),
         _recorder(decode, "derive", scenes, _derive),
-        _recorder(page, "_write_numbers", scenes, _write_numbers),
+        _recorder(number_writers, "_write_numbers", scenes, _write_numbers),
+        _recorder(number_writers, "_update_numbers", scenes, _update_numbers),
     )
     reading, document = Reading(), Json()
     try:
@@ -119,9 +122,19 @@ def _numbers(reading) -> dict:
     }
 
 
-def _scan(reading, before, end) -> Scene:
+def _lines(reading) -> dict:
+    return {
+        "line_end": array("H", reading.line_end),
+        "line_value": array("H", reading.line_value),
+        "line_row": bytearray(reading.line_row),
+        "line_tens": bytearray(reading.line_tens),
+    }
+
+
+def _scan(reading, end) -> Scene:
     names = {
         **_numbers(reading),
+        **_lines(reading),
         "telegram": bytes(reading.telegram),
         "unknown": array("H", reading.unknown),
         "CODES": obis.CODES,
@@ -129,8 +142,21 @@ def _scan(reading, before, end) -> Scene:
         "ROW_UNIT": obis.ROW_UNIT,
         "UNIT_RULES": obis.UNIT_RULES,
     }
-    calls = [((0, bytes(before), end), None)]
-    return Scene("p1/scan.py", "scan", names, calls, _changed(reading))
+    after = {**_changed(reading), **{name: getattr(reading, name) for name in _lines(reading)}}
+    return Scene("p1/scan.py", "scan", names, [((0, end), None)], after)
+
+
+def _update(text, old, reading) -> Scene:
+    names = {
+        **_numbers(reading),
+        **_lines(reading),
+        "body": reading.body,
+        "UNKNOWN": UNKNOWN,
+        "FIRST_CAPTURE": obis.FIRST_CAPTURE,
+        "ROW_UNIT": obis.ROW_UNIT,
+    }
+    calls = [((bytes(text), bytes(old), 0), None)]
+    return Scene("p1/update.py", "update", names, calls, _changed(reading))
 
 
 def _derive(reading, sums, differences) -> Scene:
@@ -142,16 +168,33 @@ def _changed(reading) -> dict:
     return {"mantissa": reading.mantissa, "decimals": reading.decimals}
 
 
-def _write_numbers(out, text, onto, numbers, keys) -> Scene:
-    names = {
-        **_numbers(numbers),
-        "bytes": bytearray(onto.bytes),
+def _written(onto, numbers, written) -> tuple[dict, dict]:
+    """(names, what of them changes)."""
+    changed = {
+        "bytes": onto,
+        "shown": written.shown,
+        "shown_decimals": written.shown_decimals,
+        "ends": written.ends,
+    }
+    copies = {name: type(it)(it) for name, it in changed.items() if isinstance(it, bytearray)}
+    copies |= {name: array(changed[name].typecode, changed[name]) for name in ("shown", "ends")}
+    return {**_numbers(numbers), **copies, "_POWERS": number_writers._POWERS}, changed
+
+
+def _write_numbers(out, text, onto, numbers, keys, written) -> Scene:
+    names, changed = _written(onto.bytes, numbers, written)
+    names |= {
         "size": onto.size,
-        "_POWERS": page._POWERS,
         "ROW_UNIT": keys.ROW_UNIT,
         "TABLE": keys.TABLE,
         "KEY_AT": keys.KEY_AT,
         "KEY_LENGTH": keys.KEY_LENGTH,
     }
-    calls = [((0, 0, 0, 0, 0), None)]
-    return Scene("p1/render/page.py", "_write_numbers", names, calls, {"bytes": onto.bytes})
+    calls = [((0, 0, 0, 0, 0, 0), None)]
+    return Scene("p1/render/numbers.py", "_write_numbers", names, calls, changed)
+
+
+def _update_numbers(out, mantissa, numbers, written) -> Scene:
+    names, changed = _written(out, numbers, written)
+    calls = [((names["bytes"], 0, 0, 0), None)]
+    return Scene("p1/render/numbers.py", "_update_numbers", names, calls, changed)

@@ -64,7 +64,7 @@ def viper(function):
 
 
 def _name(function):
-    """p1.render.page.write_numbers -> page_write_numbers."""
+    """p1.render.page._copy -> page_copy."""
     return f"{function.__module__.rpartition('.')[2]}_{function.__name__.strip('_')}"
 
 

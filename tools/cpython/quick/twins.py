@@ -43,21 +43,47 @@ def page_copy(out, to, source, start, end):
     out[to : to + end - start] = source[start:end]
 
 
-def page_write_numbers(out, text, page, numbers, keys):
+def numbers_write_numbers(out, text, page, numbers, keys, written):
     parts = []
+    end = page.size
     for row, places in enumerate(numbers.decimals[: len(keys.ROW_UNIT)]):
+        written.shown_decimals[row] = places
+        written.ends[row] = 0
         if places == _ABSENT or not keys.ROW_UNIT[row]:
             continue
         if length := keys.KEY_LENGTH[row]:
             at = keys.KEY_AT[row]
             parts.append(b',"%b":' % keys.TABLE[at : at + length])
+            end += len(parts[-1])
         sign = b"-" if places & _NEGATIVE else b""
         places &= _PLACES
         digits = b"%0*d" % (places + 1, numbers.mantissa[row])
         if places:
             digits = digits[:-places] + b"." + digits[-places:]
         parts += sign, digits
-    text = b"".join(parts)
-    end = page.size + len(text)
-    page.bytes[page.size : end] = text
+        end += len(sign) + len(digits)
+        written.shown[row] = numbers.mantissa[row]
+        written.ends[row] = end
+    page.bytes[page.size : end] = b"".join(parts)
     return end
+
+
+def numbers_update_numbers(out, mantissa, numbers, written):
+    changed = [
+        row
+        for row, (new, old) in enumerate(zip(numbers.mantissa, written.shown, strict=True))
+        if new != old and written.ends[row]
+    ]
+    if numbers.decimals != written.shown_decimals:
+        return 0
+    for row in changed:
+        places = numbers.decimals[row] & _PLACES
+        digits = b"%0*d" % (places + 1, numbers.mantissa[row])
+        if len(digits) != len(b"%0*d" % (places + 1, written.shown[row])):
+            return 0
+        if places:
+            digits = digits[:-places] + b"." + digits[-places:]
+        end = written.ends[row]
+        out[end - len(digits) : end] = digits
+        written.shown[row] = numbers.mantissa[row]
+    return 1

@@ -1,0 +1,149 @@
+# Numbers on a page: digits from mantissas and decimals, and from one second to the next only those
+# that differ.
+
+from array import array
+
+import micropython
+
+_POWERS = array("i", [10**power for power in range(10)])
+
+
+class Written:
+    """What write_numbers() wrote, by row: the number, and where it ends, 0 where there is none."""
+
+    def __init__(self, rows):
+        self.shown = array("i", [0] * rows)  # mantissas
+        self.shown_decimals = bytearray(rows)
+        self.ends = array("H", [0] * rows)
+
+
+# All of a Reading's; a single number takes the same way, without a key. Digits come by
+# subtraction, because viper calls a function to divide. The two pointers that move are parameters
+# because viper keeps the first two names in CPU registers; what is passed for them is not used.
+@micropython.viper
+def _write_numbers(out: ptr8, text: ptr8, page, numbers, keys, written) -> int:
+    start = ptr8(page.bytes)
+    out = ptr8(uint(start) + int(page.size))
+    mantissas = ptr32(numbers.mantissa)
+    decimals = ptr8(numbers.decimals)
+    row_unit = ptr8(keys.ROW_UNIT)
+    table = ptr8(keys.TABLE)
+    key_at = ptr16(keys.KEY_AT)
+    key_length = ptr8(keys.KEY_LENGTH)
+    powers = ptr32(_POWERS)
+    shown = ptr32(written.shown)
+    shown_decimals = ptr8(written.shown_decimals)
+    ends = ptr16(written.ends)
+    rows = int(len(keys.ROW_UNIT))
+    row = 0
+    while row < rows:
+        places = decimals[row]
+        shown_decimals[row] = places
+        ends[row] = 0
+        if places != 255 and row_unit[row]:
+            left = key_length[row]
+            if left:
+                text = ptr8(uint(table) + key_at[row])
+                out[0] = 0x2C
+                out[1] = 0x22
+                out = ptr8(uint(out) + 2)
+                while left >= 4:
+                    out[0] = text[0]
+                    out[1] = text[1]
+                    out[2] = text[2]
+                    out[3] = text[3]
+                    out = ptr8(uint(out) + 4)
+                    text = ptr8(uint(text) + 4)
+                    left -= 4
+                while left:
+                    out[0] = text[0]
+                    out = ptr8(uint(out) + 1)
+                    text = ptr8(uint(text) + 1)
+                    left -= 1
+                out[0] = 0x22
+                out[1] = 0x3A
+                out = ptr8(uint(out) + 2)
+            if places & 64:
+                out[0] = 0x2D
+                out = ptr8(uint(out) + 1)
+            places &= 15
+            mantissa = mantissas[row]
+            shown[row] = mantissa
+            power = 9
+            while power > places and mantissa < powers[power]:
+                power -= 1
+            while power >= 0:
+                if power == places - 1:
+                    out[0] = 0x2E
+                    out = ptr8(uint(out) + 1)
+                unit = powers[power]
+                digit = 0x30
+                while mantissa >= unit:
+                    mantissa -= unit
+                    digit += 1
+                out[0] = digit
+                out = ptr8(uint(out) + 1)
+                power -= 1
+            ends[row] = uint(out) - uint(start)
+        row += 1
+    return int(uint(out)) - int(uint(start))
+
+
+def write_numbers(page, numbers, keys, written):
+    """Writes numbers.mantissa / 10^numbers.decimals in full, mantissas below 2^31, places up to 9,
+    where decimals is not ABSENT and keys.ROW_UNIT not NOT_A_NUMBER, each with its key as JSON has
+    it. The page has room for all. Notes in `written`, a Written, what stands where. Returns the
+    place behind them."""
+    return _write_numbers(page.bytes, page.bytes, page, numbers, keys, written)
+
+
+@micropython.viper
+def _update_numbers(out: ptr8, mantissa: int, numbers, written) -> int:
+    start = out
+    mantissas = ptr32(numbers.mantissa)
+    decimals = ptr8(numbers.decimals)
+    shown = ptr32(written.shown)
+    shown_decimals = ptr8(written.shown_decimals)
+    ends = ptr16(written.ends)
+    powers = ptr32(_POWERS)
+    rows = int(len(written.shown_decimals))
+    row = 0
+    while row < rows:
+        places = decimals[row]
+        if places != shown_decimals[row]:
+            return 0
+        mantissa = mantissas[row]
+        if ends[row] and mantissa != shown[row]:
+            places &= 15
+            power = 9
+            while power > places and mantissa < powers[power]:
+                power -= 1
+            before = shown[row]
+            if power > places and before < powers[power]:
+                return 0
+            if power < 9 and before >= powers[power + 1]:
+                return 0
+            shown[row] = mantissa
+            out = ptr8(uint(start) + ends[row] - power - 1)
+            if places:
+                out = ptr8(uint(out) - 1)
+            while power >= 0:
+                if power == places - 1:
+                    out[0] = 0x2E
+                    out = ptr8(uint(out) + 1)
+                unit = powers[power]
+                digit = 0x30
+                while mantissa >= unit:
+                    mantissa -= unit
+                    digit += 1
+                out[0] = digit
+                out = ptr8(uint(out) + 1)
+                power -= 1
+        row += 1
+    return 1
+
+
+def update_numbers(page, numbers, written):
+    """Writes the numbers that differ from those that write_numbers() wrote, each in its place.
+    False where one would need another place: all are to be written again."""
+    return _update_numbers(page.bytes, 0, numbers, written)
