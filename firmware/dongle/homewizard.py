@@ -10,7 +10,7 @@ from .http import Resource, Response
 
 # The version whose API this is: clients want one, and compare.
 _FIRMWARE = "5.18"
-_BLINKS = 10
+_BLINKS = 6
 _BLINK_MS = 250
 
 # Their error ids.

@@ -9,45 +9,31 @@ from .numbers import write_numbers
 from .page import NUMBER_LENGTH, Full, Page
 
 # Our key, theirs, and how many decimals theirs has at most. "-": no number of the registry; these
-# and the currents stand first because something is to be done with them. "montly" is theirs.
+# and the currents stand first because something is to be done with them. "l#": of each phase,
+# "t#": of each tariff. "montly" is theirs.
 _TABLE = b"""
 -                          wifi_strength              0
 -                          smr_version                0
 -                          active_tariff              0
 -                          montly_power_peak_w        0
-current_l1_a               active_current_l1_a        3
-current_l2_a               active_current_l2_a        3
-current_l3_a               active_current_l3_a        3
+-                          active_current_a           3
+current_l#_a               active_current_l#_a        3
 energy_import_kwh          total_power_import_kwh     3
-energy_import_t1_kwh       total_power_import_t1_kwh  3
-energy_import_t2_kwh       total_power_import_t2_kwh  3
-energy_import_t3_kwh       total_power_import_t3_kwh  3
-energy_import_t4_kwh       total_power_import_t4_kwh  3
+energy_import_t#_kwh       total_power_import_t#_kwh  3
 energy_export_kwh          total_power_export_kwh     3
-energy_export_t1_kwh       total_power_export_t1_kwh  3
-energy_export_t2_kwh       total_power_export_t2_kwh  3
-energy_export_t3_kwh       total_power_export_t3_kwh  3
-energy_export_t4_kwh       total_power_export_t4_kwh  3
+energy_export_t#_kwh       total_power_export_t#_kwh  3
 power_w                    active_power_w             0
-power_l1_w                 active_power_l1_w          0
-power_l2_w                 active_power_l2_w          0
-power_l3_w                 active_power_l3_w          0
-voltage_l1_v               active_voltage_l1_v        1
-voltage_l2_v               active_voltage_l2_v        1
-voltage_l3_v               active_voltage_l3_v        1
+power_l#_w                 active_power_l#_w          0
+voltage_l#_v               active_voltage_l#_v        1
 frequency_hz               active_frequency_hz        3
-voltage_sags_l1_count      voltage_sag_l1_count       0
-voltage_sags_l2_count      voltage_sag_l2_count       0
-voltage_sags_l3_count      voltage_sag_l3_count       0
-voltage_swells_l1_count    voltage_swell_l1_count     0
-voltage_swells_l2_count    voltage_swell_l2_count     0
-voltage_swells_l3_count    voltage_swell_l3_count     0
+voltage_sags_l#_count      voltage_sag_l#_count       0
+voltage_swells_l#_count    voltage_swell_l#_count     0
 power_failures_count       any_power_fail_count       0
 long_power_failures_count  long_power_fail_count      0
 average_power_15m_w        active_power_average_w     0
 """
 
-_STRENGTH, _VERSION, _TARIFF, _PEAK, _CURRENTS = 0, 1, 2, 3, 4  # rows of the table
+_STRENGTH, _VERSION, _TARIFF, _PEAK, _CURRENT, _CURRENTS = 0, 1, 2, 3, 4, 5  # the first rows
 _POWERS = bytes([obis.row(f"power_l{phase}_w") for phase in (1, 2, 3)])  # rows of the registry
 _VERSIONS = obis.ROWS_OF["version"]
 _IDS = [row for row in obis.ROWS_OF["hex"] if obis.key(row) == b"meter_id"]
@@ -62,6 +48,7 @@ _TYPES = {
 }
 _UNITS = {b"volume_m3": b"m3", b"energy_gj": b"GJ"}
 
+_LARGEST = 0x7FFFFFFF
 _ZERO, _NINE = 0x30, 0x39
 _DIGITS = b"0123456789ABCDEF"
 _STAMP_LENGTH = 12
@@ -70,25 +57,28 @@ _STAMP_LENGTH = 12
 def _rows():
     sources = bytearray()  # rows of the registry, ABSENT where there is none
     places = bytearray()
+    keys = bytearray()
     starts = array("H")
     lengths = bytearray()
-    at = 1
     for line in _TABLE.strip().split(b"\n"):
         ours, theirs, most = line.split()
-        sources.append(ABSENT if ours == b"-" else obis.row(ours.decode()))
-        places.append(int(most))
-        starts.append(_TABLE.find(theirs, at + len(ours)))
-        lengths.append(len(theirs))
-        at += len(line) + 1
-    return sources, places, starts, lengths
+        for number in b"1234" if b"t#" in ours else b"123" if b"l#" in ours else b"#":
+            digit = bytes((number,))
+            key = theirs.replace(b"#", digit)
+            name = ours.replace(b"#", digit).decode()
+            sources.append(ABSENT if name == "-" else obis.row(name))
+            places.append(int(most))
+            starts.append(len(keys))
+            lengths.append(len(key))
+            keys.extend(key)
+    return sources, places, bytes(keys), starts, lengths
 
 
 class HomeWizard:
     """render() writes the document into page."""
 
     # In the shape of the registry, which write_numbers() takes the keys from.
-    TABLE = _TABLE
-    _SOURCE, _MOST, KEY_AT, KEY_LENGTH = _rows()
+    _SOURCE, _MOST, TABLE, KEY_AT, KEY_LENGTH = _rows()
     ROW_UNIT = b"\x01" * len(_SOURCE)
 
     def __init__(self):
@@ -136,6 +126,7 @@ class HomeWizard:
             source = self._SOURCE[row]
             if source != ABSENT and reading.has(source):
                 self._put(row, reading.mantissa[source], reading.decimals[source])
+        self._add_currents()
         for phase in range(3):
             # Meters print currents without a sign.
             if reading.has(_POWERS[phase]) and reading.decimals[_POWERS[phase]] & NEGATIVE:
@@ -157,6 +148,21 @@ class HomeWizard:
             decimals -= 1
         self.mantissa[row] = mantissa
         self.decimals[row] = decimals if mantissa else decimals & PLACES
+
+    def _add_currents(self):
+        """Theirs is the sum of the absolute values (API v2, "current_a"). Where the phases do not
+        have the same number of decimals, as they have on any meter, there is none."""
+        total = 0
+        decimals = ABSENT
+        for row in range(_CURRENTS, _CURRENTS + 3):
+            if self.decimals[row] != ABSENT:
+                if decimals == ABSENT:
+                    decimals = self.decimals[row] & PLACES
+                elif decimals != self.decimals[row] & PLACES:
+                    return
+                total += self.mantissa[row]
+        if decimals != ABSENT and total <= _LARGEST:
+            self._put(_CURRENT, total, decimals)
 
     def _negate(self, row):
         if self.decimals[row] != ABSENT and self.mantissa[row]:
