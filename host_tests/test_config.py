@@ -25,6 +25,7 @@ GOOD = {
     },
     "http": {"port": 8080},
     "tcp": {"port": 0},
+    "homewizard": {"enabled": True},
     "meter": {
         "country": "NL",
         "key": "AB5FC8E0F54E4D5C8A6F3D2C1B0A9988",
@@ -33,6 +34,7 @@ GOOD = {
     "system": {"watchdog": False},
 }
 KEYS = [(section, key) for section in GOOD for key in GOOD[section]]
+SECTIONS = ", ".join(sorted(GOOD))
 SECRET = "correct horse battery staple"
 
 # What the owner may write, and what he reads then.
@@ -49,6 +51,7 @@ WRONG = [
     ({"mqtt": {"prefix": "p1/#"}}, "mqtt.prefix: expected text of 1 to 64 bytes without + or #"),
     ({"mqtt": {"prefix": ""}}, "mqtt.prefix: expected text of 1 to 64 bytes without + or #"),
     ({"mqtt": {"prefix": "/p1"}}, "without / at either end, got"),
+    ({"homewizard": {"enabled": "on"}}, 'homewizard.enabled: expected true or false, got "on"'),
     ({"mqtt": {"telegram": 1}}, "mqtt.telegram: expected true or false, got 1"),
     ({"meter": {"country": "Mars"}}, "meter.country: expected one of "),
     ({"meter": {"country": ["BE"]}}, "meter.country: expected one of "),
@@ -57,12 +60,18 @@ WRONG = [
     ({"meter": {"key": 1234}}, "meter.key: expected 32 hexadecimal digits, got"),
     ({"system": {"watchdog": "yes"}}, 'system.watchdog: expected true or false, got "yes"'),
     ({"mqtt": {"hots": "x"}}, "mqtt.hots: unknown key, expected one of host, password, port, "),
-    ({"mqqt": {}}, "mqqt: unknown key, expected one of http, meter, mqtt, system, tcp, wifi"),
+    (
+        {"mqqt": {}},
+        f"mqqt: unknown key, expected one of {SECTIONS}",
+    ),
     ({"http": 80}, "http: expected an object with port, got"),
     ({"wifi": ["home"]}, "wifi: expected an object with hostname, password, ssid, got"),
-    ([], "config: expected an object with http, meter, mqtt, system, tcp, wifi, got"),
-    ("", "config: expected an object with http, meter, mqtt, system, tcp, wifi, got"),
-    (None, "config: expected an object with http, meter, mqtt, system, tcp, wifi, got"),
+    ([], f"config: expected an object with {SECTIONS}, got"),
+    ("", f"config: expected an object with {SECTIONS}, got"),
+    (
+        None,
+        f"config: expected an object with {SECTIONS}, got",
+    ),
 ]
 
 

@@ -53,6 +53,8 @@ class App:
         self.mqtt = self._mqtt()
         self.stream = Stream(self.latest, self.health)
         web = Web(self.latest, self.framer, self.report)
+        if config["homewizard"]["enabled"]:
+            web.routes.update(self._homewizard())
         self.server = Server(web.routes, self.health)
         for problem in self.health.problems:
             self.health.say("config: " + problem)
@@ -95,6 +97,28 @@ class App:
             self.health,
             self.report_json,
         )
+
+    def _homewizard(self):
+        """The routes of HomeWizard's API."""
+        from .homewizard import Api
+
+        ssid = self._config["wifi"]["ssid"]
+        return Api(self.latest, self.id, ssid, self.wifi.rssi_dbm, self._led()).routes
+
+    def _led(self):
+        """The board's LED, with on() and off(); None where it has none."""
+        if self.port is None:
+            return None  # and what is wrong with board.json is said already
+        board = config_file.load_board()
+        if board.get("led_pin") is None:
+            return None
+        is_low = not board.get("led_active", 1)
+        try:
+            pin = machine.Pin(board["led_pin"], machine.Pin.OUT, value=is_low)
+        except (ValueError, TypeError) as error:
+            self.health.problems.append(f"board.json: led_pin: {error}; run `make deploy`")
+            return None
+        return machine.Signal(pin, invert=is_low)
 
     async def run(self):
         # The last net: for tasks that no _keep looks after, as those of single connections.
