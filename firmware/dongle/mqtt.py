@@ -11,9 +11,10 @@ import random
 import socket
 
 from p1 import framer
-from p1.render import json
+from p1.render.page import Page
 
 from .dns import Unresolved
+from .latest import HEAD
 from .wire import Codec, Packet, Refused
 
 _KEEPALIVE_S = 30
@@ -45,10 +46,11 @@ class _Link:
         self.packet_since = None  # a packet has begun to arrive then; None between packets
 
     async def send(self, data, size=None):
-        """Sends data[:size]."""
+        """Sends data[:size], which may change as soon as somebody else has a turn."""
         if size is None:
             size = len(data)
-        # What the socket takes at once, as it does nearly always, needs no view and no task.
+        # What the socket takes at once, as it does nearly always, needs no view and no task;
+        # the stream keeps a copy of the rest.
         sent = self._socket.write(data, size) or 0
         if sent < size:
             self._stream.write(memoryview(data)[sent:size])
@@ -103,10 +105,10 @@ class Mqtt:
         self._health = health
         self._health_report = health_report
         base = f"{settings['prefix']}/{dongle_id}/"
-        self._reading = Packet((base + "reading").encode(), json.CAPACITY)
+        self._reading = Packet((base + "reading").encode(), latest.page)
         self._telegram = None
         if settings["telegram"]:
-            self._telegram = Packet((base + "telegram").encode(), framer.CAPACITY)
+            self._telegram = Packet((base + "telegram").encode(), Page(framer.CAPACITY, HEAD))
         self._health_topic = (base + "health").encode()
         self._status_topic = (base + "status").encode()
         self._meter_topic = (base + "meter").encode()
@@ -245,14 +247,13 @@ class Mqtt:
     async def _publish_reading(self, link):
         if self._latest.age_ms() is None:
             return
-        page = self._latest.page
         packet = self._reading
-        await link.send(packet.bytes, packet.encode(page.bytes, page.size))
+        await link.send(packet.encode(), packet.size)
         packet = self._telegram
         if packet:
-            latest = self._latest
-            size = packet.encode(latest.telegram_bytes, latest.telegram_size)
-            await link.send(packet.bytes, size)
+            packet.page.size = 0
+            packet.page.copy(self._latest.telegram_bytes, 0, self._latest.telegram_size)
+            await link.send(packet.encode(), packet.size)
         if self._dsmr_reader:
             page = self._dsmr_reader.render(self._latest.reading)
             await link.send(page.bytes, page.size)
