@@ -81,14 +81,14 @@ class Discovery:
         self._edition = self._captures = None  # of the Reading that was looked at last
         self._due_ms = None  # when to announce
         self._leftovers = []  # topics to be emptied
-        self._hears_birth = self._hears_leftovers = False  # on this connection
+        self._subscribed = False  # on this connection
         self._device_emptied = False
         self.announced = 0  # entities
         self.problem = None  # str
 
     def connected(self):
         """A new connection: the broker may have forgotten everything."""
-        self._hears_birth = self._hears_leftovers = False
+        self._subscribed = False
         self._leftovers = []
         self.problem = None
         if self._keys:
@@ -113,22 +113,24 @@ class Discovery:
             + (self._entity_topics % b"+").decode()
         )
 
-    async def serve(self, codec, send):
-        """Sends what is due; True when it was announced. To be called each second or more often;
-        send(data) is a coroutine."""
+    def has_work(self):
+        """Whether serve() has anything to do. To be asked each second or more often."""
         self._look()
-        if self._form != "off" and not self._hears_birth:
-            self._hears_birth = True
-            await send(codec.subscribe(_BIRTH_TOPIC))
+        return not self._subscribed or self._due_ms is not None or self._leftovers
+
+    async def serve(self, codec, send):
+        """Sends what is due; True when it was announced. send(data) is a coroutine."""
+        # Which entities are leftovers of this form, only a Reading tells.
+        if not self._subscribed and (self._keys or self._form != "entity"):
+            self._subscribed = True
+            await send(codec.subscribe(self._entity_topics % b"+"))
+            if self._form != "off":
+                await send(codec.subscribe(_BIRTH_TOPIC))
+            if self._form != "device" and not self._device_emptied:
+                await send(codec.publish(self._device_topic, b"", True))
+                self._device_emptied = True
         while self._leftovers:
             await send(codec.publish(self._leftovers.pop(), b"", True))
-        # Which entities are none, only a Reading tells.
-        if not self._hears_leftovers and (self._form != "entity" or self._keys):
-            self._hears_leftovers = True
-            await send(codec.subscribe(self._entity_topics % b"+"))
-        if self._form != "device" and not self._device_emptied:
-            await send(codec.publish(self._device_topic, b"", True))
-            self._device_emptied = True
         if self._due_ms is None or self._health.uptime_ms() < self._due_ms:
             return False
         self._due_ms = None

@@ -234,9 +234,13 @@ class Mqtt:
             if self._fresh:
                 self._fresh = False
                 await self._publish_reading(link)
-            await self._publish_meter(link, codec)
-            if await self._discovery.serve(codec, link.send):
-                self._health_due_ms = 0  # its entities wait for it
+            online = self._latest.age_ms() is not None
+            if online != self._meter_online:
+                self._meter_online = online
+                message = b"online" if online else b"offline"
+                await link.send(codec.publish(self._meter_topic, message, True))
+            if self._discovery.has_work() and await self._discovery.serve(codec, link.send):
+                self._health_due_ms = 0  # some of its entities read that
             if self._ping_due:
                 self._ping_due = False
                 await link.send(codec.ping())
@@ -258,13 +262,6 @@ class Mqtt:
             page = self._dsmr_reader.render(self._latest.reading)
             await link.send(page.bytes, page.size)
         self.published += 1
-
-    async def _publish_meter(self, link, codec):
-        online = self._latest.age_ms() is not None
-        if online != self._meter_online:
-            self._meter_online = online
-            message = b"online" if online else b"offline"
-            await link.send(codec.publish(self._meter_topic, message, True))
 
     async def _receive(self, link, codec):
         """Hears the broker: what it has to say, and that it is there."""
