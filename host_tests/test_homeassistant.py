@@ -7,7 +7,9 @@ The stories take their time, so they are told at once, and the tests look at how
 import json
 import os
 import signal
+import socket
 import subprocess
+import threading
 import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
@@ -23,8 +25,8 @@ import dongle
 import hass
 import reference
 import rig
-from conftest import DEVICE, FIXTURE_NAMES, ROOT, fixture, take_apart, telegram
-from household import PATIENCE_S, Household, Listener, needs_micropython, wait_for
+from conftest import DEVICE, FIXTURE_NAMES, FIXTURES, ROOT, fixture, take_apart, telegram
+from household import PATIENCE_S, Household, Listener, needs_micropython, run_on_device, wait_for
 from p1.decode import decode
 from p1.reading import Reading
 from p1.render import homeassistant
@@ -367,7 +369,35 @@ def a_gas_meter_is_added(folder):
             listener.stop()
 
 
-STORIES = (a_day_at_home, changes_of_mind, a_small_meter, a_gas_meter_is_added)
+def a_broker_that_lets_nobody_subscribe(folder):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=deny, args=(listener,), daemon=True).start()
+        port = listener.getsockname()[1]
+        with Household(folder, broker=port, before=QUICK) as home:
+            problem = wait_for(lambda: home.mqtt().get("discovery_problem"), "it says so")
+            wait_until_announced(home)
+            return Facts(seen={"problem": problem})
+
+
+def deny(listener):
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1024)
+        connection.sendall(b"\x20\x02\x00\x00")
+        while data := connection.recv(65536):
+            if b"\x82" in data:  # there is a SUBSCRIBE among it; what we say is ASCII
+                connection.sendall(b"\x90\x03\x00\x01\x80")
+            if b"\xc0\x00" in data:
+                connection.sendall(b"\xd0\x00")
+
+
+STORIES = (
+    a_day_at_home,
+    changes_of_mind,
+    a_small_meter,
+    a_gas_meter_is_added,
+    a_broker_that_lets_nobody_subscribe,
+)
 
 
 @pytest.fixture(scope="module")
@@ -523,6 +553,12 @@ def test_a_new_gas_meter_is_announced_and_stays(told):
 
 
 @needs_micropython
+def test_a_refused_subscription_is_told_and_stops_nothing(told):
+    problem = told(a_broker_that_lets_nobody_subscribe).seen["problem"]
+    assert "refuses" in problem and "allow this user to read homeassistant/status" in problem
+
+
+@needs_micropython
 @pytest.mark.parametrize("story", [a_day_at_home, a_small_meter], ids=lambda each: each.__name__)
 def test_the_topics_of_dsmr_reader(told, story):
     for second in told(story).seen["seconds"]:
@@ -543,6 +579,12 @@ def with_tariffs_swapped(said):
         for here, there in ((1, 2), (2, 1)):
             swapped[f"energy_{way}_t{here}_kwh"] = said[f"energy_{way}_t{there}_kwh"]
     return swapped
+
+
+@needs_micropython
+def test_the_topics_of_dsmr_reader_leave_no_garbage():
+    result = run_on_device("dongle_dsmr_reader.py", str(FIXTURES / "be-50221-3n400.txt"))
+    assert result.stdout == "ok\n", result.stdout + result.stderr
 
 
 @needs_micropython
