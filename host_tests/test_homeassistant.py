@@ -174,6 +174,20 @@ def test_the_version_is_the_project_s():
     assert project["version"] == dongle.VERSION
 
 
+@needs_micropython
+def test_an_announcement_that_broke_off_is_made_from_its_beginning():
+    result = run_on_device("dongle_announce.py", str(FIXTURES / "be-50221-3n400.txt"))
+    assert result.returncode == 0, result.stdout + result.stderr
+    packet = bytes.fromhex(result.stdout)
+    topic = f"homeassistant/device/{ID}/config"
+    # MQTT 3.1.1 §3.3: PUBLISH, QoS 0, retained; a length of two bytes; the topic's length.
+    assert packet[0] == 0x31
+    assert packet[1] & 0x7F | packet[2] << 7 == len(packet) - 3
+    assert packet[3:].startswith(len(topic).to_bytes(2, "big") + topic.encode())
+    message = packet[5 + len(topic) :]
+    assert len(hass.entities({topic: message})) > 30
+
+
 # --- The stories ---
 
 

@@ -7,9 +7,10 @@
 # next start: who changes a gas meter wants neither dashboards nor history to break.
 #
 # The whole is some 12 KB and is never in memory: its length is counted first, then it goes out
-# in pieces.
+# in pieces of a buffer that is there from the start.
 
 import asyncio
+import gc
 import json
 import random
 
@@ -19,7 +20,7 @@ from . import VERSION
 from .wire import retained_head
 
 _BIRTH_TOPIC = b"homeassistant/status"  # Home Assistant's default, whatever the prefix is
-_PIECE = 1024  # bytes sent at once
+_PIECE = 512  # bytes sent at once
 _MOST_LEFTOVERS = 64  # topics to be emptied at a time
 _METER_ID = [row for row in obis.ROWS_OF["hex"] if obis.key(row) == b"meter_id"]
 _CLEARED_MS = 1000  # for Home Assistant to forget a leftover before it hears of it anew
@@ -77,6 +78,8 @@ class Discovery:
             from p1.render import homeassistant
 
             self._keys_of, self._describe = homeassistant.keys, homeassistant.members
+            self._piece = bytearray(_PIECE)
+            self._filled = 0
         self._keys = []  # bytes; of what this meter has sent
         self._edition = self._captures = None  # of the Reading that was looked at last
         self._due_ms = None  # when to announce
@@ -145,6 +148,8 @@ class Discovery:
         if reading.edition == self._edition and reading.captures == self._captures:
             return
         self._edition, self._captures = reading.edition, reading.captures
+        if not self._keys:
+            gc.collect()  # they stay: not in the middle of what does not
         for key in self._keys_of(reading):
             if key not in self._keys:
                 self._keys.append(key)
@@ -160,45 +165,58 @@ class Discovery:
         return self._form == "entity" and (key in self._keys or key in _HEALTH)
 
     async def _announce(self, send):
-        base = self._base
+        gc.collect()  # strings of some hundred bytes come and go
         tariff_names = self._latest.reading.profile.tariff_names
         source = self._source()
-        about_readings = (
-            b'"stat_t":"%sreading","avty":[{"t":"%sstatus"},{"t":"%smeter"}],"avty_mode":"all"'
-        ) % (base, base, base)
         if self._form == "device":
-
-            def pieces():
-                yield b'{%s,%s,"cmps":{' % (source, about_readings)
-                separator = b""
-                for key, members in self._entity_members(tariff_names):
-                    yield b'%s"%s":{"p":"sensor",%s}' % (separator, key, members)
-                    separator = b","
-                yield b"}}"
-
-            await _stream(send, self._device_topic, pieces)
+            size = 0
+            for text in self._device(source, tariff_names):
+                size += len(text)
+                await asyncio.sleep_ms(0)  # the meter does not wait
+            await self._send(send, self._device_topic, size, self._device(source, tariff_names))
         else:
-            for key, members in self._entity_members(tariff_names):
+            about_readings = b",".join(self._about_readings())
+            for key, members, ending in self._entities(tariff_names):
+                texts = [b"{", members, ending, b",", source, b"}"]
                 if key not in _HEALTH:
-                    members += b"," + about_readings
-                message = b"{%s,%s}" % (members, source)
-                topic = self._entity_topics % key
-                await send(retained_head(topic, len(message)) + message)
+                    texts[3:3] = [b",", about_readings]
+                size = sum([len(text) for text in texts])
+                await self._send(send, self._entity_topics % key, size, texts)
         self.announced = len(self._keys) + len(_HEALTH)
 
-    def _entity_members(self, tariff_names):
-        """Yields the key and the members of each entity, without what all that read the Reading
-        have in common."""
+    def _device(self, source, tariff_names):
+        """Yields the one message for all, in pieces."""
+        yield b"{" + source
+        for member in self._about_readings():
+            yield b"," + member
+        separator = b',"cmps":{'
+        for key, members, ending in self._entities(tariff_names):
+            yield b'%s"%s":{"p":"sensor",' % (separator, key)
+            yield members
+            yield ending
+            separator = b"},"
+        yield b"}}}"
+
+    def _entities(self, tariff_names):
+        """Yields each entity's key and, in two parts, its members, without those that all that
+        read the Reading have in common."""
         base = self._base
         ending = b'"uniq_id":"' + self._id + b'_%s","exp_aft":%d'
         for key in self._keys:
-            members = self._describe(key, tariff_names)
+            text = ending % (key, _EXPIRY_S)
             if key == b"monthly_power_peak_w":
-                members += _HISTORY % base
-            yield key, members + ending % (key, _EXPIRY_S)
+                text = _HISTORY % base + text
+            yield key, self._describe(key, tariff_names), text
         for key, members in _HEALTH.items():
-            members += _OF_HEALTH % (base, base)
-            yield key, members + ending % (key, _HEALTH_EXPIRY_S)
+            yield key, members, _OF_HEALTH % (base, base) + ending % (key, _HEALTH_EXPIRY_S)
+
+    def _about_readings(self):
+        base = self._base
+        return (
+            b'"stat_t":"%sreading"' % base,
+            b'"avty":[{"t":"%sstatus"},{"t":"%smeter"}]' % (base, base),
+            b'"avty_mode":"all"',
+        )
 
     def _source(self):
         """The members that tell where all of it comes from."""
@@ -225,24 +243,29 @@ class Discovery:
         origin = {"name": "p1-dongle", "sw": VERSION}
         return b'"dev":%s,"o":%s' % (json.dumps(device).encode(), json.dumps(origin).encode())
 
+    async def _send(self, send, topic, size, texts):
+        """Publishes the texts, which have so many bytes together, as one retained message."""
+        self._filled = 0
+        await self._put(send, retained_head(topic, size))
+        for text in texts:
+            await self._put(send, text)
+        await send(self._piece, self._filled)
+
+    async def _put(self, send, text):
+        at = 0
+        while at < len(text):
+            start = self._filled
+            end = min(_PIECE, start + len(text) - at)
+            self._piece[start:end] = memoryview(text)[at : at + end - start]
+            at += end - start
+            self._filled = end
+            if end == _PIECE:
+                await send(self._piece, end)
+                self._filled = 0
+
 
 def _maker(letters):
     at = _MAKERS.find(b"\n" + letters + b" ")
     if at < 0 or not letters:
         return None
     return _MAKERS[at + 5 : _MAKERS.find(b"\n", at + 1)].decode()
-
-
-async def _stream(send, topic, pieces):
-    """Publishes the concatenation of what pieces() yields, retained; it yields the same twice."""
-    size = 0
-    for piece in pieces():
-        size += len(piece)
-        await asyncio.sleep_ms(0)  # the meter does not wait
-    buffer = bytearray(retained_head(topic, size))
-    for piece in pieces():
-        buffer.extend(piece)
-        if len(buffer) >= _PIECE:
-            await send(buffer)
-            buffer = bytearray()
-    await send(buffer)

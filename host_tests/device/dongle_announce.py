@@ -1,0 +1,80 @@
+# An announcement that breaks off, and the next one, which is printed, in hex, as it goes
+# to the broker. Argument: a telegram's file.
+
+import asyncio
+import sys
+
+from dongle.discovery import Discovery
+from p1.decode import decode
+from p1.reading import Reading
+
+CONFIG = {
+    "homeassistant": {"discovery": "device", "prefix": "homeassistant"},
+    "mqtt": {"prefix": "p1"},
+    "http": {"port": 80},
+}
+
+
+class Latest:
+    reading = Reading("BE")
+
+    def age_ms(self):
+        return 0
+
+
+class Wifi:
+    def address(self):
+        return "192.168.1.20"
+
+
+class Health:
+    now_ms = 0
+
+    def uptime_ms(self):
+        return self.now_ms
+
+
+class Codec:
+    def subscribe(self, topic):
+        return b""
+
+
+class Line:
+    """It takes so many pieces."""
+
+    def __init__(self, most):
+        self.most, self.taken, self.longest = most, b"", 0
+
+    async def send(self, data, size=None):
+        if self.most == 0:
+            raise OSError(32)
+        self.most -= 1
+        piece = bytes(data[:size] if size is not None else data)
+        self.longest = max(self.longest, len(piece))
+        self.taken += piece
+
+
+def announce(line):
+    discovery.connected()
+    assert discovery.has_work()
+    health.now_ms += 10_000
+    return asyncio.run(discovery.serve(Codec(), line.send))
+
+
+with open(sys.argv[1], "rb") as file:
+    telegram = file.read()
+decode(telegram + bytes(64), len(telegram), Latest.reading)
+health = Health()
+discovery = Discovery(CONFIG, "02000000002a", Latest(), Wifi(), health)
+assert discovery.has_work()
+try:
+    announce(Line(6))
+except OSError:
+    pass
+else:
+    raise AssertionError("it did not break off")
+line = Line(1000)
+assert announce(line)
+assert line.longest <= 512, line.longest
+assert not discovery.has_work()
+print(line.taken.hex())
