@@ -23,6 +23,7 @@ GOOD = {
         "prefix": "house/p1",
         "telegram": True,
     },
+    "mdns": {"enabled": False},
     "http": {"port": 8080},
     "tcp": {"port": 0},
     "meter": {
@@ -32,6 +33,7 @@ GOOD = {
     },
     "system": {"watchdog": False},
 }
+SECTIONS = ", ".join(sorted(GOOD))
 KEYS = [(section, key) for section in GOOD for key in GOOD[section]]
 SECRET = "correct horse battery staple"
 
@@ -57,12 +59,12 @@ WRONG = [
     ({"meter": {"key": 1234}}, "meter.key: expected 32 hexadecimal digits, got"),
     ({"system": {"watchdog": "yes"}}, 'system.watchdog: expected true or false, got "yes"'),
     ({"mqtt": {"hots": "x"}}, "mqtt.hots: unknown key, expected one of host, password, port, "),
-    ({"mqqt": {}}, "mqqt: unknown key, expected one of http, meter, mqtt, system, tcp, wifi"),
+    ({"mqqt": {}}, f"mqqt: unknown key, expected one of {SECTIONS}"),
     ({"http": 80}, "http: expected an object with port, got"),
     ({"wifi": ["home"]}, "wifi: expected an object with hostname, password, ssid, got"),
-    ([], "config: expected an object with http, meter, mqtt, system, tcp, wifi, got"),
-    ("", "config: expected an object with http, meter, mqtt, system, tcp, wifi, got"),
-    (None, "config: expected an object with http, meter, mqtt, system, tcp, wifi, got"),
+    ([], f"config: expected an object with {SECTIONS}, got"),
+    ("", f"config: expected an object with {SECTIONS}, got"),
+    (None, f"config: expected an object with {SECTIONS}, got"),
 ]
 
 

@@ -49,6 +49,7 @@ class App:
         hostname = wifi["hostname"] or "p1meter-" + self.id[-6:]
         self.wifi = Wifi(wifi["ssid"], wifi["password"], hostname, self.health)
         self.mqtt = self._mqtt()
+        self.mdns = self._mdns(hostname)
         self.stream = Stream(self.latest, self.health)
         web = Web(self.latest, self.framer, self.report)
         self.server = Server(web.routes, self.health)
@@ -92,6 +93,13 @@ class App:
             self.report_json,
         )
 
+    def _mdns(self, hostname):
+        if not self._config["mdns"]["enabled"]:
+            return None
+        from .mdns import Mdns
+
+        return Mdns(self._config, hostname, self.id, self.wifi, self.health)
+
     async def run(self):
         # The last net: for tasks that no _keep looks after, as those of single connections.
         asyncio.get_event_loop().set_exception_handler(self._stray)
@@ -105,6 +113,8 @@ class App:
             tasks["rearm"] = lambda: self.port.rearm(sink, self.framer)
         if self.mqtt:
             tasks["mqtt"] = self.mqtt.run
+        if self.mdns:
+            tasks["mdns"] = self.mdns.run
         if self._config["tcp"]["port"]:
             tasks["tcp"] = lambda: self.stream.run(self._config["tcp"]["port"])
         for name in ("port", "wifi", "mqtt"):
@@ -172,6 +182,7 @@ class App:
             "rearmed": self.port.rearmed if self.port else 0,
             "wifi": self.wifi.state(),
             "mqtt": self.mqtt.state() if self.mqtt else {"connected": False, "reason": "off"},
+            "mdns": self.mdns.state() if self.mdns else {"responder": "none", "reason": "off"},
             "http": {"requests": self.server.requests, "refused": self.server.refused},
             "tcp": {"clients": self.stream.clients(), "dropped": self.stream.dropped},
             "memory": self.health.memory(),
@@ -218,7 +229,11 @@ def run():
     try:
         dongle = App()
         gc.threshold(-1)  # from now on when memory runs out, which is seldom
-        asyncio.run(dongle.run())
+        try:
+            asyncio.run(dongle.run())
+        finally:  # on Ctrl-C too
+            if dongle.mdns:
+                dongle.mdns.goodbye()
     except Exception as error:
         # What should never happen. Time to read it on the console, and for Ctrl-C.
         Health().failed("app", error)

@@ -98,6 +98,7 @@ FIELDS = {
         "prefix": _Topic("p1"),
         "telegram": _Switch(False),  # publish the raw telegram too
     },
+    "mdns": {"enabled": _Switch(True)},
     "http": {"port": _Whole(80, 1, 65535)},
     "tcp": {"port": _Whole(1502, 0, 65535)},  # raw telegrams; 0: off
     "meter": {
