@@ -17,7 +17,9 @@ GOOD = {
     "wifi": {"ssid": " home ", "password": "wifi secret", "hostname": "meter"},
     "mqtt": {
         "host": "broker.lan",
-        "port": 8883,
+        "port": 8884,
+        "tls": True,
+        "ca": "broker.der",
         "user": "p1",
         "password": "mqtt secret",
         "prefix": "house/p1",
@@ -52,13 +54,15 @@ WRONG = [
     ({"mqtt": {"prefix": ""}}, "mqtt.prefix: expected text of 1 to 64 bytes without + or #"),
     ({"mqtt": {"prefix": "/p1"}}, "without / at either end, got"),
     ({"mqtt": {"telegram": 1}}, "mqtt.telegram: expected true or false, got 1"),
+    ({"mqtt": {"tls": 1}}, "mqtt.tls: expected true or false, got 1"),
+    ({"mqtt": {"ca": ""}}, "mqtt.ca: expected text of 1 to 64 bytes, got"),
     ({"meter": {"country": "Mars"}}, "meter.country: expected one of "),
     ({"meter": {"country": ["BE"]}}, "meter.country: expected one of "),
     ({"meter": {"key": "AB5F"}}, "meter.key: expected 32 hexadecimal digits, got"),
     ({"meter": {"key": "x" * 32}}, "meter.key: expected 32 hexadecimal digits, got"),
     ({"meter": {"key": 1234}}, "meter.key: expected 32 hexadecimal digits, got"),
     ({"system": {"watchdog": "yes"}}, 'system.watchdog: expected true or false, got "yes"'),
-    ({"mqtt": {"hots": "x"}}, "mqtt.hots: unknown key, expected one of host, password, port, "),
+    ({"mqtt": {"hots": "x"}}, "mqtt.hots: unknown key, expected one of ca, host, password, "),
     ({"mqqt": {}}, f"mqqt: unknown key, expected one of {SECTIONS}"),
     ({"http": 80}, "http: expected an object with port, got"),
     ({"wifi": ["home"]}, "wifi: expected an object with hostname, password, ssid, got"),
@@ -96,6 +100,21 @@ def test_an_empty_config_is_fine():
 
 def test_a_good_config_is_taken_as_it_is():
     assert config.validate(GOOD) == (GOOD, [])
+
+
+@pytest.mark.parametrize(
+    "mqtt, port",
+    [
+        ({}, 1883),
+        ({"tls": False}, 1883),
+        ({"tls": True}, 8883),
+        ({"tls": True, "port": 1883}, 1883),
+        ({"tls": True, "port": 9000}, 9000),
+        ({"tls": "yes"}, 1883),
+    ],
+)
+def test_the_port_follows_tls_where_it_is_not_given(mqtt, port):
+    assert config.validate({"mqtt": mqtt})[0]["mqtt"]["port"] == port
 
 
 @pytest.mark.parametrize("raw, complaint", WRONG)

@@ -91,7 +91,18 @@ class App:
             Resolver(),
             self.health,
             self.report_json,
+            self._tls(),
         )
+
+    def _tls(self):
+        settings = self._config["mqtt"]
+        if not settings["tls"]:
+            return None
+        from .clock import Clock
+        from .tls import Tls
+
+        clock = Clock(self.latest, self.health, machine.RTC().datetime)
+        return Tls(settings["ca"], settings["host"], clock)
 
     def _mdns(self, hostname):
         if not self._config["mdns"]["enabled"]:

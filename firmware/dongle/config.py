@@ -13,6 +13,8 @@ from p1 import country
 CONFIG_PATH = "config.json"
 BOARD_PATH = "board.json"
 
+_MQTT_TLS_PORT = 8883
+
 
 class _Text:
     def __init__(self, default, longest, shortest=0):
@@ -92,7 +94,9 @@ FIELDS = {
     },
     "mqtt": {
         "host": _Text("", 253),  # empty: MQTT is off
-        "port": _Whole(1883, 1, 65535),
+        "port": _Whole(1883, 1, 65535),  # where it is not given, 8883 with TLS
+        "tls": _Switch(False),
+        "ca": _Text("ca.pem", 64, 1),  # file with the certificate of the broker's CA
         "user": _Text("", 128),
         "password": _Text("", 128),
         "prefix": _Topic("p1"),
@@ -134,6 +138,8 @@ def validate(raw):
                 value = field.default
             config[section][key] = value
         problems.extend(_unknown(given, fields, section + "."))
+    if config["mqtt"]["tls"] and "port" not in raw["mqtt"]:
+        config["mqtt"]["port"] = _MQTT_TLS_PORT
     problems.extend(_unknown(raw, FIELDS, ""))
     return config, problems
 

@@ -20,8 +20,11 @@ _KEEPALIVE_S = 30
 _PING_MS = 10_000  # after so much silence from the broker it is asked for a sign of life
 _DEAD_MS = 20_000  # after so much it counts as gone
 _IO_MS = 5_000  # for connecting, for a write, for the rest of a packet
+_HANDSHAKE_MS = 9_000  # for TLS, whose sums take an ESP32 a second or two
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 20_000
 _HEALTH_MS = 60_000
+_CLOSED = "the broker closed the connection"
+_TLS_EOF = -0x7280  # mbedTLS: it did so without a word
 _LONGEST_PACKET = 1024  # we subscribe to nothing that is longer
 
 
@@ -33,7 +36,7 @@ class _Link:
     """One connection's socket, non-blocking, with a deadline on every write."""
 
     def __init__(self, address):
-        self._socket = socket.socket()
+        self._below = self._socket = socket.socket()
         self._socket.setblocking(False)
         try:
             self._socket.connect(address)
@@ -44,7 +47,16 @@ class _Link:
         self._stream = asyncio.StreamReader(self._socket)
         self.packet_since = None  # a packet has begun to arrive then; None between packets
 
-    async def send(self, data, size=None):
+    async def secure(self, tls, data):
+        """Goes on over TLS (of tls.py); data is the first to be sent, after the handshake."""
+        try:
+            self._socket = tls.wrap(self._below)
+            self._stream = asyncio.StreamReader(self._socket)
+            await self.send(data, within_ms=_HANDSHAKE_MS)
+        except (OSError, ValueError) as error:
+            raise tls.explain(error) from None
+
+    async def send(self, data, size=None, within_ms=_IO_MS):
         """Sends data[:size]."""
         if size is None:
             size = len(data)
@@ -52,7 +64,7 @@ class _Link:
         sent = self._socket.write(data, size) or 0
         if sent < size:
             self._stream.write(memoryview(data)[sent:size])
-            await asyncio.wait_for_ms(self._stream.drain(), _IO_MS)
+            await asyncio.wait_for_ms(self._stream.drain(), within_ms)
 
     async def packet(self, uptime_ms):
         """The next whole packet. Waits for its first byte as long as it takes."""
@@ -77,12 +89,23 @@ class _Link:
 
     def close(self):
         self._socket.close()
+        self._below.close()  # where a handshake failed, TLS has let go of it
+
+
+def _words(error):
+    if error.errno == _TLS_EOF:
+        return _CLOSED
+    name = errno.errorcode.get(error.errno)
+    return f"no connection: {name or f'(error {error.errno})'}"
 
 
 class Mqtt:
-    """settings: the section "mqtt" of the config. health_report() gives the JSON of `health`."""
+    """settings: the section "mqtt" of the config. health_report() gives the JSON of `health`.
+    tls: of tls.py; None: not encrypted."""
 
-    def __init__(self, settings, dongle_id, latest, wifi, resolver, health, health_report):
+    def __init__(
+        self, settings, dongle_id, latest, wifi, resolver, health, health_report, tls=None
+    ):
         self._settings = settings
         self._id = dongle_id
         self._latest = latest
@@ -90,6 +113,7 @@ class Mqtt:
         self._resolver = resolver
         self._health = health
         self._health_report = health_report
+        self._tls = tls
         base = f"{settings['prefix']}/{dongle_id}/"
         self._reading = Packet((base + "reading").encode(), json.CAPACITY)
         self._telegram = None
@@ -115,6 +139,7 @@ class Mqtt:
         return {
             "connected": self.connected,
             "reason": self.reason,
+            "tls": self._tls is not None,
             "connects": self.connects,
             "published": self.published,
             "dropped": self.dropped,
@@ -141,14 +166,14 @@ class Mqtt:
             except asyncio.TimeoutError:
                 self._lost("no answer from the broker")
             except EOFError:
-                self._lost("the broker closed the connection")
+                self._lost(_CLOSED)
             except OSError as error:
-                name = errno.errorcode.get(error.errno)
-                self._lost(f"no connection: {name or f'(error {error.errno})'}")
+                self._lost(_words(error))
             except (Lost, Refused, Unresolved) as error:
                 self._lost(str(error))
             if self.connects != connects:
                 pause_ms = _FIRST_PAUSE_MS
+            self._health.beat("mqtt")
             # Not all dongles of a street at once when the broker comes back.
             await asyncio.sleep_ms(pause_ms + random.getrandbits(9))
             pause_ms = min(2 * pause_ms, _LONGEST_PAUSE_MS)
@@ -160,6 +185,8 @@ class Mqtt:
 
     async def _session(self):
         settings = self._settings
+        if self._tls:
+            self._tls.prepare()
         address = await self._resolver.resolve(settings["host"], settings["port"])
         codec = Codec(
             self._id,
@@ -169,10 +196,14 @@ class Mqtt:
             self._status_topic,
             b"offline",
         )
+        self._health.beat("mqtt")
         link = _Link(address)
         tasks = []
         try:
-            await link.send(codec.connect())
+            if self._tls:
+                await link.secure(self._tls, codec.connect())
+            else:
+                await link.send(codec.connect())
             codec.check_connack(
                 await asyncio.wait_for_ms(link.packet(self._health.uptime_ms), _IO_MS)
             )
