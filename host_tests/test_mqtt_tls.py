@@ -146,6 +146,7 @@ def authorities(tmp_path_factory):
             "expired": ours.server("expired", name, days=(-30, -1)),
             "future": ours.server("future", name, days=(2, 30)),
             "elsewhere": ours.server("elsewhere", x509.DNSName("elsewhere.lan")),
+            "address": ours.server("address", here),
             "unknown": other.server("unknown", name),
         },
     )
@@ -173,6 +174,7 @@ CASES = {
     "other CA": ("good", {"ca": "other.pem"}, "is not signed by the CA in other.pem"),
     "of another CA": ("unknown", {}, "is not signed by the CA in ca.pem"),
     "other name": ("elsewhere", {}, "is for another name than broker.lan"),
+    "its address only": ("address", {}, "is for another name than broker.lan"),
     "other address": ("expired", {"host": "127.0.0.1"}, "is for another name than 127.0.0.1"),
     "expired": ("expired", {}, "it has expired"),
     "not yet valid": ("future", {}, "it is not valid yet"),
