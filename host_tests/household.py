@@ -116,7 +116,7 @@ class Listener:
 class Household:
     """A dongle and what it is connected to; `with` ends all of it.
 
-    meter     options of the simulated meter; None: nothing is plugged in
+    meter     options of the simulated meter; None: nothing is plugged in, or what cable says
     broker    the port where somebody plays the broker; None: one is started
     config    what differs from a good one: {section: {key: value}}
     dongle    see _Dongle
@@ -131,6 +131,7 @@ class Household:
         dongle_id: str = "02000000002a",
         http_port: int = 0,
         files: dict[str, str | None] | None = None,
+        cable: str = "",
         **dongle,
     ):
         self.id = dongle_id
@@ -145,7 +146,7 @@ class Household:
                 _Dongle(
                     folder,
                     self._config(config or {}),
-                    cable=self.meter.cable if self.meter else "",
+                    cable=self.meter.cable if self.meter else cable,
                     say=self._hear,
                     environment={"P1_ID": dongle_id},
                     files=files or {},

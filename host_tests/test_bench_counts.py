@@ -3,7 +3,7 @@
 import pytest
 
 import rig
-from bench import garbage, loop, sizes
+from bench import clients, garbage, loop, sizes
 from bench.target import counts
 
 
@@ -25,6 +25,15 @@ def test_the_loop_leaves_little_and_writes_once():
     found = loop.measure()
     assert found["bytes"] <= 3072
     assert found["writes"] == 1
+
+
+def test_a_tcp_client_costs_one_write_a_telegram_and_no_garbage_of_its_own():
+    _needs_micropython()
+    telegrams, requests = clients.measure(times=1, seconds=50)
+    # A ping to the broker may come in between.
+    assert [round(cost.writes, 1) for cost in telegrams] == [1, 2, 3, 4, 5]
+    assert telegrams[4].bytes - telegrams[1].bytes < 32
+    assert requests[2].bytes < 1.2 * requests[0].bytes
 
 
 @pytest.mark.parametrize("arch", sizes.ARCHES)

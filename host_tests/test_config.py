@@ -28,6 +28,7 @@ GOOD = {
     "mdns": {"enabled": False},
     "http": {"port": 8080},
     "tcp": {"port": 0},
+    "homewizard": {"enabled": True},
     "meter": {
         "country": "NL",
         "key": "AB5FC8E0F54E4D5C8A6F3D2C1B0A9988",
@@ -35,8 +36,8 @@ GOOD = {
     },
     "system": {"watchdog": False},
 }
-SECTIONS = ", ".join(sorted(GOOD))
 KEYS = [(section, key) for section in GOOD for key in GOOD[section]]
+SECTIONS = ", ".join(sorted(GOOD))
 SECRET = "correct horse battery staple"
 
 # What the owner may write, and what he reads then.
@@ -53,6 +54,7 @@ WRONG = [
     ({"mqtt": {"prefix": "p1/#"}}, "mqtt.prefix: expected text of 1 to 64 bytes without + or #"),
     ({"mqtt": {"prefix": ""}}, "mqtt.prefix: expected text of 1 to 64 bytes without + or #"),
     ({"mqtt": {"prefix": "/p1"}}, "without / at either end, got"),
+    ({"homewizard": {"enabled": "on"}}, 'homewizard.enabled: expected true or false, got "on"'),
     ({"mqtt": {"telegram": 1}}, "mqtt.telegram: expected true or false, got 1"),
     ({"mqtt": {"tls": 1}}, "mqtt.tls: expected true or false, got 1"),
     ({"mqtt": {"ca": ""}}, "mqtt.ca: expected text of 1 to 64 bytes, got"),

@@ -111,8 +111,8 @@ def test_goodbye_is_the_same_with_no_time_to_live():
 
 
 def test_hwenergy_only_where_it_is_served():
-    for without in ({"http": {"port": 80}}, {**CONFIG, "homewizard": {"enabled": False}}):
-        assert [service for service, _, _ in services(without, ID)] == ["_http._tcp"]
+    without = {**CONFIG, "homewizard": {"enabled": False}}
+    assert [service for service, _, _ in services(without, ID)] == ["_http._tcp"]
 
 
 # --- What is answered ---
@@ -317,17 +317,12 @@ def dongles(tmp_path_factory, loopback_multicast):
         return stack.enter_context(Household(folder, meter=None, broker=nobody, **options))
 
     own = "import world\nworld.builtin_mdns = False\n"
-    # Until there is such a section, one is made.
-    homewizard = (
-        "from dongle import config\n"
-        "config.FIELDS.setdefault('homewizard', {'enabled': config._Switch(False)})\n"
-    )
     with ExitStack() as stack:
         yield {
             "own": dongle(
                 "own",
                 dongle_id=ID,
-                before=own + homewizard,
+                before=own,
                 config={"homewizard": {"enabled": True}},
             ),
             "leaving": dongle("leaving", dongle_id="02000000d15d", before=own),

@@ -19,6 +19,7 @@ TELEGRAM = BODY + b"%04X\r\n" % fastcrc.crc16.arc(BODY)
 SCRIPTS = [
     ("dongle_clock.py",),
     ("dongle_names.py",),
+    ("dongle_packet.py",),
     ("dongle_pauses.py",),
     ("dongle_wifi.py",),
     ("dongle_request.py", "direct", "1"),

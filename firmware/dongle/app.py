@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 import time
 from binascii import hexlify, unhexlify
 
@@ -9,7 +10,6 @@ import machine
 from p1 import country
 from p1.framer import Framer
 
-from . import config as config_file
 from .dns import Resolver
 from .health import Health
 from .http import Server
@@ -34,6 +34,8 @@ _RESET_CAUSES = {
 
 class App:
     def __init__(self):
+        from . import config as config_file
+
         self.health = Health()
         config, self.health.problems = config_file.load()
         self.id = hexlify(machine.unique_id()).decode()
@@ -44,7 +46,7 @@ class App:
         self.longest_turn_ms = 0
         self._config = config
         # The port first: its ring is taken from memory that Wi-Fi wants too.
-        self.port = self._port(profile.line)
+        self.port = self._port(config_file.load_board, profile.line)
         wifi = config["wifi"]
         hostname = wifi["hostname"] or "p1meter-" + self.id[-6:]
         self.wifi = Wifi(wifi["ssid"], wifi["password"], hostname, self.health)
@@ -52,9 +54,13 @@ class App:
         self.mdns = self._mdns(hostname)
         self.stream = Stream(self.latest, self.health)
         web = Web(self.latest, self.framer, self.report)
+        if config["homewizard"]["enabled"]:
+            web.routes.update(self._homewizard())
         self.server = Server(web.routes, self.health)
         for problem in self.health.problems:
             self.health.say("config: " + problem)
+        # Its tables take kilobytes, and only a start needs them.
+        del sys.modules["dongle.config"], sys.modules["dongle"].config
 
     def _cipher(self, settings):
         if not settings["key"]:
@@ -68,9 +74,9 @@ class App:
             self.framer.feed,
         )
 
-    def _port(self, line):
+    def _port(self, load_board, line):
         try:
-            return Port(config_file.load_board(), line, self.health)
+            return Port(load_board(), line, self.health)
         except (OSError, ValueError, KeyError, TypeError) as error:
             # Without a port the rest still comes up and says so.
             self.health.problems.append(
@@ -110,6 +116,30 @@ class App:
         from .mdns import Mdns
 
         return Mdns(self._config, hostname, self.id, self.wifi, self.health)
+
+    def _homewizard(self):
+        """The routes of HomeWizard's API."""
+        from .homewizard import Api
+
+        ssid = self._config["wifi"]["ssid"]
+        return Api(self.latest, self.id, ssid, self.wifi.rssi_dbm, self._led()).routes
+
+    def _led(self):
+        """The board's LED, with on() and off(); None where it has none."""
+        if self.port is None:
+            return None  # and what is wrong with board.json is said already
+        from .config import load_board
+
+        board = load_board()
+        if board.get("led_pin") is None:
+            return None
+        is_low = not board.get("led_active", 1)
+        try:
+            pin = machine.Pin(board["led_pin"], machine.Pin.OUT, value=is_low)
+        except (ValueError, TypeError) as error:
+            self.health.problems.append(f"board.json: led_pin: {error}; run `make deploy`")
+            return None
+        return machine.Signal(pin, invert=is_low)
 
     async def run(self):
         # The last net: for tasks that no _keep looks after, as those of single connections.

@@ -105,6 +105,7 @@ FIELDS = {
     "mdns": {"enabled": _Switch(True)},
     "http": {"port": _Whole(80, 1, 65535)},
     "tcp": {"port": _Whole(1502, 0, 65535)},  # raw telegrams; 0: off
+    "homewizard": {"enabled": _Switch(False)},  # their local API, see homewizard.py
     "meter": {
         "country": _Choice(country.AUTO, *sorted(country.PROFILES)),
         "key": _Key(),  # of an encrypted meter (LU, AT), from its operator

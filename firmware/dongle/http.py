@@ -1,8 +1,9 @@
-# A small HTTP server for a few fixed documents. Everything is bounded: the head of a request,
-# the number of clients, the time an exchange may take.
+# A small HTTP server for a few fixed documents. Everything is bounded: the head of a request, its
+# body, the number of clients, the time an exchange may take.
 
 import asyncio
 import json
+import socket
 
 CLIENTS = 3
 _HEAD_BYTES = 1024
@@ -14,6 +15,7 @@ _PIECE = 512
 _REASONS = {
     200: "OK",
     400: "Bad Request",
+    403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     413: "Content Too Large",
@@ -37,8 +39,21 @@ def refusal(status, text, headers=b""):
     return Response(json.dumps({"error": text}).encode(), status=status, headers=headers)
 
 
+class Resource:
+    """What a path offers that has more than GET: functions by method (bytes), which return a
+    Response. That of GET, for HEAD too, has no argument; the others get the request's body, a
+    bytearray. refuse(status, text, headers) words this path's errors."""
+
+    def __init__(self, views, refuse=refusal):
+        self.views, self.refuse = views, refuse
+
+    def methods(self):
+        names = [method.decode() for method in self.views]
+        return ", ".join(sorted(names + ["HEAD"] if "GET" in names else names))
+
+
 class Server:
-    """routes: path (bytes) -> function without arguments that returns a Response. All are GET."""
+    """routes: path (bytes) -> Resource, or the function that it has for GET where that is all."""
 
     def __init__(self, routes, health):
         self._routes = routes
@@ -82,35 +97,48 @@ class Server:
 
     async def _answer(self, reader, head):
         """(method, response, whether the client may still be sending)."""
-        size = await _read_head(reader, head)
-        if size == 0:
+        end, size = await _read_head(reader, head)
+        if end == 0:
             return None, None, False
-        if size < 0:
+        if end < 0:
             return b"GET", refusal(431, f"the request's head is over {_HEAD_BYTES} bytes"), True
-        line = bytes(head[: head.find(b"\r\n", 0, size)]).split(b" ")
+        line = bytes(head[: head.find(b"\r\n", 0, end)]).split(b" ")
         if len(line) != 3 or not line[1].startswith(b"/") or not line[2].startswith(b"HTTP/"):
             return b"GET", refusal(400, "this is no HTTP request"), True
         method, target, version = line
         if not version.startswith(b"HTTP/1."):
             return b"GET", refusal(505, "only HTTP/1.0 and 1.1"), True
-        length = _content_length(head, size)
+        length = _content_length(head, end)
         if length is None:
-            return method, refusal(400, "Content-Length is no number"), True
+            return method, refusal(400, "a body needs a Content-Length that is a number"), True
         if length > _BODY_BYTES:
             return method, refusal(413, f"a body may have {_BODY_BYTES} bytes"), True
-        return method, self._document(method, target.split(b"?")[0]), length > 0
 
-    def _document(self, method, path):
-        view = self._routes.get(path)
+        resource = self._routes.get(target.split(b"?")[0])
+        if resource is None:
+            text = "no such document; there are " + self._paths()
+            return method, refusal(404, text), length > 0
+        if not isinstance(resource, Resource):
+            resource = Resource({b"GET": resource})
+        is_get = method == b"GET" or method == b"HEAD"
+        view = resource.views.get(b"GET" if is_get else method)
         if view is None:
-            return refusal(404, "no such document; there are " + self._paths())
-        if method != b"GET" and method != b"HEAD":
-            return refusal(405, "only GET and HEAD here", b"Allow: GET, HEAD\r\n")
+            methods = resource.methods()
+            allow = b"Allow: %s\r\n" % methods.encode()
+            return method, resource.refuse(405, f"only {methods} here", allow), length > 0
+        if is_get:
+            return method, self._see(resource, view), length > 0
+        body = await _read_body(reader, memoryview(head)[end:size], length)
+        if body is None:
+            return None, None, False
+        return method, self._see(resource, view, body), False
+
+    def _see(self, resource, view, *body):
         try:
-            return view()
+            return view(*body)
         except Exception as error:  # a document that fails must not take the server along
             self._health.failed("http", error)
-            return refusal(500, "internal error, see /health")
+            return resource.refuse(500, "internal error, see /health", b"")
 
     def _paths(self):
         return ", ".join(sorted([path.decode() for path in self._routes]))
@@ -132,14 +160,16 @@ class Server:
             response.headers,
         )
         try:
+            # In two writes, for head and body together would need a new buffer as large; so the
+            # second must not wait until the first is acknowledged.
+            writer.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            writer.write(head)
             if method == b"HEAD":
-                writer.write(head)
+                pass
             elif is_file:
-                writer.write(head)
                 await _send_file(writer, body)
             else:
-                # In one write: two small ones would wait for each other's acknowledgement.
-                writer.write(head + body)
+                writer.write(body)
             await writer.drain()
         finally:
             if is_file:
@@ -147,7 +177,8 @@ class Server:
 
 
 async def _read_head(reader, head):
-    """Reads up to the empty line: its length, 0 at the stream's end, -1 where it is too long."""
+    """Reads up to the empty line: (length, how many bytes were read); the length is 0 at the
+    stream's end, -1 where it is too long."""
     view = memoryview(head)
     size = 0
     while size < len(head):
@@ -155,23 +186,43 @@ async def _read_head(reader, head):
         if count is None:
             continue
         if count == 0:
-            return 0
+            return 0, size
         # The empty line may have come in two parts.
         end = head.find(b"\r\n\r\n", max(0, size - 3), size + count)
         size += count
         if end >= 0:
-            return end + 4
-    return -1
+            return end + 4, size
+    return -1, size
 
 
 def _content_length(head, size):
-    """What the head announces: 0 without one, None where it is no number."""
+    """What the head announces: 0 without a body, None where it is no number or not said."""
+    length = 0
     for line in bytes(head[:size]).split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
+        name = name.lower()
+        if name == b"transfer-encoding":
+            return None
+        if name == b"content-length":
             value = value.strip()
-            return int(value) if value.isdigit() else None
-    return 0
+            if not value.isdigit():
+                return None
+            length = int(value)
+    return length
+
+
+async def _read_body(reader, begun, length):
+    """The body, of which the first bytes came with the head; None where the client has left."""
+    body = bytearray(length)
+    size = min(len(begun), length)
+    body[:size] = begun[:size]
+    view = memoryview(body)
+    while size < length:
+        count = await reader.readinto(view[size:])
+        if count == 0:
+            return None
+        size += count or 0
+    return body
 
 
 async def _send_file(writer, file):

@@ -6,6 +6,7 @@ from p1.decode import decode
 from p1.reading import Reading
 from p1.render.json import Json
 
+HEAD = 128  # bytes in front of the page: for MQTT's topic, which a config may make 90 long
 _STALE_MS = 30_000  # older than this, a reading is no longer "now" (meters send every 1 or 10 s)
 
 
@@ -15,7 +16,7 @@ class Latest:
 
     def __init__(self, country_code, ticks_ms=time.ticks_ms):
         self._ticks_ms = ticks_ms
-        self._json = Json()
+        self._json = Json(head=HEAD)
         self.page = self._json.page  # the reading as JSON, where age_ms() is not None
         self.telegram_bytes = b""
         self.telegram_size = 0

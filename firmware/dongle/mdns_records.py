@@ -11,7 +11,7 @@ def services(config, dongle_id):
     """What this dongle serves: [(service, port, texts)]."""
     port = config["http"]["port"]
     found = [("_http._tcp", port, ("path=/",))]
-    if config.get("homewizard", {}).get("enabled"):
+    if config["homewizard"]["enabled"]:
         # What clients of HomeWizard's local API look for and take the device by.
         texts = (
             "api_enabled=1",

@@ -11,9 +11,10 @@ import random
 import socket
 
 from p1 import framer
-from p1.render import json
+from p1.render.page import Page
 
 from .dns import Unresolved
+from .latest import HEAD
 from .wire import Codec, Packet, Refused
 
 _KEEPALIVE_S = 30
@@ -57,10 +58,11 @@ class _Link:
             raise tls.explain(error) from None
 
     async def send(self, data, size=None, within_ms=_IO_MS):
-        """Sends data[:size]."""
+        """Sends data[:size], which may change as soon as somebody else has a turn."""
         if size is None:
             size = len(data)
-        # What the socket takes at once, as it does nearly always, needs no view and no task.
+        # What the socket takes at once, as it does nearly always, needs no view and no task;
+        # the stream keeps a copy of the rest.
         sent = self._socket.write(data, size) or 0
         if sent < size:
             self._stream.write(memoryview(data)[sent:size])
@@ -115,10 +117,10 @@ class Mqtt:
         self._health_report = health_report
         self._tls = tls
         base = f"{settings['prefix']}/{dongle_id}/"
-        self._reading = Packet((base + "reading").encode(), json.CAPACITY)
+        self._reading = Packet((base + "reading").encode(), latest.page)
         self._telegram = None
         if settings["telegram"]:
-            self._telegram = Packet((base + "telegram").encode(), framer.CAPACITY)
+            self._telegram = Packet((base + "telegram").encode(), Page(framer.CAPACITY, HEAD))
         self._health_topic = (base + "health").encode()
         self._status_topic = (base + "status").encode()
         self._wake = asyncio.Event()  # there is something to publish, or the connection is lost
@@ -250,14 +252,13 @@ class Mqtt:
     async def _publish_reading(self, link):
         if self._latest.age_ms() is None:
             return
-        page = self._latest.page
         packet = self._reading
-        await link.send(packet.bytes, packet.encode(page.bytes, page.size))
+        await link.send(packet.encode(), packet.size)
         packet = self._telegram
         if packet:
-            latest = self._latest
-            size = packet.encode(latest.telegram_bytes, latest.telegram_size)
-            await link.send(packet.bytes, size)
+            packet.page.size = 0
+            packet.page.copy(self._latest.telegram_bytes, 0, self._latest.telegram_size)
+            await link.send(packet.encode(), packet.size)
         self.published += 1
 
     async def _receive(self, link, codec):

@@ -3,7 +3,7 @@
 
 import asyncio
 
-_CLIENTS = 4
+CLIENTS = 4
 _FRESH_MS = 10_000  # a newcomer gets the latest telegram at once if it is no older
 _STUCK_MS = 3_000  # a client that takes nothing for so long is dropped
 
@@ -17,7 +17,7 @@ class Stream:
         latest.listeners.append(self._on_telegram)
 
     async def run(self, port):
-        await asyncio.start_server(self._client, "0.0.0.0", port, backlog=_CLIENTS)
+        await asyncio.start_server(self._client, "0.0.0.0", port, backlog=CLIENTS)
         self._health.say(f"tcp: raw telegrams on port {port}")
         while True:
             await asyncio.sleep(3600)
@@ -34,7 +34,7 @@ class Stream:
 
     async def _client(self, reader, writer):
         client = _Client(writer)
-        if len(self._writers) < _CLIENTS:
+        if len(self._writers) < CLIENTS:
             self._writers.append(client)
             try:
                 age_ms = self._latest.age_ms()

@@ -2,10 +2,15 @@
 
 import json
 
-from .http import Response, refusal
+from .http import Resource, Response, refusal
 
 _TEXT = "text/plain; charset=us-ascii"
 _PAGE = "web/index.html"
+_HOMEWIZARD = (b"", b"/v1/data", b"/v1/telegram", b"/v1/system", b"/v1/identify")
+
+
+def _homewizard_is_off(status, text, headers):
+    return Response(b'{"error":{"id":202,"description":"API not enabled"}}', status=403)
 
 
 class Web:
@@ -21,6 +26,9 @@ class Web:
             b"/telegram/bad": self._bad_telegram,
             b"/health": self._health,
         }
+        # Until somebody puts the real ones there.
+        off = Resource({}, _homewizard_is_off)
+        self.routes.update({b"/api" + path: off for path in _HOMEWIZARD})
 
     def _page(self):
         # The build packs the page; run from source, it is there as it is.

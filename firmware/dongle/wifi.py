@@ -36,6 +36,10 @@ class Wifi:
     def address(self):
         return self._station.ifconfig()[0] if self.up else None
 
+    def rssi_dbm(self):
+        """How the network is received; None where there is no connection."""
+        return self._station.status("rssi") if self._station.isconnected() else None
+
     def state(self):
         """For /health: a dict."""
         # Asked of the radio itself: the connection may have gone since the last look.

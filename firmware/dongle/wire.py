@@ -2,7 +2,6 @@
 # check_msg), so it gets a wire in memory instead: what it writes is taken from there and sent
 # by mqtt.py; what arrives is handed to it one whole packet at a time.
 
-from p1.render.page import Page
 from umqtt import simple
 
 # Answers that umqtt waits for, given to it beforehand; the real ones are looked at by mqtt.py.
@@ -54,30 +53,28 @@ class _Wire:
 
 
 class Packet:
-    """A PUBLISH that is sent every second, QoS 0 and not retained: encoded here because umqtt
-    allocates for it (MQTT 3.1.1 §3.3)."""
+    """A PUBLISH that is sent every second, QoS 0 and not retained: what is on the page, with its
+    header put in front of it, because umqtt allocates for it (MQTT 3.1.1 §3.3)."""
 
-    def __init__(self, topic, capacity):
-        """topic: bytes; capacity: of the message."""
-        self._topic = topic
-        self._page = Page(5 + 2 + len(topic) + capacity)
-        self.bytes = self._page.bytes  # where encode() writes
+    def __init__(self, topic, page):
+        """topic: bytes; in front of the page there is room for it and for five more."""
+        self.page = page
+        self.size = 0  # of the packet
+        self._topic_length = len(topic)
+        start = page.head - len(topic) - 5
+        page.whole[start : page.head] = b"\x30\0\0" + len(topic).to_bytes(2, "big") + topic
+        self._bytes = memoryview(page.whole)[start:]
 
-    def encode(self, message, size):
-        """Writes the packet for message[:size] into bytes and returns its length."""
-        page = self._page
-        page.size = 0
-        page.byte(0x30)
-        left = 2 + len(self._topic) + size
-        while left > 0x7F:
-            page.byte(left & 0x7F | 0x80)
-            left >>= 7
-        page.byte(left)
-        page.byte(len(self._topic) >> 8)
-        page.byte(len(self._topic) & 0xFF)
-        page.put(self._topic)
-        page.copy(message, 0, size)
-        return page.size
+    def encode(self):
+        """The packet: bytes-like, of which the first `size` count."""
+        left = 2 + self._topic_length + self.page.size
+        self.size = 3 + left
+        if left < 0x80:  # written in one byte; no meter says so little
+            self.size -= 1
+            return bytes((0x30, left)) + self._bytes[3 : 3 + left]
+        self._bytes[1] = left & 0x7F | 0x80
+        self._bytes[2] = left >> 7
+        return self._bytes
 
 
 class Codec:

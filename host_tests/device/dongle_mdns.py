@@ -29,7 +29,8 @@ async def until(look):
 
 
 def start():
-    one = mdns.Mdns({"http": {"port": 80}}, "p1meter-00d15c", "02000000d15c", wifi, Health())
+    config = {"http": {"port": 80}, "homewizard": {"enabled": False}}
+    one = mdns.Mdns(config, "p1meter-00d15c", "02000000d15c", wifi, Health())
     return one, asyncio.create_task(one.run())
 
 

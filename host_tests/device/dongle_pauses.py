@@ -5,6 +5,8 @@ import asyncio
 from dongle import mqtt
 from dongle.dns import Unresolved
 from dongle.health import Health
+from dongle.latest import HEAD
+from p1.render.page import Page
 
 _ATTEMPT_MS = 5_000  # one that hangs takes as long
 _JITTER_MS = 512
@@ -37,6 +39,7 @@ class Resolver:
 
 
 class Latest:
+    page = Page(16, HEAD)
     listeners = []
 
 

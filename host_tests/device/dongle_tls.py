@@ -11,6 +11,8 @@ import world
 from dongle import mqtt, tls
 from dongle.dns import Resolver
 from dongle.health import Health
+from dongle.latest import HEAD
+from p1.render.page import Page
 
 world.names["broker.lan"] = "127.0.0.1"
 mqtt._HANDSHAKE_MS = 3_000
@@ -22,6 +24,8 @@ class Wifi:
 
 
 class Latest:
+    page = Page(100, HEAD)
+
     def __init__(self):
         self.listeners = []
 

@@ -10,7 +10,7 @@ CAPACITY = 6144  # a telegram of the longest legal kind needs less
 _NAME_ROWS = obis.ROWS_OF["hex"] + obis.ROWS_OF["version"]
 _MESSAGE_ROWS = obis.ROWS_OF["message"]
 _STAMP_AT = len(b'{"timestamp":"')
-_OPEN, _CLOSE, _QUOTE, _BACKSLASH, _BLANK = 0x7B, 0x7D, 0x22, 0x5C, 0x20
+_OPEN, _CLOSE = 0x7B, 0x7D
 
 
 class Json:
@@ -19,8 +19,8 @@ class Json:
     What is no number comes first, behind the clock, and stays where it is until it changes.
     """
 
-    def __init__(self, capacity=CAPACITY):
-        self.page = Page(capacity)
+    def __init__(self, capacity=CAPACITY, head=0):
+        self.page = Page(capacity, head)
         self.cut = 0  # parts of documents that were left out because they found no room
         self._reading = None  # whose texts are on the page, and which of them
         self._edition = self._captures = None
@@ -103,19 +103,6 @@ def _key(page, key):
     page.put(b'":')
 
 
-def _string(page, text):
-    plain = text.encode() if isinstance(text, str) else text
-    page.put(b'"')
-    start = 0
-    for at, byte in enumerate(plain):
-        if byte < _BLANK or byte == _QUOTE or byte == _BACKSLASH:
-            page.copy(plain, start, at)
-            page.put(b"\\u%04x" % byte if byte < _BLANK else b"\\%c" % byte)
-            start = at + 1
-    page.copy(plain, start, len(plain))
-    page.put(b'"')
-
-
 def _stamp(page, reading, at):
     page.put(b'"')
     page.stamp(reading.telegram, at, reading.profile.winter_h)
@@ -131,7 +118,7 @@ def _clock(page, reading):
 def _names(page, reading):
     if reading.model:
         _key(page, b"meter_model")
-        _string(page, reading.model)
+        page.string(reading.model)
     _texts(page, reading, _NAME_ROWS)
 
 
@@ -146,7 +133,7 @@ def _texts(page, reading, rows):
         key = obis.key(row)
         if text and key != written:
             _key(page, key)
-            _string(page, text)
+            page.string(text)
             written = key
 
 
@@ -165,7 +152,7 @@ def _tariff(page, reading):
         page.number(reading.tariff)
         if reading.tariff_name:
             _key(page, b"tariff_name")
-            _string(page, reading.tariff_name)
+            page.string(reading.tariff_name)
 
 
 def _peak(page, reading):
@@ -227,7 +214,7 @@ def _submeters(page, reading):
 def _submeter(page, reading, submeter):
     page.number(submeter.channel)
     _key(page, b"type")
-    _string(page, submeter.type)
+    page.string(submeter.type)
     for key in ("device_type", "id", "ean", "valve_state"):
         value = getattr(submeter, key)
         if value is not None:
@@ -235,7 +222,7 @@ def _submeter(page, reading, submeter):
             if isinstance(value, int):
                 page.number(value)
             else:
-                _string(page, value)
+                page.string(value)
     if submeter.value_key:
         _value(page, reading, submeter, submeter.value_key, b"timestamp")
 
@@ -266,9 +253,9 @@ def _unknown(page, reading):
         if code in [later for later, _ in lines[number + 1 :]]:
             continue  # printed again further down, where it counts
         page.put(separator)
-        _string(page, latin(code))
+        page.string(latin(code))
         page.put(b":")
-        _string(page, latin(value))
+        page.string(latin(value))
         separator = b","
     page.put(b"}")
 

@@ -15,6 +15,7 @@ class Full(Exception):
 
 _STAMP_LENGTH = 25
 NUMBER_LENGTH = 13  # at most: sign, ten digits, point, and a zero in front of it
+_QUOTE, _BACKSLASH, _BLANK = 0x22, 0x5C, 0x20
 
 
 @micropython.viper
@@ -39,11 +40,14 @@ class _One:
 
 
 class Page:
-    """bytes[:size] is what has been written. Each method raises Full, and writes nothing, where
-    there is no room left below limit."""
+    """bytes[:size] is what has been written. Each method raises Full, and writes nothing (string()
+    perhaps a part), where there is no room left below limit."""
 
-    def __init__(self, capacity):
-        self.bytes = bytearray(capacity)
+    def __init__(self, capacity, head=0):
+        """head: bytes in front of it, where whoever sends the page may put a header of his own."""
+        self.whole = bytearray(head + capacity)
+        self.bytes = memoryview(self.whole)[head:] if head else self.whole
+        self.head = head
         self.size = 0
         self.limit = capacity
         self._one = _One()
@@ -67,6 +71,24 @@ class Page:
         """Appends source[start:end]."""
         _copy(self.bytes, self.reserve(end - start), source, start, end)
         self.size += end - start
+
+    def string(self, text):
+        """Appends a str, or UTF-8 as bytes, as JSON has it."""
+        plain = text.encode() if isinstance(text, str) else text
+        self.byte(_QUOTE)
+        start = 0
+        for at in range(len(plain)):
+            byte = plain[at]
+            if byte < _BLANK or byte == _QUOTE or byte == _BACKSLASH:
+                self.copy(plain, start, at)
+                start = at
+                if byte < _BLANK:
+                    self.put(b"\\u%04x" % byte)
+                    start += 1
+                else:
+                    self.byte(_BACKSLASH)
+        self.copy(plain, start, len(plain))
+        self.byte(_QUOTE)
 
     def number(self, value, decimals=0):
         """Appends value / 10^decimals, exactly; the value has 31 bits at most."""

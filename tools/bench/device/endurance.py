@@ -3,17 +3,24 @@
 
 import asyncio
 import gc
-import socket  # noqa: F401
-
-import machine  # noqa: F401
-import network  # noqa: F401
 
 _EVERY = 250
 _tasks = []
 
+
+def _used():
+    gc.collect()
+    return gc.mem_alloc()
+
+
 gc.threshold(8192)  # as main.py
-gc.collect()
-print("bench", gc.mem_alloc())
+_before = _used()
+import socket  # noqa: E402, F401
+
+import machine  # noqa: E402, F401
+import network  # noqa: E402, F401
+
+print("bench", _used() - _before)
 
 from dongle.app import App  # noqa: E402
 
@@ -27,8 +34,7 @@ async def _main():
         await asyncio.sleep_ms(20)
         if app.framer.good >= due:
             due += _EVERY
-            gc.collect()
-            print("bench", app.framer.good, gc.mem_alloc(), sum(app.health.failures.values()))
+            print("bench", app.framer.good, _used(), sum(app.health.failures.values()))
 
 
 asyncio.run(_main())

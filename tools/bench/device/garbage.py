@@ -7,20 +7,24 @@ import sys
 
 from paths import Paths, load
 
+from dongle.latest import HEAD
 from dongle.wire import Packet
-from p1.render import json
+from p1.render.json import Json
 
 _WARM = 30  # chunks of the first telegrams, in which everything is new
 
 
 class _ToThePacket(Paths):
-    packet = Packet(b"p1/02000000002a/reading", json.CAPACITY)
     taken = 0
+
+    def __init__(self, telegrams):
+        Paths.__init__(self, telegrams)
+        self.json = Json(head=HEAD)
+        self.packet = Packet(b"p1/02000000002a/reading", self.json.page)
 
     def take(self, telegram, size):
         Paths.take(self, telegram, size)
-        page = self.json.page
-        self.packet.encode(page.bytes, page.size)
+        self.packet.encode()
         self.taken += 1
 
 

@@ -5,11 +5,11 @@
 
 import asyncio
 import gc
-import socket
 import sys
 import time
 
 from paths import CHUNK, load
+from watched import Writes, until
 
 import world
 from dongle.app import App
@@ -55,51 +55,31 @@ class _Cable:
         return -1
 
 
-class _Writes:
-    """Counts what goes to sockets."""
-
-    count = 0
-    plain = socket.socket.write
-
-
-def _write(self, data, *size):
-    _Writes.count += 1
-    return _Writes.plain(self, data, *size)
-
-
-socket.socket.write = _write
-
-
-async def _until(condition):
-    while not condition():
-        await asyncio.sleep_ms(5)
-
-
 async def _main():
     telegrams = load(sys.argv[1])
     app = App()
     _tasks.append(asyncio.create_task(app.run()))
-    await _until(lambda: app.mqtt.connected)
+    await until(lambda: app.mqtt.connected)
     world.cable = _Cable(telegrams, app.framer)
-    await _until(lambda: app.framer.good >= _WARM)
+    await until(lambda: app.framer.good >= _WARM)
     edition = app.latest.reading.edition
     gc.collect()
     gc.disable()
     good, published = app.framer.good, app.mqtt.published
-    writes, used = _Writes.count, gc.mem_alloc()
+    writes, used = Writes.count, gc.mem_alloc()
     while app.framer.good < len(telegrams):
         await asyncio.sleep_ms(100)
     used = gc.mem_alloc() - used
     if edition != app.latest.reading.edition:
         raise ValueError("texts changed")
     published = app.mqtt.published - published
-    print("bench", app.framer.good - good, used, published, _Writes.count - writes)
+    print("bench", app.framer.good - good, used, published, Writes.count - writes)
 
-    await _until(lambda: app.server.requests >= 3)
+    await until(lambda: app.server.requests >= 3)
     gc.collect()
     requests, used = app.server.requests, gc.mem_alloc()
     print("bench", 0)  # ready for requests
-    await _until(lambda: app.server.requests >= requests + _REQUESTS)
+    await until(lambda: app.server.requests >= requests + _REQUESTS)
     await asyncio.sleep_ms(50)
     print("bench", app.server.requests - requests, gc.mem_alloc() - used)
 

@@ -1,0 +1,263 @@
+# A Reading as HomeWizard's P1 meter says it at /api/v1/data (their local API v1, "Recent
+# Measurement"). What their vocabulary has no word for is left out.
+
+from array import array
+
+from .. import obis
+from ..scan import ABSENT, NEGATIVE, PLACES
+from .numbers import write_numbers
+from .page import NUMBER_LENGTH, Full, Page
+
+# Our key, theirs, and how many decimals theirs has at most. "-": no number of the registry; these
+# and the currents stand first because something is to be done with them. "l#": of each phase,
+# "t#": of each tariff. "montly" is theirs.
+_TABLE = b"""
+-                          wifi_strength              0
+-                          smr_version                0
+-                          active_tariff              0
+-                          montly_power_peak_w        0
+-                          active_current_a           3
+current_l#_a               active_current_l#_a        3
+energy_import_kwh          total_power_import_kwh     3
+energy_import_t#_kwh       total_power_import_t#_kwh  3
+energy_export_kwh          total_power_export_kwh     3
+energy_export_t#_kwh       total_power_export_t#_kwh  3
+power_w                    active_power_w             0
+power_l#_w                 active_power_l#_w          0
+voltage_l#_v               active_voltage_l#_v        1
+frequency_hz               active_frequency_hz        3
+voltage_sags_l#_count      voltage_sag_l#_count       0
+voltage_swells_l#_count    voltage_swell_l#_count     0
+power_failures_count       any_power_fail_count       0
+long_power_failures_count  long_power_fail_count      0
+average_power_15m_w        active_power_average_w     0
+"""
+
+_STRENGTH, _VERSION, _TARIFF, _PEAK, _CURRENT, _CURRENTS = 0, 1, 2, 3, 4, 5  # the first rows
+_POWERS = bytes([obis.row(f"power_l{phase}_w") for phase in (1, 2, 3)])  # rows of the registry
+_VERSIONS = obis.ROWS_OF["version"]
+_IDS = [row for row in obis.ROWS_OF["hex"] if obis.key(row) == b"meter_id"]
+
+# By device type and by the key of what has been counted.
+_TYPES = {
+    3: b"gas_meter",
+    4: b"heat_meter",
+    6: b"warm_water_meter",
+    7: b"water_meter",
+    12: b"inlet_heat_meter",
+}
+_UNITS = {b"volume_m3": b"m3", b"energy_gj": b"GJ"}
+
+_LARGEST = 0x7FFFFFFF
+_ZERO, _NINE = 0x30, 0x39
+_DIGITS = b"0123456789ABCDEF"
+_STAMP_LENGTH = 12
+
+
+def _rows():
+    sources = bytearray()  # rows of the registry, ABSENT where there is none
+    places = bytearray()
+    keys = bytearray()
+    starts = array("H")
+    lengths = bytearray()
+    for line in _TABLE.strip().split(b"\n"):
+        ours, theirs, most = line.split()
+        for number in b"1234" if b"t#" in ours else b"123" if b"l#" in ours else b"#":
+            digit = bytes((number,))
+            key = theirs.replace(b"#", digit)
+            name = ours.replace(b"#", digit).decode()
+            sources.append(ABSENT if name == "-" else obis.row(name))
+            places.append(int(most))
+            starts.append(len(keys))
+            lengths.append(len(key))
+            keys.extend(key)
+    return sources, places, bytes(keys), starts, lengths
+
+
+class HomeWizard:
+    """render() writes the document into page."""
+
+    # In the shape of the registry, which write_numbers() takes the keys from.
+    _SOURCE, _MOST, TABLE, KEY_AT, KEY_LENGTH = _rows()
+    ROW_UNIT = b"\x01" * len(_SOURCE)
+
+    def __init__(self):
+        rows = len(self._SOURCE)
+        # In the shapes of a Reading and of what write_numbers() has written, which are one here.
+        self.mantissa = self.shown = array("i", [0] * rows)
+        self.decimals = self.shown_decimals = bytearray(rows)
+        self.ends = array("H", [0] * rows)
+        self._numbers_length = sum(self.KEY_LENGTH) + rows * (len(b',"":') + NUMBER_LENGTH)
+        self.page = Page(self._numbers_length + 1024)
+
+    def render(self, reading, ssid, strength):
+        """Writes the document of a Reading, None where there is none, and returns its page.
+
+        ssid: the network's name as JSON (bytes); strength: of its signal in %, None where there is
+        none. What finds no room is left out, numbers never are.
+        """
+        page = self.page
+        page.size = 0
+        page.limit = len(page.bytes) - len(b"]}")
+        page.put(b'{"wifi_ssid":')  # without this key clients take it for their API v2
+        page.put(ssid)
+        self._take(reading, strength)
+        page.reserve(self._numbers_length)
+        page.size = write_numbers(page, self, self, self)
+        if reading:
+            for part in _PARTS:
+                size = page.size
+                try:
+                    part(page, reading)
+                except Full:
+                    page.size = size
+        page.limit = len(page.bytes)
+        page.put(b"}")
+        return page
+
+    def _take(self, reading, strength):
+        for row in range(len(self.decimals)):
+            self.decimals[row] = ABSENT
+        if strength is not None:
+            self._put(_STRENGTH, strength, 0)
+        if not reading:
+            return
+        for row in range(len(self._SOURCE)):
+            source = self._SOURCE[row]
+            if source != ABSENT and reading.has(source):
+                self._put(row, reading.mantissa[source], reading.decimals[source])
+        self._add_currents()
+        for phase in range(3):
+            # Meters print currents without a sign.
+            if reading.has(_POWERS[phase]) and reading.decimals[_POWERS[phase]] & NEGATIVE:
+                self._negate(_CURRENTS + phase)
+        if reading.tariff is not None:
+            self._put(_TARIFF, reading.tariff, 0)
+        if reading.peak:
+            self._put(_PEAK, reading.peak[0], reading.peak[1])
+        for row in _VERSIONS:
+            text = reading.texts.get(row)
+            if text:
+                self._put_version(text)
+                break
+
+    def _put(self, row, mantissa, decimals):
+        """Takes a number, cut to as many decimals as theirs has."""
+        while decimals & PLACES > self._MOST[row]:
+            mantissa //= 10
+            decimals -= 1
+        self.mantissa[row] = mantissa
+        self.decimals[row] = decimals if mantissa else decimals & PLACES
+
+    def _add_currents(self):
+        """Theirs is the sum of the absolute values (API v2, "current_a"). Where the phases do not
+        have the same number of decimals, as they have on any meter, there is none."""
+        total = 0
+        decimals = ABSENT
+        for row in range(_CURRENTS, _CURRENTS + 3):
+            if self.decimals[row] != ABSENT:
+                if decimals == ABSENT:
+                    decimals = self.decimals[row] & PLACES
+                elif decimals != self.decimals[row] & PLACES:
+                    return
+                total += self.mantissa[row]
+        if decimals != ABSENT and total <= _LARGEST:
+            self._put(_CURRENT, total, decimals)
+
+    def _negate(self, row):
+        if self.decimals[row] != ABSENT and self.mantissa[row]:
+            self.decimals[row] |= NEGATIVE
+
+    def _put_version(self, text):
+        """Of P1 version and e-MUCS version, "50217", theirs is 50."""
+        if len(text) > 1 and _ZERO <= text[0] <= _NINE and _ZERO <= text[1] <= _NINE:
+            self._put(_VERSION, 10 * (text[0] - _ZERO) + text[1] - _ZERO, 0)
+
+
+# Each part below writes its keys with a comma in front of each.
+
+
+def _model(page, reading):
+    if reading.model:
+        page.put(b',"meter_model":')
+        page.string(reading.model)
+
+
+def _id(page, reading):
+    for row in _IDS:
+        text = reading.texts.get(row)
+        if text:
+            page.put(b',"unique_id":')
+            _hex(page, text)
+            return
+
+
+def _peak_stamp(page, reading):
+    if reading.peak and _is_stamp(reading, reading.peak_stamp_at):
+        page.put(b',"montly_power_peak_timestamp":')
+        _stamp(page, reading, reading.peak_stamp_at)
+
+
+def _gas(page, reading):
+    meter = reading.freshest("gas", b"volume_m3")
+    if not meter:
+        return
+    page.put(b',"total_gas_m3":')
+    page.number(meter.mantissa, meter.decimals)
+    if _is_stamp(reading, meter.stamp_at):
+        page.put(b',"gas_timestamp":')
+        _stamp(page, reading, meter.stamp_at)
+    if meter.id:
+        page.put(b',"gas_unique_id":')
+        _hex(page, meter.id)
+
+
+def _external(page, reading):
+    is_first = True
+    for meter in reading.submeters:
+        type = _TYPES.get(meter.device_type)
+        unit = _UNITS.get(meter.value_key)
+        # Without an id or a stamp a client rejects the whole document.
+        if not (type and unit and meter.id and _is_stamp(reading, meter.stamp_at)):
+            continue
+        size = page.size
+        try:
+            page.put(b',"external":[' if is_first else b",")
+            page.put(b'{"unique_id":')
+            _hex(page, meter.id)
+            page.put(b',"type":"')
+            page.put(type)
+            page.put(b'","timestamp":')
+            _stamp(page, reading, meter.stamp_at)
+            page.put(b',"value":')
+            page.number(meter.mantissa, meter.decimals)
+            page.put(b',"unit":"')
+            page.put(unit)
+            page.put(b'"}')
+            is_first = False
+        except Full:
+            page.size = size
+    if not is_first:
+        page.limit += 1
+        page.put(b"]")
+
+
+_PARTS = (_model, _id, _peak_stamp, _gas, _external)
+
+
+def _hex(page, text):
+    """Ids are theirs as hex digits, as the meter sends them; of an id that is not sent so, too."""
+    page.put(b'"')
+    for at in range(len(text)):
+        page.byte(_DIGITS[text[at] >> 4])
+        page.byte(_DIGITS[text[at] & 15])
+    page.put(b'"')
+
+
+def _is_stamp(reading, at):
+    """Whether it can be said as a number, which has no leading zero: from 2010 on."""
+    return at is not None and reading.telegram[at] != _ZERO
+
+
+def _stamp(page, reading, at):
+    page.copy(reading.telegram, at, at + _STAMP_LENGTH)
