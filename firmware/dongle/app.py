@@ -46,6 +46,7 @@ class App:
         self.longest_turn_ms = 0
         self._config = config
         # The port first: its ring is taken from memory that Wi-Fi wants too.
+        self._board = {}
         self.port = self._port(config_file.load_board, profile.line)
         wifi = config["wifi"]
         hostname = wifi["hostname"] or "p1meter-" + self.id[-6:]
@@ -76,7 +77,8 @@ class App:
 
     def _port(self, load_board, line):
         try:
-            return Port(load_board(), line, self.health)
+            self._board = load_board()
+            return Port(self._board, line, self.health)
         except (OSError, ValueError, KeyError, TypeError) as error:
             # Without a port the rest still comes up and says so.
             self.health.problems.append(
@@ -126,12 +128,9 @@ class App:
 
     def _led(self):
         """The board's LED, with on() and off(); None where it has none."""
-        if self.port is None:
-            return None  # and what is wrong with board.json is said already
-        from .config import load_board
-
-        board = load_board()
-        if board.get("led_pin") is None:
+        board = self._board
+        # Without a port what is wrong with board.json is said already.
+        if self.port is None or board.get("led_pin") is None:
             return None
         is_low = not board.get("led_active", 1)
         try:
