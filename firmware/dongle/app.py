@@ -87,18 +87,28 @@ class App:
             return None
 
     def _mqtt(self):
-        if not self._config["mqtt"]["host"]:
+        settings = self._config["mqtt"]
+        if not settings["host"]:
             return None
+        from .discovery import Discovery
         from .mqtt import Mqtt
 
+        discovery = Discovery(self._config, self.id, self.latest, self.wifi, self.health)
+        dsmr_reader = None
+        if settings["dsmr_reader_topics"]:
+            from .dsmr_reader import DsmrReader
+
+            dsmr_reader = DsmrReader(settings["swap_tariffs"])
         return Mqtt(
-            self._config["mqtt"],
+            settings,
             self.id,
             self.latest,
             self.wifi,
             Resolver(),
             self.health,
             self.report_json,
+            discovery,
+            dsmr_reader,
             self._tls(),
         )
 

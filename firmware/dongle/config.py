@@ -101,6 +101,13 @@ FIELDS = {
         "password": _Text("", 128),
         "prefix": _Topic("p1"),
         "telegram": _Switch(False),  # publish the raw telegram too
+        "dsmr_reader_topics": _Switch(False),  # publish what dsmr-reader would
+        "swap_tariffs": _Switch(False),  # in these topics: 1 and 2 as in the Netherlands
+    },
+    "homeassistant": {
+        # entity: for versions before 2024.12
+        "discovery": _Choice("device", "device", "entity", "off"),
+        "prefix": _Topic("homeassistant"),
     },
     "mdns": {"enabled": _Switch(True)},
     "http": {"port": _Whole(80, 1, 65535)},

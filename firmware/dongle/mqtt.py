@@ -26,7 +26,7 @@ _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 20_000
 _HEALTH_MS = 60_000
 _CLOSED = "the broker closed the connection"
 _TLS_EOF = -0x7280  # mbedTLS: it did so without a word
-_LONGEST_PACKET = 1024  # we subscribe to nothing that is longer
+_LONGEST_PACKET = 1536  # we subscribe to nothing that is longer
 
 
 class Lost(Exception):
@@ -103,10 +103,20 @@ def _words(error):
 
 class Mqtt:
     """settings: the section "mqtt" of the config. health_report() gives the JSON of `health`.
-    tls: of tls.py; None: not encrypted."""
+    discovery: a Discovery; dsmr_reader: a DsmrReader, or None; tls: of tls.py, or None."""
 
     def __init__(
-        self, settings, dongle_id, latest, wifi, resolver, health, health_report, tls=None
+        self,
+        settings,
+        dongle_id,
+        latest,
+        wifi,
+        resolver,
+        health,
+        health_report,
+        discovery,
+        dsmr_reader,
+        tls,
     ):
         self._settings = settings
         self._id = dongle_id
@@ -123,6 +133,10 @@ class Mqtt:
             self._telegram = Packet((base + "telegram").encode(), Page(framer.CAPACITY, HEAD))
         self._health_topic = (base + "health").encode()
         self._status_topic = (base + "status").encode()
+        self._meter_topic = (base + "meter").encode()
+        self._meter_online = None  # what was published last, None on a new connection
+        self._discovery = discovery
+        self._dsmr_reader = dsmr_reader
         self._wake = asyncio.Event()  # there is something to publish, or the connection is lost
         self._fresh = False  # a reading that has not been published
         self._ping_due = False
@@ -138,14 +152,18 @@ class Mqtt:
 
     def state(self):
         """For /health: a dict."""
-        return {
+        state = {
             "connected": self.connected,
             "reason": self.reason,
             "tls": self._tls is not None,
             "connects": self.connects,
             "published": self.published,
             "dropped": self.dropped,
+            "announced": self._discovery.announced,
         }
+        if self._discovery.problem:
+            state["discovery_problem"] = self._discovery.problem
+        return state
 
     def _on_reading(self):
         if self.connected:
@@ -197,6 +215,7 @@ class Mqtt:
             _KEEPALIVE_S,
             self._status_topic,
             b"offline",
+            self._discovery.heard,
         )
         self._health.beat("mqtt")
         link = _Link(address)
@@ -227,6 +246,8 @@ class Mqtt:
         self._failure = None
         self._ping_due = False
         self._fresh = self._latest.age_ms() is not None
+        self._meter_online = None
+        self._discovery.connected()
         self._health_due_ms = 0
         self._heard_ms = self._health.uptime_ms()
         self._wake.set()
@@ -242,6 +263,13 @@ class Mqtt:
             if self._fresh:
                 self._fresh = False
                 await self._publish_reading(link)
+            online = self._latest.age_ms() is not None
+            if online != self._meter_online:
+                self._meter_online = online
+                message = b"online" if online else b"offline"
+                await link.send(codec.publish(self._meter_topic, message, True))
+            if self._discovery.has_work() and await self._discovery.serve(codec, link.send):
+                self._health_due_ms = 0  # some of its entities read that
             if self._ping_due:
                 self._ping_due = False
                 await link.send(codec.ping())
@@ -259,15 +287,21 @@ class Mqtt:
             packet.page.size = 0
             packet.page.copy(self._latest.telegram_bytes, 0, self._latest.telegram_size)
             await link.send(packet.encode(), packet.size)
+        if self._dsmr_reader:
+            page = self._dsmr_reader.render(self._latest.reading)
+            await link.send(page.bytes, page.size)
         self.published += 1
 
     async def _receive(self, link, codec):
-        """Hears the broker, to know that it is there."""
+        """Hears the broker: what it has to say, and that it is there."""
         try:
             while True:
                 packet = await link.packet(self._health.uptime_ms)
                 self._heard_ms = self._health.uptime_ms()
                 codec.receive(packet)
+                if codec.refuses(packet):
+                    self._discovery.refused()
+                self._wake.set()
         except Exception as error:
             self._fail(error)
 

@@ -77,10 +77,27 @@ class Packet:
         return self._bytes
 
 
-class Codec:
-    """Encodes and decodes for one connection; every method returns the bytes to send."""
+def retained_head(topic, size):
+    """What stands before the message, which is so long, of a retained PUBLISH at QoS 0: for those
+    that are sent in pieces (MQTT 3.1.1 §3.3)."""
+    head = bytearray(b"\x31")
+    left = 2 + len(topic) + size
+    while left > 0x7F:
+        head.append(left & 0x7F | 0x80)
+        left >>= 7
+    head.append(left)
+    head.append(len(topic) >> 8)
+    head.append(len(topic) & 0xFF)
+    return head + topic
 
-    def __init__(self, client_id, user, password, keepalive_s, will_topic, will):
+
+class Codec:
+    """Encodes and decodes for one connection; every method returns the bytes to send.
+
+    heard(topic, message) gets what is subscribed to, in bytes; message is None where it is empty.
+    """
+
+    def __init__(self, client_id, user, password, keepalive_s, will_topic, will, heard):
         # Bytes throughout: umqtt counts characters, MQTT bytes.
         self._wire = _Wire()
         self._client = simple.MQTTClient(
@@ -90,11 +107,13 @@ class Codec:
             password=password.encode() if user else None,
             keepalive=keepalive_s,
         )
-        self._client.set_callback(self._message)
+        self._heard = heard
+        self._message = None  # that arrived
+        self._client.set_callback(self._take)
         self._client.set_last_will(will_topic, will, True, 1)
 
-    def _message(self, topic, message):
-        pass  # nothing is subscribed to
+    def _take(self, topic, message):
+        self._message = (topic, message)
 
     def _taken(self):
         sent, self._wire.sent = self._wire.sent, bytearray()
@@ -118,6 +137,18 @@ class Codec:
         self._client.publish(topic, message, retain)
         return self._taken()
 
+    def subscribe(self, topic):
+        """At QoS 0; the broker's answer comes later, see refuses()."""
+        number = self._client.pid + 1
+        self._wire.receive(bytes((0x90, 3, number >> 8, number & 0xFF, 0)))
+        self._client.subscribe(topic)
+        return self._taken()
+
+    @staticmethod
+    def refuses(packet):
+        """Whether this packet denies a subscription (MQTT 3.1.1 §3.9.3)."""
+        return packet[0] == 0x90 and packet[-1] == 0x80
+
     def ping(self):
         self._client.ping()
         return self._taken()
@@ -134,4 +165,8 @@ class Codec:
             self._client.wait_msg()
         except Exception as error:
             raise Refused(f"the broker sent a malformed packet ({type(error).__name__})") from None
+        if self._message:
+            topic, message = self._message
+            self._message = None
+            self._heard(topic, message)
         return self._taken()

@@ -43,6 +43,10 @@ class Latest:
     listeners = []
 
 
+class Discovery:
+    announced, problem = 0, None
+
+
 def run(client, count):
     global limit
     pauses.clear()
@@ -58,7 +62,9 @@ mqtt.asyncio = Clockwork()
 settings = {"prefix": "p1", "telegram": False, "host": "nowhere", "port": 1883}
 health = Health()
 wifi = Wifi()
-client = mqtt.Mqtt(settings, "02000000002a", Latest, wifi, Resolver(), health, None)
+client = mqtt.Mqtt(
+    settings, "02000000002a", Latest, wifi, Resolver(), health, None, Discovery, None, None
+)
 assert client.state()["reason"] == "not tried yet"
 
 run(client, 12)

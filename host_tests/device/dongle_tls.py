@@ -33,6 +33,11 @@ class Latest:
         return None
 
 
+class Discovery:
+    def heard(topic, message):
+        pass
+
+
 class Clock:
     def __init__(self, set):
         self._set = set
@@ -51,9 +56,8 @@ async def watch(turns):
 async def try_(settings, clock):
     turns = [0]
     way = tls.Tls(settings["ca"], settings["host"], Clock(clock)) if settings["tls"] else None
-    client = mqtt.Mqtt(
-        settings, "02000000715c", Latest(), Wifi(), Resolver(), Health(), lambda: b"{}", way
-    )
+    options = (Health(), lambda: b"{}", Discovery, None, way)
+    client = mqtt.Mqtt(settings, "02000000715c", Latest(), Wifi(), Resolver(), *options)
     tasks = [asyncio.create_task(client.run()), asyncio.create_task(watch(turns))]
     while client.reason == "not tried yet":
         await asyncio.sleep_ms(10)

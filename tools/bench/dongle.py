@@ -14,14 +14,24 @@ _BOARD = rig.ROOT / "boards" / "esp32_generic" / "board.json"
 
 
 class Dongle:
-    """Serves HTTP and TCP on http_port and tcp_port, publishes to the broker on mqtt_port."""
+    """Serves HTTP and TCP on http_port and tcp_port, publishes to the broker on mqtt_port.
+    discovery: by Home Assistant; what is announced now and then is not what a telegram costs."""
 
-    def __init__(self, mqtt_port: int, program: str, *arguments: str, heap: str, **environment):
+    def __init__(
+        self,
+        mqtt_port: int,
+        program: str,
+        *arguments: str,
+        heap: str,
+        discovery: str = "off",
+        **environment,
+    ):
         self._folder = TemporaryDirectory(prefix="p1-bench-")
         self.http_port, self.tcp_port = rig.free_port(), rig.free_port()
         config = {
             "wifi": {"ssid": "laptop", "password": "not needed"},
             "mqtt": {"host": "127.0.0.1", "port": mqtt_port},
+            "homeassistant": {"discovery": discovery},
             "http": {"port": self.http_port},
             "tcp": {"port": self.tcp_port},
             "system": {"watchdog": False},

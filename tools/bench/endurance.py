@@ -73,7 +73,15 @@ class _Chip:
     def dongle(self, sink: Sink, cable: str, heap_kib: int) -> Dongle:
         heap = str(heap_kib * 1024 + self._elsewhere_bytes)
         rom = str(self._rom)
-        return Dongle(sink.port, "from_rom.py", rom, "endurance", heap=heap, P1_CABLE=cable)
+        return Dongle(
+            sink.port,
+            "from_rom.py",
+            rom,
+            "endurance",
+            heap=heap,
+            discovery="device",
+            P1_CABLE=cable,
+        )
 
     def measure(self, telegrams: int, heap_kib: int) -> dict[str, float]:
         """RuntimeError where the heap does not do."""

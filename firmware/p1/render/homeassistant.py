@@ -1,0 +1,147 @@
+# What Home Assistant has to know about the values of a Reading, in the words of its MQTT
+# discovery. An entity is named by its key in the Reading, and the key's unit says what it is.
+
+from .. import obis
+
+# The end of a key: its word in the entity's name, unit, device class, state class, decimals to
+# show, category. "-": none. Which of them go together is Home Assistant's rule, see
+# DEVICE_CLASS_UNITS and DEVICE_CLASS_STATE_CLASSES in its components/sensor/const.py.
+_KINDS = b"""
+gas_m3     gas        m\xc2\xb3 gas            total_increasing 3 -
+water_m3   water      m\xc2\xb3 water          total_increasing 3 -
+m3         -          m\xc2\xb3 volume         total_increasing 3 -
+gj         -          GJ    energy         total_increasing 3 -
+mwh        -          MWh   energy         total_increasing 3 -
+kwh        -          kWh   energy         total_increasing 3 -
+kvarh      energy     kvarh -              total_increasing 3 -
+w          -          W     power          measurement      0 -
+var        power      var   reactive_power measurement      0 -
+va         -          VA    apparent_power measurement      0 -
+v          -          V     voltage        measurement      1 -
+a          -          A     current        measurement      2 -
+hz         -          Hz    frequency      measurement      2 -
+factor     factor     -     power_factor   measurement      3 -
+factor_l1  factor_l1  -     power_factor   measurement      3 -
+factor_l2  factor_l2  -     power_factor   measurement      3 -
+factor_l3  factor_l3  -     power_factor   measurement      3 -
+count      -          -     -              total_increasing - diagnostic
+state      -          -     enum           -                - diagnostic
+timestamp  time       -     timestamp      -                - diagnostic
+version    version    -     -              -                - diagnostic
+tariff     tariff     -     -              -                - -
+"""
+
+# What the grid operator has set rather than what happens.
+_SETTINGS = (b"limiter", b"fuse", b"grid")
+
+_MEMBERS = (b"unit_of_meas", b"dev_cla", b"stat_cla", b"sug_dsp_prc", b"ent_cat")
+
+_VERSIONS = obis.ROWS_OF["version"]
+_STATE = b"_state"
+_MEDIA = set(obis.DEVICE_TYPES.values()) | {"other"}
+_AT_TOP = [key for _, _, key, _ in obis.TOP_LEVEL]
+
+# What the Reading has among its submeters only.
+_OF_SUBMETER = (
+    b"value_json.submeters|default([])|selectattr('type','eq','%s')"
+    b"|selectattr('%s','defined')|map(attribute='%s')|first"
+)
+
+
+def keys(reading):
+    """Yields the key (bytes) of every value in this Reading that can be an entity; some twice."""
+    if reading.stamp_at is not None:
+        yield b"timestamp"
+    if reading.tariff is not None:
+        yield b"tariff"
+    for row in _VERSIONS:
+        if row in reading.texts:
+            yield obis.key(row)
+    if reading.peak:
+        yield b"monthly_power_peak_w"
+        if reading.peak_stamp_at is not None:
+            yield b"monthly_power_peak_timestamp"
+    for row in range(obis.ROWS):
+        if obis.ROW_UNIT[row] != obis.NOT_A_NUMBER and reading.has(row):
+            yield obis.key(row)
+    for submeter in reading.submeters:
+        if submeter.value_key:
+            yield from _submeter_keys(submeter)
+
+
+def _submeter_keys(submeter):
+    for type, value_key, key, stamp_key in obis.TOP_LEVEL:
+        if type == submeter.type and value_key == submeter.value_key:
+            yield key
+            if submeter.stamp_at is not None:
+                yield stamp_key
+            return
+    yield submeter.type.encode() + b"_" + submeter.value_key.rsplit(b"_", 1)[1]
+
+
+def members(key, tariff_names):
+    """The members (bytes, each ended by a comma) that describe the entity of this key: name,
+    template, unit, classes. Templates read the Reading's JSON; where a value is not in there the
+    entity is unknown. tariff_names: the country's, by number."""
+    name, columns = _kind(key)
+    values = list(zip(_MEMBERS, columns))
+    if key == b"tariff" and tariff_names:
+        values.append((b"dev_cla", b"enum"))
+    if any([key.startswith(start) for start in _SETTINGS]):
+        values.append((b"ent_cat", b"diagnostic"))
+    parts = [
+        b'"name":"%s","val_tpl":"{{%s|default(\'None\')}}",'
+        % (_words(name, tariff_names), _expression(key, tariff_names))
+    ]
+    for member, value in values:
+        if value.isdigit():
+            parts.append(b'"%s":%s,' % (member, value))
+        elif value != b"-":
+            parts.append(b'"%s":"%s",' % (member, value))
+    if key == b"tariff" and tariff_names:
+        names = [tariff_names[number].encode() for number in sorted(tariff_names)]
+        parts.append(b'"ops":["%s"],' % b'","'.join(names))
+    elif key.endswith(_STATE):
+        parts.append(b'"ops":["off","on","ready"],')  # DSMR 5.0.2 P1 §6.12, 0-0:96.3.10
+    elif key == b"timestamp":
+        parts.append(b'"en":false,')  # a new state each second is of no use to most
+    return b"".join(parts)
+
+
+def _kind(key):
+    """(the words of its name, its columns) by the longest end of the key that the table has."""
+    start = 0
+    while True:
+        at = _KINDS.find(b"\n" + key[start:] + b" ")
+        if at >= 0:
+            _, word, *columns = _KINDS[at : _KINDS.find(b"\n", at + 1)].split()
+            return (key[:start] + word).replace(b"_-", b""), columns
+        start = key.find(b"_", start) + 1
+        if not start:
+            raise KeyError(key)
+
+
+def _words(name, tariff_names):
+    words = []
+    for word in name.decode().split("_"):
+        if len(word) == 2 and word[1].isdigit():
+            number = int(word[1])
+            word = word.upper()
+            if word[0] == "T":
+                word = tariff_names.get(number) or f"tariff {number}"
+        words.append("15 min" if word == "15m" else word)
+    text = " ".join(words)
+    return (text[0].upper() + text[1:]).encode()
+
+
+def _expression(key, tariff_names):
+    if key.endswith(_STATE):
+        return b"['off','on','ready'][value_json.%s|default(9)]" % key
+    if key == b"tariff" and tariff_names:
+        return b"value_json.tariff_name"
+    medium, _, unit = key.rpartition(b"_")
+    if medium.decode() in _MEDIA and key not in _AT_TOP:
+        for value_key in obis.CAPTURED.values():
+            if value_key.endswith(b"_" + unit):
+                return _OF_SUBMETER % (medium, value_key, value_key)
+    return b"value_json." + key
