@@ -48,9 +48,15 @@ class App:
         wifi = config["wifi"]
         hostname = wifi["hostname"] or "p1meter-" + self.id[-6:]
         self.wifi = Wifi(wifi["ssid"], wifi["password"], hostname, self.health)
+        self.resolver = Resolver()
         self.mqtt = self._mqtt()
         self.stream = Stream(self.latest, self.health)
+        self.pushes = self._pushes()
         web = Web(self.latest, self.framer, self.report)
+        if config["http"]["metrics"]:
+            from .metrics import Metrics
+
+            web.routes[b"/metrics"] = Metrics(self.latest, self.report).view
         self.server = Server(web.routes, self.health)
         for problem in self.health.problems:
             self.health.say("config: " + problem)
@@ -87,10 +93,24 @@ class App:
             self.id,
             self.latest,
             self.wifi,
-            Resolver(),
+            self.resolver,
             self.health,
             self.report_json,
         )
+
+    def _pushes(self):
+        """What is pushed, by its section in the config."""
+        pushes = {}
+        rest = self.resolver, self.latest, self.wifi, self.health
+        if self._config["influx"]["url"]:
+            from .influx import Influx
+
+            pushes["influx"] = Influx(self._config["influx"], *rest)
+        if self._config["dsmr_reader"]["url"]:
+            from .dsmr_reader import DsmrReader
+
+            pushes["dsmr_reader"] = DsmrReader(self._config["dsmr_reader"], *rest)
+        return pushes
 
     async def run(self):
         # The last net: for tasks that no _keep looks after, as those of single connections.
@@ -107,6 +127,8 @@ class App:
             tasks["mqtt"] = self.mqtt.run
         if self._config["tcp"]["port"]:
             tasks["tcp"] = lambda: self.stream.run(self._config["tcp"]["port"])
+        for name, push in self.pushes.items():
+            tasks[name] = push.run
         for name in ("port", "wifi", "mqtt"):
             if name in tasks:
                 self.health.expect(name, _LATE_MS)
@@ -185,6 +207,8 @@ class App:
                 "bad": self.cipher.bad,
                 "overflow": self.cipher.overflow,
             }
+        for name, push in self.pushes.items():
+            report[name] = push.state()
         if reason:
             report["reason"] = reason
         if age_ms is not None:

@@ -8,11 +8,11 @@
 import asyncio
 import errno
 import random
-import socket
 
 from p1 import framer
 from p1.render import json
 
+from .dial import dial
 from .dns import Unresolved
 from .wire import Codec, Packet, Refused
 
@@ -33,14 +33,7 @@ class _Link:
     """One connection's socket, non-blocking, with a deadline on every write."""
 
     def __init__(self, address):
-        self._socket = socket.socket()
-        self._socket.setblocking(False)
-        try:
-            self._socket.connect(address)
-        except OSError as error:
-            if error.errno != errno.EINPROGRESS:
-                self._socket.close()
-                raise
+        self._socket = dial(address)
         self._stream = asyncio.StreamReader(self._socket)
         self.packet_since = None  # a packet has begun to arrive then; None between packets
 
