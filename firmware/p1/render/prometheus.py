@@ -90,12 +90,12 @@ class Exposition:
     def __init__(self, page):
         self.page = page
         self._family = None  # (name, type, help)
-        self.is_empty = True  # whether the family has no sample yet
+        self._is_empty = True  # whether the family has no sample yet
 
     def family(self, line):
         """Begins a family: b"name type help", the name without the prefix."""
         self._family = line.split(b" ", 2)
-        self.is_empty = True
+        self._is_empty = True
 
     def sample(self, labels, mantissa, decimals=0):
         """Appends a sample, mantissa / 10^decimals; labels: bytes without their braces."""
@@ -103,7 +103,7 @@ class Exposition:
         start = page.size
         name, type, help = self._family
         try:
-            if self.is_empty:
+            if self._is_empty:
                 for part in (b"# HELP ", _PREFIX, name, b" ", help, b"\n"):
                     page.put(part)
                 for part in (b"# TYPE ", _PREFIX, name, b" ", type, b"\n"):
@@ -117,7 +117,7 @@ class Exposition:
             page.put(b" ")
             table.write(page, mantissa, decimals)
             page.put(b"\n")
-            self.is_empty = False
+            self._is_empty = False
         except Full:
             page.size = start
 
@@ -125,15 +125,19 @@ class Exposition:
 def table_samples(out, lines, number):
     """Writes the families of a table as above onto an Exposition; a generator that stops after
     each sample. number(line's place, key) gives (mantissa, decimals), or None where unknown."""
+    has_parts = False
     for at, line in enumerate(table.lines(lines)):
         if line.startswith(b"# "):
             out.family(line[2:])
+            has_parts = False
             continue
         key, tens, labels = line.split(b" ")
         found = number(at, key)
-        if found and (labels != b"-" or out.is_empty):
-            out.sample(labels if labels != b"-" else b"", found[0], found[1] - int(tens))
-            yield
+        if not found or (labels == b"-" and has_parts):
+            continue
+        has_parts = True
+        out.sample(labels if labels != b"-" else b"", found[0], found[1] - int(tens))
+        yield
 
 
 def reading_samples(out, reading):
