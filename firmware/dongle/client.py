@@ -1,5 +1,5 @@
 # A small HTTP client, for what is pushed: one POST a connection, all of it under one deadline;
-# of the answer it reads the first kilobyte at most. No TLS.
+# of the answer it reads the first half kilobyte at most. No TLS.
 
 import asyncio
 import errno
@@ -10,7 +10,7 @@ from .dial import dial
 from .dns import Unresolved
 
 _EXCHANGE_MS = 10_000
-_ANSWER_BYTES = 1024
+_ANSWER_BYTES = 512
 _MORE_MS = 500  # for what an error says behind its head
 _SHOWN = 100  # bytes of that
 

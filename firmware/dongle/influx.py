@@ -8,7 +8,7 @@ from .backlog import Backlog
 from .client import Client, basic
 from .push import Push
 
-_LINE_BYTES = 1024
+_LINE_BYTES = 768
 _KEPT_BYTES = 8192  # some 25 lines
 _BATCH_BYTES = 4096
 

@@ -16,9 +16,9 @@ _EARLY_MS = 500  # telegrams do not come to the millisecond
 
 
 class Push:
-    """A kind defines `url_says`: what to check where a status is not listed; `taken`, the status
-    of success; `useless`, those that say that the same thing will never be taken; `words` for
-    statuses; and the methods below that raise NotImplementedError."""
+    """A kind defines `taken`, the status of success; `useless`, those that say that this will
+    never be taken; `words` for statuses; and the methods below that raise NotImplementedError.
+    client: a Client."""
 
     words = {}
     useless = ()
@@ -85,7 +85,7 @@ class Push:
                 pause_ms = await self._push(pause_ms)
                 if pause_ms:
                     # Not all dongles of a street at once when the server comes back.
-                    await asyncio.sleep_ms(pause_ms + random.getrandbits(9))
+                    await asyncio.sleep_ms(pause_ms * (1024 + random.getrandbits(9)) // 1024)
 
     async def _push(self, pause_ms):
         """One exchange. pause_ms: after the one before; returns that after this one."""
