@@ -477,8 +477,14 @@ def test_the_loop_is_never_held_up(street, trouble):
 @needs_micropython
 def test_an_outage_that_is_longer_than_the_memory(street):
     home, end = street.outage, street.ends.away
-    before = wait_for(lambda: (s := home.health()["influx"])["dropped"] >= 10 and s, "it is full")
-    assert before["sent"] == 0 and "ECONNREFUSED" in before["result"]
+
+    def is_full():
+        state = home.health()["influx"]
+        is_refused = "ECONNREFUSED" in state["result"]
+        return state if state["dropped"] >= 10 and is_refused else None
+
+    before = wait_for(is_full, "it is full")
+    assert before["sent"] == 0
     descriptors = home.descriptors_at_rest()
     end.start()
 

@@ -12,50 +12,50 @@ _FULL_BYTES = 512  # then the page is sent; what is left has room for the longes
 # As the tables of p1/render/prometheus.py; the key is a path in the report of /health.
 _REPORT = b"""
 # telegrams_total counter Telegrams since the dongle's start, by what became of them
-telegrams.good 0 result="ok"
-telegrams.crc 0 result="crc"
-telegrams.overflow 0 result="overflow"
-telegrams.framing 0 result="format"
+telegrams.good 1 result="ok"
+telegrams.crc 1 result="crc"
+telegrams.overflow 1 result="overflow"
+telegrams.framing 1 result="format"
 # values_rejected_total counter Values that could not be used
-values_rejected 0 -
+values_rejected 1 -
 # meter_rearmed_total counter Times that a silent meter was asked anew
-rearmed 0 -
+rearmed 1 -
 # wifi_connected gauge Whether there is Wi-Fi
-wifi.connected 0 -
+wifi.connected 1 -
 # wifi_rssi_dbm gauge Strength of the Wi-Fi signal
-wifi.rssi_dbm 0 -
+wifi.rssi_dbm 1 -
 # wifi_drops_total counter Times that Wi-Fi was lost
-wifi.drops 0 -
+wifi.drops 1 -
 # mqtt_connected gauge Whether there is a broker
-mqtt.connected 0 -
+mqtt.connected 1 -
 # mqtt_reconnects_total counter Connections to the broker after the first
-mqtt.reconnects 0 -
+mqtt.reconnects 1 -
 # mqtt_published_total counter Readings that were published
-mqtt.published 0 -
+mqtt.published 1 -
 # mqtt_dropped_total counter Readings that came while there was no broker
-mqtt.dropped 0 -
+mqtt.dropped 1 -
 # push_sent_total counter Readings that a server has taken
-influx.sent 0 target="influx"
-dsmr_reader.sent 0 target="dsmr_reader"
+influx.sent 1 target="influx"
+dsmr_reader.sent 1 target="dsmr_reader"
 # push_dropped_total counter Readings that were due and are lost
-influx.dropped 0 target="influx"
-dsmr_reader.dropped 0 target="dsmr_reader"
+influx.dropped 1 target="influx"
+dsmr_reader.dropped 1 target="dsmr_reader"
 # push_kept gauge Readings that wait for the server
-influx.kept 0 target="influx"
+influx.kept 1 target="influx"
 # http_requests_total counter HTTP requests
-http.requests 0 -
+http.requests 1 -
 # http_refused_total counter HTTP requests that were answered with an error
-http.refused 0 -
+http.refused 1 -
 # tcp_clients gauge Clients of the raw telegrams
-tcp.clients 0 -
+tcp.clients 1 -
 # heap_used_bytes gauge Python heap, garbage included
-memory.used 0 -
+memory.used 1 -
 # heap_free_bytes gauge Python heap
-memory.free 0 -
+memory.free 1 -
 # longest_turn_seconds gauge Longest that the dongle was held up
-longest_turn_ms -3 -
+longest_turn_ms m -
 # uptime_seconds gauge Time since start
-uptime_s 0 -
+uptime_s 1 -
 """
 
 
@@ -90,10 +90,11 @@ class Metrics:
             del report["mqtt"]  # switched off
         else:
             report["mqtt"]["reconnects"] = max(0, connects - 1)
-        yield from table_samples(out, _REPORT, lambda _, path: _look_up(report, path.decode()))
+        yield from table_samples(out, _REPORT, lambda _, at: _look_up(report, at))
 
 
-def _look_up(report, path):
+def _look_up(report, at):
+    path = _REPORT[at : _REPORT.find(b" ", at)].decode()
     for key in path.split("."):
         report = report.get(key)
         if report is None:
