@@ -29,9 +29,21 @@ GOOD = {
     },
     "mdns": {"enabled": False},
     "homeassistant": {"discovery": "entity", "prefix": "ha"},
-    "http": {"port": 8080},
-    "tcp": {"port": 0},
     "homewizard": {"enabled": True},
+    "http": {"port": 8080, "metrics": False},
+    "tcp": {"port": 0},
+    "influx": {
+        "url": "http://influx.lan:8086/api/v2/write?org=home&bucket=p1&precision=s",
+        "token": "influx-secret==",
+        "user": "p1",
+        "password": "influx secret",
+        "interval_s": 60,
+    },
+    "dsmr_reader": {
+        "url": "http://192.168.1.2/api/v1/datalogger/dsmrreading",
+        "token": "dsmr-secret",
+        "interval_s": 1,
+    },
     "meter": {
         "country": "NL",
         "key": "AB5FC8E0F54E4D5C8A6F3D2C1B0A9988",
@@ -70,7 +82,7 @@ WRONG = [
     ({"system": {"watchdog": "yes"}}, 'system.watchdog: expected true or false, got "yes"'),
     ({"mqtt": {"hots": "x"}}, "mqtt.hots: unknown key, expected one of ca, dsmr_reader_topics, "),
     ({"mqqt": {}}, f"mqqt: unknown key, expected one of {SECTIONS}"),
-    ({"http": 80}, "http: expected an object with port, got"),
+    ({"http": 80}, "http: expected an object with metrics, port, got"),
     ({"wifi": ["home"]}, "wifi: expected an object with hostname, password, ssid, got"),
     ([], f"config: expected an object with {SECTIONS}, got"),
     ("", f"config: expected an object with {SECTIONS}, got"),
@@ -175,6 +187,10 @@ def test_any_json_makes_a_complete_config(raw):
         ("mqtt", "password"),
         ("meter", "key"),
         ("meter", "authentication_key"),
+        ("influx", "token"),
+        ("influx", "password"),
+        ("influx", "url"),
+        ("dsmr_reader", "token"),
     ],
 )
 @pytest.mark.parametrize(

@@ -51,12 +51,16 @@ class App:
         wifi = config["wifi"]
         hostname = wifi["hostname"] or "p1meter-" + self.id[-6:]
         self.wifi = Wifi(wifi["ssid"], wifi["password"], hostname, self.health)
+        self.resolver = Resolver()
         self.mqtt = self._mqtt()
         self.mdns = self._mdns(hostname)
         self.stream = Stream(self.latest, self.health)
+        self.pushes = self._pushes()
         web = Web(self.latest, self.framer, self.report)
         if config["homewizard"]["enabled"]:
             web.routes.update(self._homewizard())
+        if config["http"]["metrics"]:
+            web.routes[b"/metrics"] = self._metrics
         self.server = Server(web.routes, self.health)
         for problem in self.health.problems:
             self.health.say("config: " + problem)
@@ -94,21 +98,21 @@ class App:
         from .mqtt import Mqtt
 
         discovery = Discovery(self._config, self.id, self.latest, self.wifi, self.health)
-        dsmr_reader = None
+        dsmr_topics = None
         if settings["dsmr_reader_topics"]:
-            from .dsmr_reader import DsmrReader
+            from .dsmr_topics import DsmrTopics
 
-            dsmr_reader = DsmrReader(settings["swap_tariffs"])
+            dsmr_topics = DsmrTopics(settings["swap_tariffs"])
         return Mqtt(
             settings,
             self.id,
             self.latest,
             self.wifi,
-            Resolver(),
+            self.resolver,
             self.health,
             self.report_json,
             discovery,
-            dsmr_reader,
+            dsmr_topics,
             self._tls(),
         )
 
@@ -150,6 +154,26 @@ class App:
             return None
         return machine.Signal(pin, invert=is_low)
 
+    def _pushes(self):
+        """What is pushed, by its section in the config."""
+        pushes = {}
+        rest = self.resolver, self.latest, self.wifi, self.health
+        if self._config["influx"]["url"]:
+            from .influx import Influx
+
+            pushes["influx"] = Influx(self._config["influx"], *rest)
+        if self._config["dsmr_reader"]["url"]:
+            from .dsmr_reader import DsmrReader
+
+            pushes["dsmr_reader"] = DsmrReader(self._config["dsmr_reader"], *rest)
+        return pushes
+
+    def _metrics(self):
+        # Takes 8 KiB, and few have a Prometheus: loaded when it is first asked for.
+        from .metrics import Metrics
+
+        return Metrics(self.latest, self.report).view()
+
     async def run(self):
         # The last net: for tasks that no _keep looks after, as those of single connections.
         asyncio.get_event_loop().set_exception_handler(self._stray)
@@ -167,6 +191,8 @@ class App:
             tasks["mdns"] = self.mdns.run
         if self._config["tcp"]["port"]:
             tasks["tcp"] = lambda: self.stream.run(self._config["tcp"]["port"])
+        for name, push in self.pushes.items():
+            tasks[name] = push.run
         for name in ("port", "wifi", "mqtt"):
             if name in tasks:
                 self.health.expect(name, _LATE_MS)
@@ -246,6 +272,8 @@ class App:
                 "bad": self.cipher.bad,
                 "overflow": self.cipher.overflow,
             }
+        for name, push in self.pushes.items():
+            report[name] = push.state()
         if reason:
             report["reason"] = reason
         if age_ms is not None:

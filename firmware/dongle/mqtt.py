@@ -8,11 +8,11 @@
 import asyncio
 import errno
 import random
-import socket
 
 from p1 import framer
 from p1.render.page import Page
 
+from .dial import dial
 from .dns import Unresolved
 from .latest import HEAD
 from .wire import Codec, Packet, Refused
@@ -37,14 +37,7 @@ class _Link:
     """One connection's socket, non-blocking, with a deadline on every write."""
 
     def __init__(self, address):
-        self._below = self._socket = socket.socket()
-        self._socket.setblocking(False)
-        try:
-            self._socket.connect(address)
-        except OSError as error:
-            if error.errno != errno.EINPROGRESS:
-                self._socket.close()
-                raise
+        self._below = self._socket = dial(address)
         self._stream = asyncio.StreamReader(self._socket)
         self.packet_since = None  # a packet has begun to arrive then; None between packets
 
@@ -103,7 +96,7 @@ def _words(error):
 
 class Mqtt:
     """settings: the section "mqtt" of the config. health_report() gives the JSON of `health`.
-    discovery: a Discovery; dsmr_reader: a DsmrReader, or None; tls: of tls.py, or None."""
+    discovery: a Discovery; dsmr_topics: a DsmrTopics, or None; tls: of tls.py, or None."""
 
     def __init__(
         self,
@@ -115,7 +108,7 @@ class Mqtt:
         health,
         health_report,
         discovery,
-        dsmr_reader,
+        dsmr_topics,
         tls,
     ):
         self._settings = settings
@@ -136,7 +129,7 @@ class Mqtt:
         self._meter_topic = (base + "meter").encode()
         self._meter_online = None  # what was published last, None on a new connection
         self._discovery = discovery
-        self._dsmr_reader = dsmr_reader
+        self._dsmr_topics = dsmr_topics
         self._wake = asyncio.Event()  # there is something to publish, or the connection is lost
         self._fresh = False  # a reading that has not been published
         self._ping_due = False
@@ -287,8 +280,8 @@ class Mqtt:
             packet.page.size = 0
             packet.page.copy(self._latest.telegram_bytes, 0, self._latest.telegram_size)
             await link.send(packet.encode(), packet.size)
-        if self._dsmr_reader:
-            page = self._dsmr_reader.render(self._latest.reading)
+        if self._dsmr_topics:
+            page = self._dsmr_topics.render(self._latest.reading)
             await link.send(page.bytes, page.size)
         self.published += 1
 
