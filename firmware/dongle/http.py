@@ -176,7 +176,6 @@ class Server:
             elif is_file:
                 await _send_file(writer, body)
             elif is_pieces:
-                writer.write(head)
                 await _send_pieces(writer, body, response.has_chunks)
             else:
                 writer.write(body)
