@@ -17,7 +17,9 @@ GOOD = {
     "wifi": {"ssid": " home ", "password": "wifi secret", "hostname": "meter"},
     "mqtt": {
         "host": "broker.lan",
-        "port": 8883,
+        "port": 8884,
+        "tls": True,
+        "ca": "broker.der",
         "user": "p1",
         "password": "mqtt secret",
         "prefix": "house/p1",
@@ -25,10 +27,23 @@ GOOD = {
         "dsmr_reader_topics": True,
         "swap_tariffs": True,
     },
+    "mdns": {"enabled": False},
     "homeassistant": {"discovery": "entity", "prefix": "ha"},
-    "http": {"port": 8080},
-    "tcp": {"port": 0},
     "homewizard": {"enabled": True},
+    "http": {"port": 8080, "metrics": False},
+    "tcp": {"port": 0},
+    "influx": {
+        "url": "http://influx.lan:8086/api/v2/write?org=home&bucket=p1&precision=s",
+        "token": "influx-secret==",
+        "user": "p1",
+        "password": "influx secret",
+        "interval_s": 60,
+    },
+    "dsmr_reader": {
+        "url": "http://192.168.1.2/api/v1/datalogger/dsmrreading",
+        "token": "dsmr-secret",
+        "interval_s": 1,
+    },
     "meter": {
         "country": "NL",
         "key": "AB5FC8E0F54E4D5C8A6F3D2C1B0A9988",
@@ -56,6 +71,8 @@ WRONG = [
     ({"mqtt": {"prefix": "/p1"}}, "without / at either end, got"),
     ({"homewizard": {"enabled": "on"}}, 'homewizard.enabled: expected true or false, got "on"'),
     ({"mqtt": {"telegram": 1}}, "mqtt.telegram: expected true or false, got 1"),
+    ({"mqtt": {"tls": 1}}, "mqtt.tls: expected true or false, got 1"),
+    ({"mqtt": {"ca": ""}}, "mqtt.ca: expected text of 1 to 64 bytes, got"),
     ({"homeassistant": {"discovery": "on"}}, "expected one of device, entity, off, got"),
     ({"meter": {"country": "Mars"}}, "meter.country: expected one of "),
     ({"meter": {"country": ["BE"]}}, "meter.country: expected one of "),
@@ -63,12 +80,9 @@ WRONG = [
     ({"meter": {"key": "x" * 32}}, "meter.key: expected 32 hexadecimal digits, got"),
     ({"meter": {"key": 1234}}, "meter.key: expected 32 hexadecimal digits, got"),
     ({"system": {"watchdog": "yes"}}, 'system.watchdog: expected true or false, got "yes"'),
-    (
-        {"mqtt": {"hots": "x"}},
-        "mqtt.hots: unknown key, expected one of dsmr_reader_topics, ",
-    ),
+    ({"mqtt": {"hots": "x"}}, "mqtt.hots: unknown key, expected one of ca, dsmr_reader_topics, "),
     ({"mqqt": {}}, f"mqqt: unknown key, expected one of {SECTIONS}"),
-    ({"http": 80}, "http: expected an object with port, got"),
+    ({"http": 80}, "http: expected an object with metrics, port, got"),
     ({"wifi": ["home"]}, "wifi: expected an object with hostname, password, ssid, got"),
     ([], f"config: expected an object with {SECTIONS}, got"),
     ("", f"config: expected an object with {SECTIONS}, got"),
@@ -104,6 +118,21 @@ def test_an_empty_config_is_fine():
 
 def test_a_good_config_is_taken_as_it_is():
     assert config.validate(GOOD) == (GOOD, [])
+
+
+@pytest.mark.parametrize(
+    "mqtt, port",
+    [
+        ({}, 1883),
+        ({"tls": False}, 1883),
+        ({"tls": True}, 8883),
+        ({"tls": True, "port": 1883}, 1883),
+        ({"tls": True, "port": 9000}, 9000),
+        ({"tls": "yes"}, 1883),
+    ],
+)
+def test_the_port_follows_tls_where_it_is_not_given(mqtt, port):
+    assert config.validate({"mqtt": mqtt})[0]["mqtt"]["port"] == port
 
 
 @pytest.mark.parametrize("raw, complaint", WRONG)
@@ -158,6 +187,10 @@ def test_any_json_makes_a_complete_config(raw):
         ("mqtt", "password"),
         ("meter", "key"),
         ("meter", "authentication_key"),
+        ("influx", "token"),
+        ("influx", "password"),
+        ("influx", "url"),
+        ("dsmr_reader", "token"),
     ],
 )
 @pytest.mark.parametrize(

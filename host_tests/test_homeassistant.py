@@ -597,7 +597,7 @@ def with_tariffs_swapped(said):
 
 @needs_micropython
 def test_the_topics_of_dsmr_reader_leave_no_garbage():
-    result = run_on_device("dongle_dsmr_reader.py", str(FIXTURES / "be-50221-3n400.txt"))
+    result = run_on_device("dongle_dsmr_topics.py", str(FIXTURES / "be-50221-3n400.txt"))
     assert result.stdout == "ok\n", result.stdout + result.stderr
 
 

@@ -119,7 +119,13 @@ def _run(args: argparse.Namespace, stack: ExitStack):
     stack.callback(broker.stop)
     meter = rig.Meter(*options)
     stack.callback(meter.stop)
-    dongle = rig.Dongle(folder, config, meter.cable, say=lambda line: _console.print(line))
+    dongle = rig.Dongle(
+        folder,
+        config,
+        meter.cable,
+        say=lambda line: _console.print(line),
+        environment={"P1_MDNS": "own"},
+    )
     stack.callback(dongle.stop)
     parts = [
         ("broker", lambda: broker.process),

@@ -46,15 +46,21 @@ class App:
         self.longest_turn_ms = 0
         self._config = config
         # The port first: its ring is taken from memory that Wi-Fi wants too.
+        self._board = {}
         self.port = self._port(config_file.load_board, profile.line)
         wifi = config["wifi"]
         hostname = wifi["hostname"] or "p1meter-" + self.id[-6:]
         self.wifi = Wifi(wifi["ssid"], wifi["password"], hostname, self.health)
+        self.resolver = Resolver()
         self.mqtt = self._mqtt()
+        self.mdns = self._mdns(hostname)
         self.stream = Stream(self.latest, self.health)
+        self.pushes = self._pushes()
         web = Web(self.latest, self.framer, self.report)
         if config["homewizard"]["enabled"]:
             web.routes.update(self._homewizard())
+        if config["http"]["metrics"]:
+            web.routes[b"/metrics"] = self._metrics
         self.server = Server(web.routes, self.health)
         for problem in self.health.problems:
             self.health.say("config: " + problem)
@@ -75,7 +81,8 @@ class App:
 
     def _port(self, load_board, line):
         try:
-            return Port(load_board(), line, self.health)
+            self._board = load_board()
+            return Port(self._board, line, self.health)
         except (OSError, ValueError, KeyError, TypeError) as error:
             # Without a port the rest still comes up and says so.
             self.health.problems.append(
@@ -91,22 +98,40 @@ class App:
         from .mqtt import Mqtt
 
         discovery = Discovery(self._config, self.id, self.latest, self.wifi, self.health)
-        dsmr_reader = None
+        dsmr_topics = None
         if settings["dsmr_reader_topics"]:
-            from .dsmr_reader import DsmrReader
+            from .dsmr_topics import DsmrTopics
 
-            dsmr_reader = DsmrReader(settings["swap_tariffs"])
+            dsmr_topics = DsmrTopics(settings["swap_tariffs"])
         return Mqtt(
             settings,
             self.id,
             self.latest,
             self.wifi,
-            Resolver(),
+            self.resolver,
             self.health,
             self.report_json,
             discovery,
-            dsmr_reader,
+            dsmr_topics,
+            self._tls(),
         )
+
+    def _tls(self):
+        settings = self._config["mqtt"]
+        if not settings["tls"]:
+            return None
+        from .clock import Clock
+        from .tls import Tls
+
+        clock = Clock(self.latest, self.health, machine.RTC().datetime)
+        return Tls(settings["ca"], settings["host"], clock)
+
+    def _mdns(self, hostname):
+        if not self._config["mdns"]["enabled"]:
+            return None
+        from .mdns import Mdns
+
+        return Mdns(self._config, hostname, self.id, self.wifi, self.health)
 
     def _homewizard(self):
         """The routes of HomeWizard's API."""
@@ -117,10 +142,9 @@ class App:
 
     def _led(self):
         """The board's LED, with on() and off(); None where it has none."""
-        if self.port is None:
-            return None  # and what is wrong with board.json is said already
-        board = config_file.load_board()
-        if board.get("led_pin") is None:
+        board = self._board
+        # Without a port what is wrong with board.json is said already.
+        if self.port is None or board.get("led_pin") is None:
             return None
         is_low = not board.get("led_active", 1)
         try:
@@ -129,6 +153,26 @@ class App:
             self.health.problems.append(f"board.json: led_pin: {error}; run `make deploy`")
             return None
         return machine.Signal(pin, invert=is_low)
+
+    def _pushes(self):
+        """What is pushed, by its section in the config."""
+        pushes = {}
+        rest = self.resolver, self.latest, self.wifi, self.health
+        if self._config["influx"]["url"]:
+            from .influx import Influx
+
+            pushes["influx"] = Influx(self._config["influx"], *rest)
+        if self._config["dsmr_reader"]["url"]:
+            from .dsmr_reader import DsmrReader
+
+            pushes["dsmr_reader"] = DsmrReader(self._config["dsmr_reader"], *rest)
+        return pushes
+
+    def _metrics(self):
+        # Takes 8 KiB, and few have a Prometheus: loaded when it is first asked for.
+        from .metrics import Metrics
+
+        return Metrics(self.latest, self.report).view()
 
     async def run(self):
         # The last net: for tasks that no _keep looks after, as those of single connections.
@@ -143,8 +187,12 @@ class App:
             tasks["rearm"] = lambda: self.port.rearm(sink, self.framer)
         if self.mqtt:
             tasks["mqtt"] = self.mqtt.run
+        if self.mdns:
+            tasks["mdns"] = self.mdns.run
         if self._config["tcp"]["port"]:
             tasks["tcp"] = lambda: self.stream.run(self._config["tcp"]["port"])
+        for name, push in self.pushes.items():
+            tasks[name] = push.run
         for name in ("port", "wifi", "mqtt"):
             if name in tasks:
                 self.health.expect(name, _LATE_MS)
@@ -210,6 +258,7 @@ class App:
             "rearmed": self.port.rearmed if self.port else 0,
             "wifi": self.wifi.state(),
             "mqtt": self.mqtt.state() if self.mqtt else {"connected": False, "reason": "off"},
+            "mdns": self.mdns.state() if self.mdns else {"responder": "none", "reason": "off"},
             "http": {"requests": self.server.requests, "refused": self.server.refused},
             "tcp": {"clients": self.stream.clients(), "dropped": self.stream.dropped},
             "memory": self.health.memory(),
@@ -223,6 +272,8 @@ class App:
                 "bad": self.cipher.bad,
                 "overflow": self.cipher.overflow,
             }
+        for name, push in self.pushes.items():
+            report[name] = push.state()
         if reason:
             report["reason"] = reason
         if age_ms is not None:
@@ -256,7 +307,11 @@ def run():
     try:
         dongle = App()
         gc.threshold(-1)  # from now on when memory runs out, which is seldom
-        asyncio.run(dongle.run())
+        try:
+            asyncio.run(dongle.run())
+        finally:  # on Ctrl-C too
+            if dongle.mdns:
+                dongle.mdns.goodbye()
     except Exception as error:
         # What should never happen. Time to read it on the console, and for Ctrl-C.
         Health().failed("app", error)

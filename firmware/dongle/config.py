@@ -10,8 +10,12 @@ from binascii import unhexlify
 
 from p1 import country
 
+from . import url
+
 CONFIG_PATH = "config.json"
 BOARD_PATH = "board.json"
+
+_MQTT_TLS_PORT = 8883
 
 
 class _Text:
@@ -65,6 +69,42 @@ class _Key:
             return False
 
 
+class _Word(_Text):
+    """What becomes part of an HTTP head."""
+
+    def __init__(self, longest):
+        super().__init__("", longest)
+        self.expected = f"up to {longest} printable ASCII characters without blanks"
+
+    def accepts(self, value):
+        return super().accepts(value) and all([" " < letter <= "~" for letter in value])
+
+
+class _Url(_Text):
+    def __init__(self):
+        super().__init__("", 256)
+        self.expected = (
+            "http://host:port/path in up to 256 characters (no https, no user before @)"
+        )
+
+    def accepts(self, value):
+        if not super().accepts(value):
+            return False
+        try:
+            return value == "" or url.split(value) is not None
+        except ValueError:
+            return False
+
+
+class _WriteUrl(_Url):
+    def __init__(self):
+        super().__init__()
+        self.expected += ", with precision=s if it names one"
+
+    def accepts(self, value):
+        return super().accepts(value) and ("precision=" not in value or "precision=s" in value)
+
+
 class _Topic(_Text):
     def __init__(self, default):
         super().__init__(default, 64, 1)
@@ -81,7 +121,7 @@ class _Topic(_Text):
 
 
 # Keys whose values are not for anybody to read.
-_SECRETS = ("password", "key", "authentication_key")
+_SECRETS = ("password", "key", "authentication_key", "token", "url")  # a url may have a password
 
 # Every key there is, by section.
 FIELDS = {
@@ -92,7 +132,9 @@ FIELDS = {
     },
     "mqtt": {
         "host": _Text("", 253),  # empty: MQTT is off
-        "port": _Whole(1883, 1, 65535),
+        "port": _Whole(1883, 1, 65535),  # where it is not given, 8883 with TLS
+        "tls": _Switch(False),
+        "ca": _Text("ca.pem", 64, 1),  # file with the certificate of the broker's CA
         "user": _Text("", 128),
         "password": _Text("", 128),
         "prefix": _Topic("p1"),
@@ -105,13 +147,29 @@ FIELDS = {
         "discovery": _Choice("device", "device", "entity", "off"),
         "prefix": _Topic("homeassistant"),
     },
-    "http": {"port": _Whole(80, 1, 65535)},
+    "mdns": {"enabled": _Switch(True)},
+    "http": {
+        "port": _Whole(80, 1, 65535),
+        "metrics": _Switch(True),  # GET /metrics, for Prometheus
+    },
     "tcp": {"port": _Whole(1502, 0, 65535)},  # raw telegrams; 0: off
     "homewizard": {"enabled": _Switch(False)},  # their local API, see homewizard.py
     "meter": {
         "country": _Choice(country.AUTO, *sorted(country.PROFILES)),
         "key": _Key(),  # of an encrypted meter (LU, AT), from its operator
         "authentication_key": _Key(),  # where the operator gives a second one
+    },
+    "influx": {  # line protocol to InfluxDB and the like
+        "url": _WriteUrl(),  # empty: off
+        "token": _Word(256),
+        "user": _Text("", 128),  # where there is no token
+        "password": _Text("", 128),
+        "interval_s": _Whole(10, 1, 3600),
+    },
+    "dsmr_reader": {  # telegrams to its API
+        "url": _Url(),  # empty: off
+        "token": _Word(256),
+        "interval_s": _Whole(10, 1, 3600),
     },
     "system": {"watchdog": _Switch(True)},  # off for work at the REPL
 }
@@ -141,6 +199,8 @@ def validate(raw):
                 value = field.default
             config[section][key] = value
         problems.extend(_unknown(given, fields, section + "."))
+    if config["mqtt"]["tls"] and "port" not in raw["mqtt"]:
+        config["mqtt"]["port"] = _MQTT_TLS_PORT
     problems.extend(_unknown(raw, FIELDS, ""))
     return config, problems
 

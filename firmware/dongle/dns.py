@@ -18,6 +18,7 @@ class Resolver:
         self._lock = _thread.allocate_lock()  # held while there is nothing to look up
         self._lock.acquire()
         self._done = asyncio.ThreadSafeFlag()
+        self._turn = asyncio.Lock()  # of those who ask
         self._running = False
         self._busy = False  # a look-up is under way, perhaps one that nobody waits for any more
         self._question = None
@@ -28,14 +29,15 @@ class Resolver:
         """The address of name:port as connect() takes it. Raises Unresolved."""
         if _is_numeric(name):
             return _look_up(name, port)
-        if not self._busy:
-            self._ask(name, port)
-            try:
-                await asyncio.wait_for_ms(self._done.wait(), _TIMEOUT_MS)
-                if not isinstance(self._answer, Exception):
-                    self._known[(name, port)] = self._answer
-            except asyncio.TimeoutError:
-                pass
+        async with self._turn:
+            if not self._busy:
+                self._ask(name, port)
+                try:
+                    await asyncio.wait_for_ms(self._done.wait(), _TIMEOUT_MS)
+                    if not isinstance(self._answer, Exception):
+                        self._known[(name, port)] = self._answer
+                except asyncio.TimeoutError:
+                    pass
         known = self._known.get((name, port))
         if known is None:
             raise Unresolved(f"no address for {name}")

@@ -27,11 +27,13 @@ _REASONS = {
 
 
 class Response:
-    """body: bytes-like, or a binary file, which is sent piece by piece and closed."""
+    """body: bytes-like; or a binary file, which is sent piece by piece and closed; or a generator
+    of pieces, for what is too long to be in memory as a whole."""
 
     def __init__(self, body, content_type="application/json", status=200, headers=b""):
         self.body, self.content_type, self.status = body, content_type, status
         self.headers = headers  # more of them, each ended by CR LF
+        self.has_chunks = True  # whether the client knows chunks, as all since HTTP/1.1 do
 
 
 def refusal(status, text, headers=b""):
@@ -91,6 +93,7 @@ class Server:
         method, response, unread = await self._answer(reader, head)
         if response is None:
             return  # closed before it asked anything
+        response.has_chunks = head.find(b" HTTP/1.0\r\n", 0, head.find(b"\r\n") + 2) < 0
         await self._reply(writer, response, method)
         if unread:
             await _linger(reader, head)
@@ -148,15 +151,19 @@ class Server:
             self.refused += 1
         body = response.body
         is_file = hasattr(body, "read")
-        size = body.seek(0, 2) if is_file else len(body)
+        is_pieces = hasattr(body, "send")
+        if not is_pieces:
+            length = b"Content-Length: %d\r\n" % (body.seek(0, 2) if is_file else len(body))
+        else:  # without chunks, the connection's end is the document's
+            length = b"Transfer-Encoding: chunked\r\n" if response.has_chunks else b""
         head = (
-            b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n"
+            b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%s"
             b"Cache-Control: no-store\r\nConnection: close\r\n%s\r\n"
         ) % (
             response.status,
             _REASONS[response.status].encode(),
             response.content_type.encode(),
-            size,
+            length,
             response.headers,
         )
         try:
@@ -168,6 +175,8 @@ class Server:
                 pass
             elif is_file:
                 await _send_file(writer, body)
+            elif is_pieces:
+                await _send_pieces(writer, body, response.has_chunks)
             else:
                 writer.write(body)
             await writer.drain()
@@ -233,6 +242,18 @@ async def _send_file(writer, file):
         if not count:
             return
         writer.write(memoryview(piece)[:count])
+        await writer.drain()
+
+
+async def _send_pieces(writer, pieces, has_chunks):
+    for piece in pieces:
+        if has_chunks:
+            # In one write, as above.
+            piece = b"%x\r\n" % len(piece) + bytes(piece) + b"\r\n"
+        writer.write(piece)
+        await writer.drain()
+    if has_chunks:
+        writer.write(b"0\r\n\r\n")
         await writer.drain()
 
 

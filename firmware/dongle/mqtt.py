@@ -8,11 +8,11 @@
 import asyncio
 import errno
 import random
-import socket
 
 from p1 import framer
 from p1.render.page import Page
 
+from .dial import dial
 from .dns import Unresolved
 from .latest import HEAD
 from .wire import Codec, Packet, Refused
@@ -21,8 +21,11 @@ _KEEPALIVE_S = 30
 _PING_MS = 10_000  # after so much silence from the broker it is asked for a sign of life
 _DEAD_MS = 20_000  # after so much it counts as gone
 _IO_MS = 5_000  # for connecting, for a write, for the rest of a packet
+_HANDSHAKE_MS = 9_000  # for TLS, whose sums take an ESP32 a second or two
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 20_000
 _HEALTH_MS = 60_000
+_CLOSED = "the broker closed the connection"
+_TLS_EOF = -0x7280  # mbedTLS: it did so without a word
 _LONGEST_PACKET = 1536  # we subscribe to nothing that is longer
 
 
@@ -34,18 +37,20 @@ class _Link:
     """One connection's socket, non-blocking, with a deadline on every write."""
 
     def __init__(self, address):
-        self._socket = socket.socket()
-        self._socket.setblocking(False)
-        try:
-            self._socket.connect(address)
-        except OSError as error:
-            if error.errno != errno.EINPROGRESS:
-                self._socket.close()
-                raise
+        self._below = self._socket = dial(address)
         self._stream = asyncio.StreamReader(self._socket)
         self.packet_since = None  # a packet has begun to arrive then; None between packets
 
-    async def send(self, data, size=None):
+    async def secure(self, tls, data):
+        """Goes on over TLS (of tls.py); data is the first to be sent, after the handshake."""
+        try:
+            self._socket = tls.wrap(self._below)
+            self._stream = asyncio.StreamReader(self._socket)
+            await self.send(data, within_ms=_HANDSHAKE_MS)
+        except (OSError, ValueError) as error:
+            raise tls.explain(error) from None
+
+    async def send(self, data, size=None, within_ms=_IO_MS):
         """Sends data[:size], which may change as soon as somebody else has a turn."""
         if size is None:
             size = len(data)
@@ -54,7 +59,7 @@ class _Link:
         sent = self._socket.write(data, size) or 0
         if sent < size:
             self._stream.write(memoryview(data)[sent:size])
-            await asyncio.wait_for_ms(self._stream.drain(), _IO_MS)
+            await asyncio.wait_for_ms(self._stream.drain(), within_ms)
 
     async def packet(self, uptime_ms):
         """The next whole packet. Waits for its first byte as long as it takes."""
@@ -79,11 +84,19 @@ class _Link:
 
     def close(self):
         self._socket.close()
+        self._below.close()  # where a handshake failed, TLS has let go of it
+
+
+def _words(error):
+    if error.errno == _TLS_EOF:
+        return _CLOSED
+    name = errno.errorcode.get(error.errno)
+    return f"no connection: {name or f'(error {error.errno})'}"
 
 
 class Mqtt:
     """settings: the section "mqtt" of the config. health_report() gives the JSON of `health`.
-    discovery: a Discovery; dsmr_reader: a DsmrReader, or None."""
+    discovery: a Discovery; dsmr_topics: a DsmrTopics, or None; tls: of tls.py, or None."""
 
     def __init__(
         self,
@@ -95,7 +108,8 @@ class Mqtt:
         health,
         health_report,
         discovery,
-        dsmr_reader,
+        dsmr_topics,
+        tls,
     ):
         self._settings = settings
         self._id = dongle_id
@@ -104,6 +118,7 @@ class Mqtt:
         self._resolver = resolver
         self._health = health
         self._health_report = health_report
+        self._tls = tls
         base = f"{settings['prefix']}/{dongle_id}/"
         self._reading = Packet((base + "reading").encode(), latest.page)
         self._telegram = None
@@ -114,7 +129,7 @@ class Mqtt:
         self._meter_topic = (base + "meter").encode()
         self._meter_online = None  # what was published last, None on a new connection
         self._discovery = discovery
-        self._dsmr_reader = dsmr_reader
+        self._dsmr_topics = dsmr_topics
         self._wake = asyncio.Event()  # there is something to publish, or the connection is lost
         self._fresh = False  # a reading that has not been published
         self._ping_due = False
@@ -133,6 +148,7 @@ class Mqtt:
         state = {
             "connected": self.connected,
             "reason": self.reason,
+            "tls": self._tls is not None,
             "connects": self.connects,
             "published": self.published,
             "dropped": self.dropped,
@@ -163,14 +179,14 @@ class Mqtt:
             except asyncio.TimeoutError:
                 self._lost("no answer from the broker")
             except EOFError:
-                self._lost("the broker closed the connection")
+                self._lost(_CLOSED)
             except OSError as error:
-                name = errno.errorcode.get(error.errno)
-                self._lost(f"no connection: {name or f'(error {error.errno})'}")
+                self._lost(_words(error))
             except (Lost, Refused, Unresolved) as error:
                 self._lost(str(error))
             if self.connects != connects:
                 pause_ms = _FIRST_PAUSE_MS
+            self._health.beat("mqtt")
             # Not all dongles of a street at once when the broker comes back.
             await asyncio.sleep_ms(pause_ms + random.getrandbits(9))
             pause_ms = min(2 * pause_ms, _LONGEST_PAUSE_MS)
@@ -182,6 +198,8 @@ class Mqtt:
 
     async def _session(self):
         settings = self._settings
+        if self._tls:
+            self._tls.prepare()
         address = await self._resolver.resolve(settings["host"], settings["port"])
         codec = Codec(
             self._id,
@@ -192,10 +210,14 @@ class Mqtt:
             b"offline",
             self._discovery.heard,
         )
+        self._health.beat("mqtt")
         link = _Link(address)
         tasks = []
         try:
-            await link.send(codec.connect())
+            if self._tls:
+                await link.secure(self._tls, codec.connect())
+            else:
+                await link.send(codec.connect())
             codec.check_connack(
                 await asyncio.wait_for_ms(link.packet(self._health.uptime_ms), _IO_MS)
             )
@@ -258,8 +280,8 @@ class Mqtt:
             packet.page.size = 0
             packet.page.copy(self._latest.telegram_bytes, 0, self._latest.telegram_size)
             await link.send(packet.encode(), packet.size)
-        if self._dsmr_reader:
-            page = self._dsmr_reader.render(self._latest.reading)
+        if self._dsmr_topics:
+            page = self._dsmr_topics.render(self._latest.reading)
             await link.send(page.bytes, page.size)
         self.published += 1
 

@@ -12,7 +12,7 @@ _REFUSALS = {
     2: "the broker does not accept the client id",
     3: "the broker is not available",
     4: "wrong user or password",
-    5: "not allowed to connect",
+    5: "not allowed to connect: are mqtt.user and mqtt.password right?",
 }
 
 

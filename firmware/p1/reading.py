@@ -115,6 +115,19 @@ class Reading:
         places = (places & PLACES) - decimals
         return sign * (value // 10**places if places > 0 else value * 10**-places)
 
+    def number(self, row):
+        """(mantissa, decimals) of a row, the mantissa with its sign; None where absent."""
+        places = self.decimals[row]
+        if places == ABSENT:
+            return None
+        value = self.mantissa[row]
+        return -value if places & NEGATIVE else value, places & PLACES
+
+    def text(self, key):
+        """The text (UTF-8) with this key (bytes); None where absent."""
+        rows = [row for row in self.texts if obis.key(row) == key]
+        return self.texts[min(rows)] if rows else None
+
     def add_unknown(self, line):
         """Notes the line that starts there as one that the registry does not explain."""
         if self.unknown_count < len(self.unknown):

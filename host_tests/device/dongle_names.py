@@ -1,4 +1,4 @@
-# A broker's name is looked up without stopping the loop, and its address is kept.
+# A server's name is looked up without stopping the loop, and its address is kept.
 
 import asyncio
 import time
@@ -26,6 +26,12 @@ async def main():
     assert await resolver.resolve("127.0.0.1", 1883) == ("127.0.0.1", 1883)
     assert await resolver.resolve("broker.lan", 1883) == ("127.0.0.1", 1883)
     assert longest_ms < _LOOK_UP_MS // 2, longest_ms
+
+    world.names["influx.lan"] = "127.0.0.3"
+    both = await asyncio.gather(
+        resolver.resolve("broker.lan", 1883), resolver.resolve("influx.lan", 8086)
+    )
+    assert both == [("127.0.0.1", 1883), ("127.0.0.3", 8086)], "each its own"
 
     world.dns_up = False
     assert await resolver.resolve("broker.lan", 1883) == ("127.0.0.1", 1883)

@@ -63,7 +63,7 @@ settings = {"prefix": "p1", "telegram": False, "host": "nowhere", "port": 1883}
 health = Health()
 wifi = Wifi()
 client = mqtt.Mqtt(
-    settings, "02000000002a", Latest, wifi, Resolver(), health, None, Discovery, None
+    settings, "02000000002a", Latest, wifi, Resolver(), health, None, Discovery, None, None
 )
 assert client.state()["reason"] == "not tried yet"
 

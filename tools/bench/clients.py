@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from statistics import median
 from threading import Thread
 from typing import NamedTuple
@@ -33,8 +33,9 @@ def _cost(dongle: Dongle) -> Cost:
 
 
 def _drain(client: socket.socket):
-    while client.recv(65536):
-        pass
+    with suppress(ConnectionResetError):  # a telegram may cross our leaving
+        while client.recv(65536):
+            pass
 
 
 def _telegrams(dongle: Dongle) -> list[Cost]:

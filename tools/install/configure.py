@@ -38,6 +38,20 @@ SETTINGS = (
     Setting("--mqtt-user", "mqtt", "user", "MQTT user", asked=True),
     Setting("--mqtt-password", "mqtt", "password", "MQTT password", asked=True),
     Setting("--prefix", "mqtt", "prefix", "first part of the MQTT topics"),
+    Setting("--influx-url", "influx", "url", "where to push line protocol; empty: nowhere"),
+    Setting("--influx-token", "influx", "token", "InfluxDB's API token"),
+    Setting("--influx-user", "influx", "user", "InfluxDB's user, where there is no token"),
+    Setting("--influx-password", "influx", "password", "InfluxDB's password"),
+    Setting("--influx-interval", "influx", "interval_s", "seconds between lines", type=int),
+    Setting("--dsmr-reader-url", "dsmr_reader", "url", "dsmr-reader's API; empty: none"),
+    Setting("--dsmr-reader-token", "dsmr_reader", "token", "dsmr-reader's API key"),
+    Setting(
+        "--dsmr-reader-interval",
+        "dsmr_reader",
+        "interval_s",
+        "seconds between telegrams",
+        type=int,
+    ),
 )
 
 

@@ -26,6 +26,8 @@ IPPROTO_UDP = 17
 TCP_NODELAY = 1
 
 _MAX = _const(10)
+_MDNS_GROUP, _MDNS_PORT = "224.0.0.251", _const(5353)
+_IP_MULTICAST_IF = _const(32)
 _ENFILE = _const(23)
 _POLL, _CLOSE, _FILENO = _const(3), _const(4), _const(10)  # requests of the stream protocol
 
@@ -41,6 +43,7 @@ class socket(_IOBase):
                 _accepted.close()  # lwIP drops a connection for which it has no socket
             raise OSError(_ENFILE)
         self._raw = _accepted or _native.socket(af, type, proto)
+        self._type = type
         self._closed = False
         _world.sockets += 1
 
@@ -51,6 +54,10 @@ class socket(_IOBase):
             self._raw.close()
 
     def bind(self, address):
+        if self._type == SOCK_DGRAM and address[1] == _MDNS_PORT:
+            if _world.builtin_mdns:
+                raise OSError(_errno.EADDRINUSE)  # also with SO_REUSEADDR
+            address = _MDNS_GROUP, _MDNS_PORT  # what is for the laptop alone is not ours to take
         self._raw.bind(_packed(address))
 
     def listen(self, backlog=2):
@@ -73,6 +80,9 @@ class socket(_IOBase):
 
     def setsockopt(self, level, option, value):
         self._raw.setsockopt(level, option, value)
+        if level == IPPROTO_IP and option == IP_ADD_MEMBERSHIP:
+            # The chip has one network, a laptop several: what is sent goes where it is heard.
+            self._raw.setsockopt(level, _IP_MULTICAST_IF, value[4:])
 
     def fileno(self):
         return self._raw.fileno()

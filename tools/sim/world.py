@@ -225,6 +225,8 @@ interfaces = []  # the WLAN objects in use, set by network
 names = {}  # host name -> address, before the laptop's own resolver is asked
 dns_up = True  # False = the name server does not answer
 dns_ms = 0  # how long a look-up of a name blocks; lwIP needs 14 s to give up on two dead servers
+# The official firmware's own responder owns UDP 5353; a build without it leaves the port to us.
+builtin_mdns = os.getenv("P1_MDNS") != "own"
 sockets = 0  # how many are open, counted by socket
 
 

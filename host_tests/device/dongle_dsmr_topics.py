@@ -3,7 +3,7 @@
 import gc
 import sys
 
-from dongle.dsmr_reader import DsmrReader
+from dongle.dsmr_topics import DsmrTopics
 from p1.decode import decode
 from p1.reading import Reading
 
@@ -11,7 +11,7 @@ with open(sys.argv[1], "rb") as file:
     telegram = file.read()
 reading = Reading("BE")
 decode(telegram + bytes(64), len(telegram), reading)
-topics = DsmrReader(True)
+topics = DsmrTopics(True)
 size = topics.render(reading).size
 gc.collect()
 gc.disable()

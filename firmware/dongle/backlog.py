@@ -1,0 +1,71 @@
+# Lines that wait to be sent, oldest first, in a buffer that never grows: where there is no room
+# for a new one, the oldest go.
+
+
+class Backlog:
+    def __init__(self, capacity):
+        """capacity: bytes, all lines together."""
+        self._bytes = bytearray(capacity)
+        self._view = memoryview(self._bytes)
+        self._size = 0
+        self.lines = 0  # how many wait
+        self.dropped = 0  # how many are lost
+        # Of the last batch: its lines, and what is left of it at the front, in lines and bytes.
+        self._lent = self._left = self._left_size = 0
+
+    def append(self, line, size):
+        """Adds line[:size], which ends with its only newline."""
+        if size > len(self._bytes):
+            self.dropped += 1
+            return
+        before = self.lines
+        end = 0
+        while self._size - end + size > len(self._bytes):
+            end = self._end_of_line(end)
+            self.lines -= 1
+        self.dropped += before - self.lines
+        self._left = max(0, self._left - before + self.lines)
+        self._left_size = max(0, self._left_size - end)
+        self._remove(end)
+        self._view[self._size : self._size + size] = memoryview(line)[:size]
+        self._size += size
+        self.lines += 1
+
+    def batch(self, limit):
+        """The oldest lines, at most limit bytes and at least one line: a view that holds until
+        the next call of whatever method."""
+        end = self._bytes.rfind(b"\n", 0, min(limit, self._size)) + 1 or self._end_of_line(0)
+        self._lent = self._left = self._bytes.count(b"\n", 0, end)
+        self._left_size = end
+        return self._view[:end]
+
+    def sent(self):
+        """The last batch has arrived; returns how many lines it had."""
+        # Those that had to go while they were on their way are not lost after all.
+        self.dropped -= self._lent - self._left
+        self._forget_batch()
+        return self._lent
+
+    def drop(self):
+        """The last batch is of no use to anybody."""
+        self.dropped += self._left
+        self._forget_batch()
+
+    def clear(self):
+        """Drops all."""
+        self.dropped += self.lines
+        self._size = self.lines = self._left = self._left_size = 0
+
+    def _end_of_line(self, start):
+        return self._bytes.find(b"\n", start, self._size) + 1
+
+    def _forget_batch(self):
+        self.lines -= self._left
+        self._remove(self._left_size)
+        self._left = self._left_size = 0
+
+    def _remove(self, count):
+        left = self._size - count
+        if count:
+            self._view[:left] = self._view[count : self._size]
+        self._size = left

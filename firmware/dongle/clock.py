@@ -1,0 +1,41 @@
+# The meter's clock is the clock: the chip's own, which begins in 2000 at every power-up, is set
+# by it. Nothing but TLS looks at the chip's: certificates are valid from one day to another.
+
+import time
+
+from p1 import timestamp
+
+_LOOK_MS = 60_000
+_DRIFT_S = 2
+_OLDEST_YEAR = 2024  # before that it has not been set
+# What time.time() counts from: 2000 on the chip, 1970 elsewhere.
+_EPOCH_S = 946_684_800 if time.gmtime(0)[0] == 2000 else 0
+
+
+class Clock:
+    """set_utc: machine.RTC().datetime; now_s: seconds since time's epoch."""
+
+    def __init__(self, latest, health, set_utc, now_s=time.time):
+        self._latest = latest
+        self._health = health
+        self._set_utc = set_utc
+        self._now_s = now_s
+        self._look_ms = 0  # when to compare the two again
+        latest.listeners.append(self._on_reading)
+
+    def is_set(self):
+        """False while nobody has told the chip the time."""
+        return time.gmtime(int(self._now_s()))[0] >= _OLDEST_YEAR
+
+    def _on_reading(self):
+        # Not each time: such large numbers are garbage on the chip.
+        now_ms = self._health.uptime_ms()
+        reading = self._latest.reading
+        if now_ms < self._look_ms or reading.stamp_at is None:
+            return
+        self._look_ms = now_ms + _LOOK_MS
+        stamp = timestamp.epoch(reading.telegram, reading.stamp_at, reading.profile.winter_h)
+        meter_s = stamp - _EPOCH_S
+        if abs(meter_s - int(self._now_s())) > _DRIFT_S:
+            year, month, day, hour, minute, second, weekday = time.gmtime(meter_s)[:7]
+            self._set_utc((year, month, day, weekday, hour, minute, second, 0))

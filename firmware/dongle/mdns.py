@@ -1,0 +1,98 @@
+# Multicast DNS (RFC 6762): programs find the dongle and what it serves without being told an
+# address.
+#
+# The official firmware has a responder built in, which owns UDP 5353 and tells the dongle's
+# address and nothing more: then there is nothing for us to do, and nothing more is imported.
+# Where MicroPython was built without it, a responder of our own announces the services too.
+
+import asyncio
+import errno
+import socket
+
+_GROUP = b"\xe0\x00\x00\xfb"  # 224.0.0.251
+_PORT = 5353
+_LOOK_MS = 1_000
+
+_TAKEN = (
+    "UDP 5353 is taken, in official firmware by MicroPython's own responder: the dongle is found "
+    "by its name, its services are not announced"
+)
+_WAITING = "waiting for Wi-Fi"
+
+
+class Mdns:
+    """config: the whole one; host: the name without .local."""
+
+    def __init__(self, config, host, dongle_id, wifi, health):
+        self._config = config
+        self._host = host
+        self._id = dongle_id
+        self._wifi = wifi
+        self._health = health
+        self._responder = None  # while ours is at work
+        self._reason = _WAITING  # why it is not
+
+    def state(self):
+        """For /health: a dict."""
+        name = self._host + ".local"
+        if self._responder:
+            state = {"responder": "own", "name": name}
+            state.update(self._responder.state())
+            return state
+        if self._reason == _TAKEN:
+            return {"responder": "built-in", "name": name, "reason": _TAKEN}
+        return {"responder": "none", "reason": self._reason}
+
+    async def run(self):
+        while self._reason != _TAKEN:
+            address = self._wifi.address()
+            if address:
+                await self._respond(address)
+            await asyncio.sleep_ms(_LOOK_MS)
+        while True:
+            await asyncio.sleep(3600)
+
+    async def _respond(self, address):
+        """For as long as this is the dongle's address."""
+        numbers = bytes([int(part) for part in address.split(".")])
+        port = self._open(numbers)
+        if not port:
+            return
+        try:
+            from .mdns_records import Records, services
+            from .mdns_responder import Responder
+
+            served = services(self._config, self._id)
+            self._responder = Responder(port, Records(self._host, numbers, served), self._health)
+            self._health.say(f"mdns: {self._host}.local")
+            while self._wifi.address() == address:
+                await self._responder.serve_a_second()
+        finally:
+            self._reason = _WAITING
+            self.goodbye()
+            self._responder = None
+            port.close()
+
+    def goodbye(self):
+        """Tells everybody that the services are gone, where it still can."""
+        if self._responder:
+            self._responder.goodbye()
+
+    def _open(self, numbers):
+        """The socket; None where there can be none."""
+        port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            port.bind(("0.0.0.0", _PORT))
+            port.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, _GROUP + numbers)
+            port.setblocking(False)
+            return port
+        except OSError as error:
+            port.close()
+            reason = _TAKEN
+            if error.errno != errno.EADDRINUSE:
+                reason = f"no multicast: {errno.errorcode.get(error.errno) or error}"
+        if self._reason != reason:
+            self._reason = reason
+            self._health.say("mdns: " + reason)
+        return None

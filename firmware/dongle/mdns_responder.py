@@ -1,0 +1,114 @@
+# Announces records by multicast DNS and answers who asks for them.
+#
+# Where RFC 6762 leaves a choice, the simple one: everybody on port 5353 gets the answer by
+# multicast (§5.4), and nobody is asked first whether the names are free (§8.1), for the chip's
+# number is in them.
+
+import asyncio
+import select
+
+from p1.render.page import Full, Page
+
+from .dns_packet import Malformed, read_query, write_answers, write_legacy_answers
+
+_GROUP = ("224.0.0.251", 5353)
+_TURN_MS = 100  # between looks at the socket; this also spreads the answers of many hosts (§6)
+_TURNS = 10
+_MOST_IN_A_TURN = 8  # packets; what is beyond that waits
+_LONGEST_QUERY = 512  # bytes; of a longer one the beginning counts, where the questions are
+_LONGEST_ANSWER = 1200
+_ANNOUNCEMENTS = 2  # a second apart (§8.3)
+_REST_MS = 1_000  # before the same record is multicast again (§6)
+
+
+class Responder:
+    """port: a UDP socket that has joined the group and does not block; records: of
+    mdns_records."""
+
+    def __init__(self, port, records, health):
+        self._port = port
+        self._records = records
+        self._health = health
+        self._page = Page(_LONGEST_ANSWER)
+        self._poll = select.poll()
+        self._poll.register(port, select.POLLIN)
+        self._announcements = 0
+        self._failure = None
+        self._answered = self._malformed = 0
+
+    def state(self):
+        state = {
+            "services": self._records.services,
+            "answered": self._answered,
+            "malformed": self._malformed,
+        }
+        if self._failure:
+            state["reason"] = self._failure
+        return state
+
+    async def serve_a_second(self):
+        if self._announcements < _ANNOUNCEMENTS:
+            self._announcements += 1
+            self._multicast(self._records.all)
+        for _ in range(_TURNS):
+            left = _MOST_IN_A_TURN
+            while left and self._has_packet():
+                left -= 1
+                self._take()
+            await asyncio.sleep_ms(_TURN_MS)
+
+    def goodbye(self):
+        """§10.1."""
+        self._multicast(self._records.all, gone=True)
+
+    def _has_packet(self):
+        # Asked before, because a read in vain raises, and exceptions are garbage.
+        for _ in self._poll.ipoll(0):
+            return True
+        return False
+
+    def _take(self):
+        try:
+            packet, sender = self._port.recvfrom(_LONGEST_QUERY)
+        except OSError:
+            return
+        try:
+            query = read_query(packet)
+        except Malformed:
+            self._malformed += 1
+            return
+        if query is None:
+            return
+        answers, extras = self._records.answers(query)
+        if sender[1] == _GROUP[1]:
+            answers = [record for record in answers if not self._was_just_said(record)]
+            if answers:
+                self._answered += 1
+                self._multicast(answers, extras)
+        elif answers:
+            # One that does not know of multicast DNS and asks just once (§6.7).
+            try:
+                write_legacy_answers(self._page, query, packet, answers, extras)
+            except Full:
+                return
+            self._answered += 1
+            self._send(sender)
+
+    def _was_just_said(self, record):
+        if record.sent_ms is None:
+            return False
+        return self._health.uptime_ms() - record.sent_ms < _REST_MS
+
+    def _multicast(self, answers, extras=(), gone=False):
+        write_answers(self._page, answers, extras, gone)
+        self._send(_GROUP)
+        for record in answers:
+            record.sent_ms = self._health.uptime_ms()
+
+    def _send(self, address):
+        # A datagram may always be lost; who asks will ask again.
+        try:
+            self._port.sendto(memoryview(self._page.bytes)[: self._page.size], address)
+            self._failure = None
+        except OSError as error:
+            self._failure = f"cannot send: {error}"

@@ -1,0 +1,216 @@
+# A Reading in Prometheus' text format 0.0.4: base units, a family of samples after the other,
+# HELP and TYPE in front of each. A sample that the telegram does not say is absent.
+# https://prometheus.io/docs/instrumenting/exposition_formats/ and .../practices/naming/
+
+from . import table
+from .page import Full
+
+# "# name type help" begins a family. Below it, its samples: instead of a name, their labels; "-":
+# none, and only where no other line has given the family a sample, because a total beside its
+# parts would be counted twice. Watt-hours and gigajoules rather than joules: what the meter counts
+# stays what it printed.
+_NUMBERS = b"""
+# energy_import_watthours_total counter Energy taken from the grid
+energy_import_t1_kwh k tariff="1"
+energy_import_t2_kwh k tariff="2"
+energy_import_t3_kwh k tariff="3"
+energy_import_t4_kwh k tariff="4"
+energy_import_t5_kwh k tariff="5"
+energy_import_kwh k -
+# energy_export_watthours_total counter Energy fed into the grid
+energy_export_t1_kwh k tariff="1"
+energy_export_t2_kwh k tariff="2"
+energy_export_t3_kwh k tariff="3"
+energy_export_t4_kwh k tariff="4"
+energy_export_t5_kwh k tariff="5"
+energy_export_kwh k -
+# power_import_watts gauge Power taken from the grid
+power_import_w 1 -
+# power_export_watts gauge Power fed into the grid
+power_export_w 1 -
+# power_watts gauge Power by phase and direction
+power_import_l1_w 1 phase="l1",direction="import"
+power_import_l2_w 1 phase="l2",direction="import"
+power_import_l3_w 1 phase="l3",direction="import"
+power_export_l1_w 1 phase="l1",direction="export"
+power_export_l2_w 1 phase="l2",direction="export"
+power_export_l3_w 1 phase="l3",direction="export"
+# voltage_volts gauge Voltage
+voltage_l1_v 1 phase="l1"
+voltage_l2_v 1 phase="l2"
+voltage_l3_v 1 phase="l3"
+# current_amperes gauge Current, without direction
+current_l1_a 1 phase="l1"
+current_l2_a 1 phase="l2"
+current_l3_a 1 phase="l3"
+# frequency_hertz gauge Frequency of the grid
+frequency_hz 1 -
+# quarter_average_watts gauge Energy since the last quarter hour, spread over a whole one
+average_power_15m_w 1 -
+# voltage_sags_total counter Times that the voltage was too low
+voltage_sags_l1_count 1 phase="l1"
+voltage_sags_l2_count 1 phase="l2"
+voltage_sags_l3_count 1 phase="l3"
+# voltage_swells_total counter Times that the voltage was too high
+voltage_swells_l1_count 1 phase="l1"
+voltage_swells_l2_count 1 phase="l2"
+voltage_swells_l3_count 1 phase="l3"
+# power_failures_total counter Power failures
+power_failures_count 1 type="short"
+long_power_failures_count 1 type="long"
+# month_peak_watts gauge Highest quarter hour of this month
+monthly_power_peak 1 -
+# tariff gauge Number of the tariff that is on
+tariff 1 -
+# last_telegram_timestamp_seconds gauge The meter's clock
+timestamp 1 -
+"""
+_ROWS = table.rows(_NUMBERS)
+
+# The same for what sub-meters count, by type and key of the value.
+_SUBMETERS = b"""
+# gas_cubic_meters_total counter Gas
+gas.volume_m3 1
+# water_cubic_meters_total counter Water
+water.volume_m3 1
+# warm_water_cubic_meters_total counter Warm water
+warm_water.volume_m3 1
+# heat_gigajoules_total counter Heat
+heat.energy_gj 1
+# heat_watthours_total counter Heat, of meters that count kWh or MWh
+heat.energy_kwh k
+heat.energy_mwh M
+# cooling_gigajoules_total counter Cooling
+cooling.energy_gj 1
+# submeter_watthours_total counter Energy of electricity sub-meters
+electricity.energy_kwh k
+"""
+
+_INFO = b"""
+# info gauge The meter
+"""
+
+_PREFIX = b"p1_"
+_FAMILY = 0x23  # "#"
+_NO_LABELS = 0x2D  # "-"
+
+
+class Exposition:
+    """Writes families onto a Page. A sample that finds no room there is left out, whole."""
+
+    def __init__(self, page):
+        self.page = page
+        self._table = b""  # that has the line of the family, and where it starts
+        self._at = 0
+        self._is_empty = True  # whether the family has no sample yet
+
+    def family(self, lines, at):
+        """Begins the family whose line "# name type help" starts there in a table."""
+        self._table, self._at = lines, at
+        self._is_empty = True
+
+    def sample(self, mantissa, decimals, labels=b"", start=0, end=0):
+        """Appends a sample, mantissa / 10^decimals; its labels are labels[start:end]."""
+        page, lines = self.page, self._table
+        size = page.size
+        name = self._at + 2
+        name_end = lines.find(b" ", name)
+        try:
+            if self._is_empty:
+                self._head(name, name_end)
+            page.put(_PREFIX)
+            page.copy(lines, name, name_end)
+            if start < end:
+                page.put(b"{")
+                page.copy(labels, start, end)
+                page.put(b"}")
+            page.put(b" ")
+            table.write(page, mantissa, decimals)
+            page.put(b"\n")
+            self._is_empty = False
+        except Full:
+            page.size = size
+
+    def _head(self, name, name_end):
+        page, lines = self.page, self._table
+        type_end = lines.find(b" ", name_end + 1)
+        page.put(b"# HELP ")
+        page.put(_PREFIX)
+        page.copy(lines, name, name_end)
+        page.copy(lines, type_end, table.end(lines, name))
+        page.put(b"\n# TYPE ")
+        page.put(_PREFIX)
+        page.copy(lines, name, type_end)
+        page.put(b"\n")
+
+
+def table_samples(out, lines, number):
+    """Writes the families of a table as above onto an Exposition; a generator that stops after
+    each sample. number(line's number, its place) gives (mantissa, decimals), or None."""
+    has_parts = False
+    line = -1
+    for at in table.lines(lines):
+        line += 1
+        if lines[at] == _FAMILY:
+            out.family(lines, at)
+            has_parts = False
+            continue
+        letter = table.letter(lines, at)
+        start = letter + 2
+        has_labels = lines[start] != _NO_LABELS
+        if has_parts and not has_labels:
+            continue
+        found = number(line, at)
+        if found:
+            has_parts = True
+            decimals = found[1] - table.tens(lines[letter])
+            end = table.end(lines, start) if has_labels else start
+            out.sample(found[0], decimals, lines, start, end)
+            yield
+
+
+def reading_samples(out, reading):
+    """Writes a Reading onto an Exposition; a generator that stops after each sample, so that a
+    small page can be emptied on the way."""
+    yield from table_samples(out, _NUMBERS, lambda line, _: table.number(reading, _ROWS[line]))
+    if any([submeter.value_key for submeter in reading.submeters]):
+        yield from _submeter_samples(out, reading)
+    out.family(_INFO, 1)
+    labels = _info(reading)
+    out.sample(1, 0, labels, 0, len(labels))
+    yield
+
+
+def _submeter_samples(out, reading):
+    for at in table.lines(_SUBMETERS):
+        if _SUBMETERS[at] == _FAMILY:
+            out.family(_SUBMETERS, at)
+            seen = []
+            continue
+        letter = table.letter(_SUBMETERS, at)
+        type, value_key = _SUBMETERS[at : letter - 1].split(b".")
+        for submeter in reading.submeters:
+            if submeter.value_key != value_key or submeter.type.encode() != type:
+                continue
+            # Two samples with the same labels would cost the whole scrape.
+            if submeter.id and submeter.id not in seen:
+                labels = _label(b"id", submeter.id)
+                seen.append(submeter.id)
+            else:
+                labels = _label(b"channel", b"%d" % submeter.channel)
+            decimals = submeter.decimals - table.tens(_SUBMETERS[letter])
+            out.sample(submeter.mantissa, decimals, labels, 0, len(labels))
+            yield
+
+
+def _info(reading):
+    names = ((b"meter", b"meter_id"), (b"version", b"protocol_version"))
+    labels = [_label(label, reading.text(key)) for label, key in names if reading.text(key)]
+    if reading.model:
+        labels.append(_label(b"model", reading.model))
+    return b",".join(labels)
+
+
+def _label(name, text):
+    text = bytes(text).replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
+    return b'%s="%s"' % (name, text)

@@ -1,0 +1,80 @@
+# MQTT clients, one after the other, each until it is connected or knows why not. Argument: a file
+# with {case: {"settings": the section mqtt, "clock": whether the chip knows the time}}. Prints
+# {case: [reason, the longest turn of the loop in ms, sockets left over]}.
+
+import asyncio
+import json
+import sys
+import time
+
+import world
+from dongle import mqtt, tls
+from dongle.dns import Resolver
+from dongle.health import Health
+from dongle.latest import HEAD
+from p1.render.page import Page
+
+world.names["broker.lan"] = "127.0.0.1"
+mqtt._HANDSHAKE_MS = 3_000
+Health.say = lambda self, text: None
+
+
+class Wifi:
+    up = True
+
+
+class Latest:
+    page = Page(100, HEAD)
+
+    def __init__(self):
+        self.listeners = []
+
+    def age_ms(self):
+        return None
+
+
+class Discovery:
+    def heard(topic, message):
+        pass
+
+
+class Clock:
+    def __init__(self, set):
+        self._set = set
+
+    def is_set(self):
+        return self._set
+
+
+async def watch(turns):
+    while True:
+        before_ms = time.ticks_ms()
+        await asyncio.sleep_ms(20)
+        turns.append(time.ticks_diff(time.ticks_ms(), before_ms) - 20)
+
+
+async def try_(settings, clock):
+    turns = [0]
+    way = tls.Tls(settings["ca"], settings["host"], Clock(clock)) if settings["tls"] else None
+    options = (Health(), lambda: b"{}", Discovery, None, way)
+    client = mqtt.Mqtt(settings, "02000000715c", Latest(), Wifi(), Resolver(), *options)
+    tasks = [asyncio.create_task(client.run()), asyncio.create_task(watch(turns))]
+    while client.reason == "not tried yet":
+        await asyncio.sleep_ms(10)
+    reason = client.reason
+    for task in tasks:
+        task.cancel()
+    await asyncio.sleep_ms(20)
+    return reason, max(turns), world.sockets
+
+
+async def main():
+    with open(sys.argv[1]) as file:
+        cases = json.load(file)
+    results = {}
+    for name, case in cases.items():
+        results[name] = await try_(case["settings"], case["clock"])
+    print(json.dumps(results))
+
+
+asyncio.run(main())

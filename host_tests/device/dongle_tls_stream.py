@@ -1,0 +1,30 @@
+# Sends more than a slow reader takes at once over TLS, in pieces. Arguments: port, file with the
+# CA, number of pieces. Piece n is 20,000 times the byte n.
+
+import asyncio
+import socket
+import sys
+
+from dongle import mqtt, tls
+
+
+class Clock:
+    def is_set(self):
+        return True
+
+
+async def main(port, ca, pieces):
+    way = tls.Tls(ca, "broker.lan", Clock())
+    way.prepare()
+    link = mqtt._Link(socket.getaddrinfo("127.0.0.1", port)[0][-1])
+    await link.secure(way, b"first")
+    buffer = bytearray(20_000)
+    for number in range(pieces):
+        buffer[:] = bytes((number,)) * len(buffer)
+        await link.send(buffer)
+    assert await link._stream.readexactly(4) == b"done"
+    link.close()
+    print("ok")
+
+
+asyncio.run(main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
