@@ -15,7 +15,8 @@ _BOARD = rig.ROOT / "boards" / "esp32_generic" / "board.json"
 
 class Dongle:
     """Serves HTTP and TCP on http_port and tcp_port, publishes to the broker on mqtt_port.
-    discovery: by Home Assistant; what is announced now and then is not what a telegram costs."""
+    config: more sections. Home Assistant's discovery is off unless it says otherwise: what is
+    announced now and then is not what a telegram costs."""
 
     def __init__(
         self,
@@ -23,18 +24,21 @@ class Dongle:
         program: str,
         *arguments: str,
         heap: str,
-        discovery: str = "off",
+        config: dict[str, dict] | None = None,
         **environment,
     ):
         self._folder = TemporaryDirectory(prefix="p1-bench-")
         self.http_port, self.tcp_port = rig.free_port(), rig.free_port()
+        config = dict(config or {})
+        mqtt = {"host": "127.0.0.1", "port": mqtt_port, **config.pop("mqtt", {})}
         config = {
-            "wifi": {"ssid": "laptop", "password": "not needed"},
-            "mqtt": {"host": "127.0.0.1", "port": mqtt_port},
-            "homeassistant": {"discovery": discovery},
-            "http": {"port": self.http_port},
+            "mqtt": mqtt,
+            "homeassistant": {"discovery": "off"},
             "tcp": {"port": self.tcp_port},
             "system": {"watchdog": False},
+            **config,
+            "wifi": {"ssid": "laptop", "password": "not needed"},
+            "http": {"port": self.http_port},
         }
         shutil.copy(_BOARD, self._folder.name)
         Path(self._folder.name, "config.json").write_text(json.dumps(config))

@@ -1,15 +1,19 @@
 """Whether the whole dongle lives in little memory: MQTT, HTTP polled, two TCP clients, thousands
-of telegrams as fast as they are taken.
+of telegrams as fast as they are taken. Then the same with everything on that there is.
 
 The heap is that of a 64-bit MicroPython, where objects are twice as large as on the chip. Compiled
 code runs from a ROMFS, as from flash. What the chip has outside its heap comes on top of the size
 that is told: this ROMFS, the stand-ins for modules that are C there, the UART's ring.
 """
 
+import http.client
+import http.server
 import socket
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import cycle
 from threading import Event, Thread
 
 from bench import household, rom
@@ -25,13 +29,15 @@ _DIFFERENT = 1_000  # telegrams that are sent over and over
 _RING = 8192  # of dongle/port.py
 _POLL_S = 0.1
 _PATIENCE_S = 30
+_USUAL = {"homeassistant": {"discovery": "device"}}
 
 
 class _Clients:
-    """Two that take raw telegrams, and one that polls /reading."""
+    """Two that take raw telegrams, and one that polls the paths in turn."""
 
-    def __init__(self, dongle: Dongle):
-        self._over = Event()
+    def __init__(self, dongle: Dongle, paths: tuple[str, ...]):
+        self.begun, self._over = Event(), Event()  # the telegrams have
+        self._paths = paths
         self.answers = self.failed = self.telegram_bytes = 0
         self._threads = [Thread(target=self._poll, args=(dongle.http_port,))]
         self._threads += [Thread(target=self._listen, args=(dongle.tcp_port,)) for _ in range(2)]
@@ -40,31 +46,70 @@ class _Clients:
 
     def stop(self):
         self._over.set()
+        self.begun.set()
         for thread in self._threads:
             thread.join()
 
     def _poll(self, port: int):
-        while not self._over.wait(_POLL_S):
+        self.begun.wait()
+        for path in cycle(self._paths):
+            if self._over.wait(_POLL_S):
+                return
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/reading", timeout=5).read()
+                urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5).read()
                 self.answers += 1
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 self.failed += 1
 
     def _listen(self, port: int):
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.settimeout(_POLL_S)
-            while not self._over.is_set():
+            while True:
                 try:
-                    self.telegram_bytes += len(client.recv(65536))
+                    received = len(client.recv(65536))
+                    self.telegram_bytes += received
                 except TimeoutError:
-                    pass
+                    if self._over.is_set():
+                        return
 
 
-class _Chip:
+class _Server(http.server.BaseHTTPRequestHandler):
+    """InfluxDB and dsmr-reader, content with everything."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.send_response(204 if "write" in self.path else 201)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def everything() -> Iterator["Chip"]:
+    """With all that can be switched on but TLS and the own mDNS responder, which official
+    MicroPython leaves no port for."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Server) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        config = {
+            **_USUAL,
+            "mqtt": {"telegram": True, "dsmr_reader_topics": True},
+            "homewizard": {"enabled": True},
+            "influx": {"url": url + "/write?db=p1", "interval_s": 1},
+            "dsmr_reader": {"url": url + "/api", "token": "secret", "interval_s": 1},
+        }
+        yield Chip(config, ("/reading", "/metrics", "/api", "/api/v1/data"))
+        server.shutdown()
+
+
+class Chip:
     """Starts dongles with a heap of so many KiB, and what the chip has elsewhere on top."""
 
-    def __init__(self):
+    def __init__(self, config: dict[str, dict], paths: tuple[str, ...]):
+        """paths: what an HTTP client asks for."""
+        self._config, self._paths = config, paths
         self._rom = rom.write()
         self._elsewhere_bytes = self._rom.stat().st_size + _RING
         with Sink() as sink, self.dongle(sink, "", _MOST_KIB) as dongle:
@@ -79,7 +124,7 @@ class _Chip:
             rom,
             "endurance",
             heap=heap,
-            discovery="device",
+            config=self._config,
             P1_CABLE=cable,
         )
 
@@ -96,11 +141,15 @@ class _Chip:
                 line.recv(1)  # the request
                 sink.accept()
                 time.sleep(1)
-                clients = _Clients(dongle)
+                clients = _Clients(dongle, self._paths)
+                time.sleep(1)  # they are connected
+                sent = 0
                 try:
                     for number in range(telegrams):
                         line.sendall(sequence[number % _DIFFERENT])
+                        sent += 2 * len(sequence[number % _DIFFERENT])
                         sink.reading()
+                        clients.begun.set()
                 finally:
                     clients.stop()
                     line.close()
@@ -113,6 +162,7 @@ class _Chip:
             "failures": lines[-1][2],
             "answers": clients.answers,
             "failed_requests": clients.failed,
+            "lost_bytes": sent - clients.telegram_bytes,
         }
 
     def smallest_heap_kib(self) -> int:
@@ -129,20 +179,29 @@ class _Chip:
         return high
 
 
-def figures() -> Iterator[Figure]:
-    chip = _Chip()
+def _figures(chip: Chip, telegrams: int, heap_kib: int, suffix: str, what: str):
     needed = chip.smallest_heap_kib()
-    heap = max(_HEAP_KIB, needed + 8)
-    found = chip.measure(_TELEGRAMS, heap)
+    heap = max(heap_kib, needed + 8)
+    found = chip.measure(telegrams, heap)
     yield Figure(
-        "smallest_heap_kib",
+        f"smallest_heap_kib{suffix}",
         needed,
-        "64 bits, code in ROMFS; without stand-ins and UART ring",
-        _HEAP_KIB,
+        f"{what}; 64 bits, code in ROMFS; without stand-ins and UART ring",
+        heap_kib,
         exact,
     )
-    yield Figure("used_in_endurance_bytes", found["used"], "of it in use at the end", show=exact)
-    how = f"{_TELEGRAMS} telegrams, {found['answers']} requests, 2 TCP clients, {heap} KiB heap"
-    yield Figure("task_failures_in_endurance", found["failures"], how, 0, exact)
-    yield Figure("failed_requests_in_endurance", found["failed_requests"], how, 0, exact)
-    yield Figure("growth_in_endurance_bytes", found["growth"], how, 512, exact)
+    yield Figure(
+        f"used_in_endurance_bytes{suffix}", found["used"], "of it in use at the end", show=exact
+    )
+    how = f"{telegrams} telegrams, {found['answers']} requests, 2 TCP clients, {heap} KiB heap"
+    yield Figure(f"task_failures_in_endurance{suffix}", found["failures"], how, 0, exact)
+    yield Figure(f"failed_requests_in_endurance{suffix}", found["failed_requests"], how, 0, exact)
+    yield Figure(f"lost_bytes_in_endurance{suffix}", found["lost_bytes"], how, 0, exact)
+    yield Figure(f"growth_in_endurance_bytes{suffix}", found["growth"], how, 512, exact)
+
+
+def figures() -> Iterator[Figure]:
+    usual = Chip(_USUAL, ("/reading",))
+    yield from _figures(usual, _TELEGRAMS, _HEAP_KIB, "", "MQTT, HTTP and TCP")
+    with everything() as chip:
+        yield from _figures(chip, 2_000, _HEAP_KIB, "_with_everything", "all at once")
