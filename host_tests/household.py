@@ -6,7 +6,8 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -46,6 +47,16 @@ def wait_for(look: Callable, what: str, within_s: float = PATIENCE_S):
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {within_s} s; at last {what_happened!r}")
         time.sleep(0.05)
+
+
+def told_at_once(stories: Sequence[Callable], tmp_path_factory) -> Iterator[Callable]:
+    """Lets stories, functions of a folder, happen all at once. Yields told(story), which waits
+    for its end and gives what it returned."""
+    with ThreadPoolExecutor(len(stories)) as pool:
+        futures = {
+            story: pool.submit(story, tmp_path_factory.mktemp(story.__name__)) for story in stories
+        }
+        yield lambda story: futures[story].result()
 
 
 def run_on_device(script: str, *args: str, folder: Path | None = None, **environment: str):

@@ -11,7 +11,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,7 +20,7 @@ import httpx
 import pytest
 
 import rig
-from household import PATIENCE_S, Household, Listener, needs_micropython, wait_for
+from household import PATIENCE_S, Household, Listener, needs_micropython, told_at_once, wait_for
 
 pytestmark = [needs_micropython, pytest.mark.timeout(300)]
 
@@ -360,11 +359,7 @@ STORIES = (
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     """told(story): its Facts, when it is over."""
-    with ThreadPoolExecutor(len(STORIES)) as pool:
-        futures = {
-            story: pool.submit(story, tmp_path_factory.mktemp(story.__name__)) for story in STORIES
-        }
-        yield lambda story: futures[story].result()
+    yield from told_at_once(STORIES, tmp_path_factory)
 
 
 every_story = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)

@@ -12,7 +12,6 @@ import subprocess
 import threading
 import time
 import tomllib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import SimpleNamespace
@@ -26,7 +25,15 @@ import hass
 import reference
 import rig
 from conftest import DEVICE, FIXTURE_NAMES, FIXTURES, ROOT, fixture, take_apart, telegram
-from household import PATIENCE_S, Household, Listener, needs_micropython, run_on_device, wait_for
+from household import (
+    PATIENCE_S,
+    Household,
+    Listener,
+    needs_micropython,
+    run_on_device,
+    told_at_once,
+    wait_for,
+)
 from p1.decode import decode
 from p1.reading import Reading
 from p1.render import homeassistant
@@ -417,11 +424,7 @@ STORIES = (
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     """told(story): its Facts, when it is over."""
-    with ThreadPoolExecutor(len(STORIES)) as pool:
-        futures = {
-            story: pool.submit(story, tmp_path_factory.mktemp(story.__name__)) for story in STORIES
-        }
-        yield lambda story: futures[story].result()
+    yield from told_at_once(STORIES, tmp_path_factory)
 
 
 # --- How they went ---
