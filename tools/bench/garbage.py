@@ -14,7 +14,8 @@ def figures() -> Iterator[Figure]:
     yield Figure(
         "gc_bytes_per_telegram",
         quiet_bytes / quiet,
-        f"chunks to MQTT packet, gc disabled, {quiet} telegrams in which numbers and clock change",
+        f"chunks to MQTT packet and HomeWizard JSON, gc disabled, {quiet} telegrams in which "
+        "numbers and clock change",
         0,
         exact,
     )

@@ -1,4 +1,5 @@
-# The memory that each telegram leaves behind, from its chunks to the bytes of the MQTT packet.
+# The memory that each telegram leaves behind, from its chunks to the bytes of the MQTT packet and
+# of HomeWizard's document.
 # Prints how many telegrams changed only in numbers and clock, with their bytes in all, then the
 # same of those with a new capture of a sub-meter.
 
@@ -9,6 +10,7 @@ from paths import Paths, load
 
 from dongle.latest import HEAD
 from dongle.wire import Packet
+from p1.render.homewizard import HomeWizard
 from p1.render.json import Json
 
 _WARM = 30  # chunks of the first telegrams, in which everything is new
@@ -21,10 +23,12 @@ class _ToThePacket(Paths):
         Paths.__init__(self, telegrams)
         self.json = Json(head=HEAD)
         self.packet = Packet(b"p1/02000000002a/reading", self.json.page)
+        self.homewizard = HomeWizard()
 
     def take(self, telegram, size):
         Paths.take(self, telegram, size)
         self.packet.encode()
+        self.homewizard.render(self.reading, b'"home"', 80)
         self.taken += 1
 
 
