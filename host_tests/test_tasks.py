@@ -19,6 +19,7 @@ TELEGRAM = BODY + b"%04X\r\n" % fastcrc.crc16.arc(BODY)
 SCRIPTS = [
     ("dongle_clock.py",),
     ("dongle_names.py",),
+    ("dongle_no_memory.py",),
     ("dongle_packet.py",),
     ("dongle_pauses.py",),
     ("dongle_wifi.py",),
@@ -41,6 +42,8 @@ def results(tmp_path_factory):
         (folder / "board.json").write_bytes(rig._BOARD.read_bytes())
         (folder / "telegram").write_bytes(TELEGRAM)
         command = [*command, "telegram"] if command[0] == "dongle_tasks.py" else command
+        if command[0] == "dongle_no_memory.py":
+            command = [*command, str(rig.free_port()), str(rig.free_port())]
         return run_on_device(*command, folder=folder, P1_WIFI='{"home": "secret"}')
 
     with ThreadPoolExecutor(8) as pool:

@@ -39,7 +39,9 @@ class App:
         self.health = Health()
         config, self.health.problems = config_file.load()
         self.id = hexlify(machine.unique_id()).decode()
-        self.latest = Latest(config["meter"]["country"])
+        self.latest = Latest(
+            config["meter"]["country"], lambda error: self.health.failed("listener", error)
+        )
         profile = country.PROFILES[config["meter"]["country"]]
         self.framer = Framer(self.latest.take, profile.has_crc)
         self.cipher = self._cipher(config["meter"])

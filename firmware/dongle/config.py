@@ -109,13 +109,13 @@ class _WriteUrl(_Url):
 class _Topic(_Text):
     def __init__(self, default):
         super().__init__(default, 64, 1)
-        self.expected += " without + or #, and without / at either end"
+        self.expected += ' without + # % " and \\, and without / at either end'
 
     def accepts(self, value):
         return (
             super().accepts(value)
-            and "+" not in value
-            and "#" not in value
+            and not any([letter in value for letter in '+#%"\\'])
+            and min(value) >= " "
             and value[0] != "/"
             and value[-1] != "/"
         )

@@ -225,10 +225,12 @@ class Discovery:
             "ids": ["p1_" + self._id.decode()],
             "name": "P1 meter",
             "sw": VERSION,
-            # A name could not be looked up everywhere; whenever the address changes, a new
-            # connection to the broker says so here.
-            "cu": f"http://{self._wifi.address()}:{self._http_port}/",
         }
+        # A name could not be looked up everywhere; whenever the address changes, a new connection
+        # to the broker says so here.
+        address = self._wifi.address()
+        if address:
+            device["cu"] = f"http://{address}:{self._http_port}/"
         if len(self._id) == 12:  # an ESP32's is its MAC address
             mac = self._id.decode()
             device["cns"] = [["mac", ":".join([mac[at : at + 2] for at in range(0, 12, 2)])]]

@@ -22,7 +22,7 @@ class Resolver:
         self._running = False
         self._busy = False  # a look-up is under way, perhaps one that nobody waits for any more
         self._question = None
-        self._answer = None  # address, or the exception
+        self._answer = None  # (question, address or the exception)
         self._known = {}  # (name, port) -> address
 
     async def resolve(self, name, port):
@@ -34,8 +34,10 @@ class Resolver:
                 self._ask(name, port)
                 try:
                     await asyncio.wait_for_ms(self._done.wait(), _TIMEOUT_MS)
-                    if not isinstance(self._answer, Exception):
-                        self._known[(name, port)] = self._answer
+                    # One that came too late is the answer to another question.
+                    question, answer = self._answer
+                    if question == (name, port) and not isinstance(answer, Exception):
+                        self._known[question] = answer
                 except asyncio.TimeoutError:
                     pass
         known = self._known.get((name, port))
@@ -55,10 +57,11 @@ class Resolver:
     def _work(self):
         while True:
             self._lock.acquire()
+            question = self._question
             try:
-                self._answer = _look_up(*self._question)
+                self._answer = question, _look_up(*question)
             except Exception as error:  # whatever it is, the asker hears of it
-                self._answer = error
+                self._answer = question, error
             self._busy = False
             self._done.set()
 

@@ -48,8 +48,7 @@ class Api:
             }
         ).encode()
         self._data = HomeWizard()
-        self._is_rendered = False  # the latest reading is on the page
-        latest.listeners.append(self._on_telegram)
+        self._rendered = None  # which telegram is on the page, as latest.taken counts them
         self.routes = {
             b"/api": Resource({b"GET": self._get_device}, _refuse),
             b"/api/v1/data": Resource({b"GET": self._get_data}, _refuse),
@@ -60,19 +59,16 @@ class Api:
             b"/api/v1/identify": Resource({b"PUT": self._put_identify}, _refuse),
         }
 
-    def _on_telegram(self):
-        self._is_rendered = False
-
     def _get_device(self):
         return Response(self._device)
 
     def _get_data(self):
         # Without a reading there is still the Wi-Fi, as on theirs.
         has_reading = self._latest.age_ms() is not None
-        if not has_reading or not self._is_rendered:
+        if not has_reading or self._rendered != self._latest.taken:
             reading = self._latest.reading if has_reading else None
             self._data.render(reading, self._ssid, self._strength())
-            self._is_rendered = has_reading
+            self._rendered = self._latest.taken if has_reading else None
         page = self._data.page
         return Response(memoryview(page.bytes)[: page.size])
 

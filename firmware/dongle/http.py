@@ -5,6 +5,8 @@ import asyncio
 import json
 import socket
 
+from .listen import listen
+
 CLIENTS = 3
 _HEAD_BYTES = 1024
 _BODY_BYTES = 2048
@@ -65,12 +67,11 @@ class Server:
         self.refused = 0  # answered with an error
 
     async def run(self, port):
-        await asyncio.start_server(self._client, "0.0.0.0", port, backlog=CLIENTS)
         self._health.say(f"http: on port {port}")
-        while True:
-            await asyncio.sleep(3600)
+        await listen(port, CLIENTS, self._client)
 
-    async def _client(self, reader, writer):
+    async def _client(self, stream):
+        reader = writer = stream
         head = self._heads.pop() if self._heads else None
         try:
             await asyncio.wait_for_ms(self._exchange(reader, writer, head), _EXCHANGE_MS)

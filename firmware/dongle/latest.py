@@ -1,5 +1,6 @@
 # The latest Reading, which every interface serves: decoded and rendered once per telegram.
 
+import sys
 import time
 
 from p1.decode import decode
@@ -12,9 +13,10 @@ _STALE_MS = 30_000  # older than this, a reading is no longer "now" (meters send
 
 class Latest:
     """take() is the framer's deliver. Listeners are called right after, without arguments, once
-    for each telegram; they must neither wait nor raise."""
+    for each telegram; they must not wait. failed(error) hears of one that raises: it costs neither
+    the port nor the other listeners anything."""
 
-    def __init__(self, country_code, ticks_ms=time.ticks_ms):
+    def __init__(self, country_code, failed=sys.print_exception, ticks_ms=time.ticks_ms):
         self._ticks_ms = ticks_ms
         self._json = Json(head=HEAD)
         self.page = self._json.page  # the reading as JSON, where age_ms() is not None
@@ -24,6 +26,8 @@ class Latest:
         self.reading = Reading(country_code)
         self.rejected = 0  # unusable values since start
         self.listeners = []
+        self.taken = 0  # telegrams
+        self._failed = failed
 
     def take(self, telegram, size):
         # Should decoding fail, there is nothing to show rather than half a reading.
@@ -33,8 +37,12 @@ class Latest:
         self._json.render(self.reading)
         self.rejected += self.reading.rejected
         self._taken_ms = self._ticks_ms()
+        self.taken += 1
         for listener in self.listeners:
-            listener()
+            try:
+                listener()
+            except Exception as error:
+                self._failed(error)
 
     def age_ms(self):
         """Since the last good telegram; None before the first one or when it has gone stale."""

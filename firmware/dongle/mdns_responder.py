@@ -55,6 +55,7 @@ class Responder:
             while left and self._has_packet():
                 left -= 1
                 self._take()
+                await asyncio.sleep_ms(0)  # others may have something to do in between
             await asyncio.sleep_ms(_TURN_MS)
 
     def goodbye(self):

@@ -276,11 +276,12 @@ class Mqtt:
         packet = self._reading
         await link.send(packet.encode(), packet.size)
         packet = self._telegram
-        if packet:
+        # While that was sent, the reading may have gone stale.
+        if packet and self._latest.age_ms() is not None:
             packet.page.size = 0
             packet.page.copy(self._latest.telegram_bytes, 0, self._latest.telegram_size)
             await link.send(packet.encode(), packet.size)
-        if self._dsmr_topics:
+        if self._dsmr_topics and self._latest.age_ms() is not None:
             page = self._dsmr_topics.render(self._latest.reading)
             await link.send(page.bytes, page.size)
         self.published += 1
@@ -300,18 +301,20 @@ class Mqtt:
 
     async def _watch(self, link):
         """Once a second: is the broker alive, is anything due?"""
-        while True:
-            await asyncio.sleep_ms(1000)
-            now = self._health.uptime_ms()
-            silent_ms = now - self._heard_ms
-            if silent_ms > _DEAD_MS:
-                self._fail(Lost("no sign of life from the broker"))
-            elif link.packet_since is not None and now - link.packet_since > _IO_MS:
-                self._fail(Lost("the broker stopped in the middle of a packet"))
-            elif silent_ms > _PING_MS:
-                self._ping_due = True
-            self._health.beat("mqtt")
-            self._wake.set()
+        try:
+            while True:
+                await asyncio.sleep_ms(1000)
+                now = self._health.uptime_ms()
+                silent_ms = now - self._heard_ms
+                if silent_ms > _DEAD_MS:
+                    raise Lost("no sign of life from the broker")
+                if link.packet_since is not None and now - link.packet_since > _IO_MS:
+                    raise Lost("the broker stopped in the middle of a packet")
+                self._ping_due = self._ping_due or silent_ms > _PING_MS
+                self._health.beat("mqtt")
+                self._wake.set()
+        except Exception as error:
+            self._fail(error)
 
     def _fail(self, error):
         if self._failure is None:

@@ -3,6 +3,8 @@
 
 import asyncio
 
+from .listen import listen
+
 CLIENTS = 4
 _FRESH_MS = 10_000  # a newcomer gets the latest telegram at once if it is no older
 _STUCK_MS = 3_000  # a client that takes nothing for so long is dropped
@@ -17,10 +19,8 @@ class Stream:
         latest.listeners.append(self._on_telegram)
 
     async def run(self, port):
-        await asyncio.start_server(self._client, "0.0.0.0", port, backlog=CLIENTS)
         self._health.say(f"tcp: raw telegrams on port {port}")
-        while True:
-            await asyncio.sleep(3600)
+        await listen(port, CLIENTS, self._client)
 
     def clients(self):
         return len(self._writers)
@@ -32,21 +32,22 @@ class Stream:
         for client in self._writers:
             client.send(telegram)
 
-    async def _client(self, reader, writer):
-        client = _Client(writer)
-        if len(self._writers) < CLIENTS:
-            self._writers.append(client)
-            try:
+    async def _client(self, stream):
+        client = _Client(stream)
+        try:
+            if len(self._writers) < CLIENTS:
+                self._writers.append(client)
                 age_ms = self._latest.age_ms()
                 if age_ms is not None and age_ms < _FRESH_MS:
                     client.send(self._latest.telegram())
-                await self._serve(reader, client)
-            except OSError:
-                pass  # it left
-            finally:
+                await self._serve(stream, client)
+        except OSError:
+            pass  # it left
+        finally:
+            if client in self._writers:
                 self._writers.remove(client)
-        writer.close()
-        await writer.wait_closed()
+            stream.close()
+            await stream.wait_closed()
 
     async def _serve(self, reader, client):
         # Whatever it says is not for us; that it says nothing any more means it has left.
@@ -89,7 +90,8 @@ class _Client:
             return
         try:
             self._writer.write(telegram)
-        except OSError:
+        except (OSError, MemoryError):
+            # Without memory for the rest of a telegram it would get half of it.
             self.leave()
             return
         self.backlog = bool(self._writer.out_buf)

@@ -67,7 +67,7 @@ class Tls:
             return Untrusted(_REFUSAL)
         if error.errno == _INVALID_RECORD:
             return Untrusted(_NO_TLS)
-        if error.errno > 0:
+        if isinstance(error.errno, int) and error.errno > 0:
             return error  # of the socket below
         name = error.args[1] if len(error.args) > 1 else error.errno
         return Untrusted(f"the TLS handshake fails: {name}")

@@ -52,10 +52,10 @@ class Web:
         return self._current(self._latest.telegram(), _TEXT)
 
     def _current(self, document, content_type):
-        if document is None:
+        age_ms = self._latest.age_ms()
+        if document is None or age_ms is None:
             return refusal(503, self._health_report()[0] or "no telegram yet")
-        age_s = self._latest.age_ms() // 1000
-        return Response(document, content_type, headers=b"Age: %d\r\n" % age_s)
+        return Response(document, content_type, headers=b"Age: %d\r\n" % (age_ms // 1000))
 
     def _bad_telegram(self):
         framer = self._framer

@@ -153,10 +153,6 @@ class Codec:
         self._client.ping()
         return self._taken()
 
-    def disconnect(self):
-        self._client.disconnect()
-        return self._taken()
-
     def receive(self, packet):
         """Takes a whole packet; what has to be answered is returned. Raises Refused where it is
         no MQTT: umqtt trusts a broker and stumbles over nonsense in many ways."""

@@ -48,7 +48,7 @@ assert h.late() == []
 
 # A reading grows old across the wrap, and is not young again a whole period later.
 clock.now = _PERIOD - 4_000
-kept = latest.Latest("BE", clock.ticks_ms)
+kept = latest.Latest("BE", ticks_ms=clock.ticks_ms)
 assert kept.age_ms() is None and kept.json() is None and kept.telegram() is None
 kept.take(TELEGRAM, len(TELEGRAM))
 assert kept.age_ms() == 0

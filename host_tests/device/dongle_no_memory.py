@@ -1,0 +1,131 @@
+# Memory that runs out for one client or one listener costs nobody else anything: MemoryError
+# where asyncio takes a connection, begins a task, or keeps the rest of a telegram.
+
+import asyncio
+import sys
+
+from usocket import getaddrinfo
+from usocket import socket as client_socket
+
+import world
+from dongle import http, latest, listen, stream
+
+HTTP_PORT, TCP_PORT = map(int, sys.argv[1:3])
+PAUSE_MS = 100
+
+
+class Health:
+    def say(self, text):
+        pass
+
+    def failed(self, task, error):
+        raise error
+
+
+class Asyncio:
+    """The module asyncio, one of whose functions finds no memory the next `times` times."""
+
+    def __init__(self, name, times):
+        self.name, self.times = name, times
+
+    def __getattr__(self, name):
+        return self._fail if name == self.name and self.times else getattr(asyncio, name)
+
+    def _fail(self, argument):
+        self.times -= 1
+        if hasattr(argument, "close") and not hasattr(argument, "read"):
+            argument.close()  # a coroutine that nobody will run
+        raise MemoryError(self.name)
+
+
+def visit(port):
+    client = client_socket()
+    client.connect(getaddrinfo("127.0.0.1", port)[0][-1])
+    return client
+
+
+async def get():
+    reader, writer = await asyncio.open_connection("127.0.0.1", HTTP_PORT)
+    writer.write(b"GET / HTTP/1.0\r\n\r\n")
+    await writer.drain()
+    answer = await asyncio.wait_for_ms(reader.read(), 3000)
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def lose_a_client(port, module, name):
+    module.asyncio = Asyncio(name, 1)
+    client = visit(port)
+    await asyncio.sleep_ms(PAUSE_MS)
+    client.close()
+    await asyncio.sleep_ms(PAUSE_MS)
+    assert module.asyncio.times == 0, name
+    module.asyncio = asyncio
+
+
+class Latest:
+    listeners = []
+
+    def age_ms(self):
+        return None
+
+    def telegram(self):
+        return memoryview(b"/TEL\r\n\r\n!0000\r\n")
+
+
+class NoRoom:
+    """A stream whose socket is full, and for the rest there is no memory."""
+
+    out_buf = b""
+
+    def __init__(self):
+        self.written = 0
+
+    def write(self, data):
+        self.written += 1
+        raise MemoryError
+
+
+async def main():
+    server = http.Server({b"/": lambda: http.Response(b"{}")}, Health())
+    telegrams = stream.Stream(Latest(), Health())
+    tasks = [
+        asyncio.create_task(server.run(HTTP_PORT)),
+        asyncio.create_task(telegrams.run(TCP_PORT)),
+    ]
+    await asyncio.sleep_ms(PAUSE_MS)
+    sockets = world.sockets
+    for port in (HTTP_PORT, TCP_PORT):
+        for name in ("StreamReader", "create_task"):
+            await lose_a_client(port, listen, name)
+            assert world.sockets == sockets, (port, name)
+    # A client that could not be looked after is gone, with its socket.
+    await lose_a_client(TCP_PORT, stream, "create_task")
+    assert world.sockets == sockets and telegrams.clients() == 0
+    assert (await get()).endswith(b"{}")
+    for task in tasks:
+        task.cancel()
+    await asyncio.sleep_ms(PAUSE_MS)
+    assert world.sockets == sockets - 2, "the ports are free for the next try"
+
+
+asyncio.get_event_loop().set_exception_handler(lambda loop, context: None)  # they are told
+asyncio.run(main())
+
+# Half a telegram and then the next one would be no telegram: such a client has to leave.
+client = stream._Client(NoRoom())
+client.send(b"/TEL")
+client.send(b"/TEL")
+assert client.gone and client._writer.written == 1
+
+# A listener that fails is told, and the others hear of the telegram all the same.
+heard, told = [], []
+latest = latest.Latest("BE", told.append)
+latest.listeners.append(lambda: heard.append(1 // 0))
+latest.listeners.append(lambda: heard.append(latest.taken))
+with open("telegram", "rb") as file:
+    telegram = file.read()
+latest.take(telegram, len(telegram))
+assert heard == [1] and isinstance(told[0], ZeroDivisionError)
+print("ok")
