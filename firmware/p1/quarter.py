@@ -18,7 +18,7 @@ _FLOOR_W = const(2500)  # each month counts for at least that much (VREG, capaci
 _MONTHS = const(12)  # whose mean is billed: the running one and the eleven before it
 
 _TAU_S = const(60)  # of the smoothed power: a kettle is not the quarter
-_FINE = const(64)  # the smoothed power is kept in 1/64 W; with 99 kW and 60 s still below 2^30
+_FINE = const(256)  # the smoothed power is kept in 1/256 W: up to 34 kW, sums stay below 2^30
 _GAP_S = const(60)  # after a longer silence the past says nothing of the present
 _HELD_S = const(890)  # from here on headroom is divided by next to nothing: the last one stays
 
@@ -67,7 +67,7 @@ class Quarter:
     def _forget(self):
         self._quarter = _NEVER
         self.elapsed_s = None
-        self._power_fine = None  # smoothed, in 1/64 W
+        self._power_fine = None  # smoothed, in 1/256 W
         self._start_wh = None  # the registers when the quarter began
         self._wh = None  # and last
         self.is_estimated = False
@@ -134,7 +134,8 @@ class Quarter:
             self._power_fine = power_w * _FINE
         else:
             weighted = self._power_fine * _TAU_S + power_w * _FINE * step_s
-            self._power_fine = weighted // (_TAU_S + step_s)
+            whole_s = _TAU_S + step_s
+            self._power_fine = (weighted + whole_s // 2) // whole_s
 
     def _peaks(self, reading, month):
         # They stand among what rarely changes.
