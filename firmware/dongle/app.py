@@ -107,7 +107,9 @@ class App:
         from .discovery import Discovery
         from .mqtt import Mqtt
 
-        discovery = Discovery(self._config, self.id, self.latest, self.wifi, self.health)
+        discovery = Discovery(
+            self._config, self.id, self.latest, self.wifi, self.health, self.capacity
+        )
         dsmr_topics = None
         if settings["dsmr_reader_topics"]:
             from .dsmr_topics import DsmrTopics
