@@ -351,7 +351,7 @@ def changes_of_mind(folder):
 def forms(home):
     """In which forms it is announced."""
     kinds = {topic.split("/")[1] for topic in configs_of(home)}
-    return {"entity" if kind == "sensor" else kind for kind in kinds}
+    return {kind if kind == "device" else "entity" for kind in kinds}
 
 
 def a_small_meter(folder):
