@@ -111,7 +111,23 @@ SENSOR = {
     Optional("json_attr_t"): TOPIC,
     Optional("json_attr_tpl"): TEXT,
 }
-COMPONENT = Schema(All({Required("p"): "sensor", **SENSOR}, classes_fit))
+
+# components/mqtt/binary_sensor.py; of its device classes the one that we use.
+BINARY_SENSOR = {
+    **AVAILABILITY,
+    Required("uniq_id"): TEXT,
+    Required("name"): All(TEXT, Length(max=32)),
+    Required("val_tpl"): TEXT,
+    Optional("stat_t"): TOPIC,
+    Optional("dev_cla"): In(["problem"]),
+    Optional("exp_aft"): All(int, Range(min=1)),
+}
+COMPONENT = Schema(
+    Any(
+        All({Required("p"): "sensor", **SENSOR}, classes_fit),
+        {Required("p"): "binary_sensor", **BINARY_SENSOR},
+    )
+)
 DEVICE_MESSAGE = Schema(
     {
         **AVAILABILITY,
@@ -126,11 +142,13 @@ ENTITY_MESSAGE = Schema(
     All({Required("dev"): DEVICE, Required("o"): ORIGIN, **SENSOR}, classes_fit)
 )
 
+BINARY_MESSAGE = Schema({Required("dev"): DEVICE, Required("o"): ORIGIN, **BINARY_SENSOR})
+
 # What a component inherits from its message.
 SHARED = ("avty", "avty_t", "avty_mode", "stat_t", "dev")
 
 CONFIG_TOPIC = re.compile(
-    r"homeassistant/(device|sensor)/(?:([a-zA-Z0-9_-]+)/)?([a-zA-Z0-9_-]+)/config"
+    r"homeassistant/(device|sensor|binary_sensor)/(?:([a-zA-Z0-9_-]+)/)?([a-zA-Z0-9_-]+)/config"
 )
 
 TEMPLATES = ImmutableSandboxedEnvironment(undefined=StrictUndefined)  # what is missing is an error
@@ -160,6 +178,8 @@ class Entity:
             return None
         if "stat_cla" in self.settings:
             float(text)
+        elif kind == "problem":
+            assert text in ("ON", "OFF"), text  # payload_on and payload_off by default
         elif kind == "enum":
             assert text in self.settings["ops"], text
         elif kind == "timestamp":
@@ -183,8 +203,8 @@ def entities(retained: dict[str, bytes]) -> list[Entity]:
             continue
         form = CONFIG_TOPIC.fullmatch(topic)[1]
         message = json.loads(payload)
-        if form == "sensor":
-            ENTITY_MESSAGE(message)
+        if form != "device":
+            (ENTITY_MESSAGE if form == "sensor" else BINARY_MESSAGE)(message)
             found.append(Entity(topic, message))
             continue
         DEVICE_MESSAGE(message)

@@ -4,7 +4,7 @@ From standard input, JSON: topic -> payload; prints how many were taken."""
 import json
 import sys
 
-from homeassistant.components.mqtt import discovery, sensor
+from homeassistant.components.mqtt import binary_sensor, discovery, sensor
 from homeassistant.components.mqtt.abbreviations import (
     ABBREVIATIONS,
     DEVICE_ABBREVIATIONS,
@@ -23,7 +23,8 @@ for topic, text in json.load(sys.stdin).items():
     settings["device"] = in_full(settings["device"], DEVICE_ABBREVIATIONS)
     settings["origin"] = in_full(settings["origin"], ORIGIN_ABBREVIATIONS)
     settings["availability"] = [in_full(each, ABBREVIATIONS) for each in settings["availability"]]
-    checked = sensor.DISCOVERY_SCHEMA(settings)
+    platform = binary_sensor if "/binary_sensor/" in topic else sensor
+    checked = platform.DISCOVERY_SCHEMA(settings)
     # It drops what it does not know, so that a wrong name would be no error. Options came later.
     assert settings.keys() - checked.keys() <= {"options"}, settings.keys() - checked.keys()
     taken += 1

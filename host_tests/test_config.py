@@ -49,6 +49,7 @@ GOOD = {
         "key": "AB5FC8E0F54E4D5C8A6F3D2C1B0A9988",
         "authentication_key": "00112233445566778899aabbccddeeff",
     },
+    "quarter": {"enabled": False, "target_w": 4000, "rate_ct_per_kw_year": 5000},
     "system": {"watchdog": False},
 }
 KEYS = [(section, key) for section in GOOD for key in GOOD[section]]

@@ -43,6 +43,7 @@ pytestmark = pytest.mark.timeout(300)
 
 ID = "02000000002a"
 HEALTH = {"wifi_signal", "damaged_telegrams", "uptime"}
+QUARTER = {"quarter_forecast_w", "quarter_headroom_w", "quarter_alert"}
 
 # So that nobody has to wait long: the shortest pause before an announcement, and readings that
 # are stale after five seconds.
@@ -350,7 +351,7 @@ def changes_of_mind(folder):
 def forms(home):
     """In which forms it is announced."""
     kinds = {topic.split("/")[1] for topic in configs_of(home)}
-    return {"entity" if kind == "sensor" else kind for kind in kinds}
+    return {kind if kind == "device" else "entity" for kind in kinds}
 
 
 def a_small_meter(folder):
@@ -437,10 +438,29 @@ def test_all_that_the_meter_sends_is_announced_and_nothing_else(told, story):
     entities = {entity.key: entity for entity in hass.entities(facts.retained[0])}
     for second in facts.seen["seconds"]:
         expected = expected_states(second.telegram)
-        assert entities.keys() == expected.keys() | HEALTH
+        # A meter without 1.4.0 has a quarter as soon as one has begun.
+        assert entities.keys() - QUARTER == expected.keys() | HEALTH
         for key, state in expected.items():
             assert_same(entities[key].state(second.payload), state, key)
     assert all(entity.is_available(facts.retained[0]) for entity in entities.values())
+
+
+@needs_micropython
+def test_the_quarter_has_its_own_topic(told):
+    facts = told(a_day_at_home)
+    entities = {entity.key: entity for entity in hass.entities(facts.retained[0])}
+    assert entities.keys() > QUARTER
+    topic = f"p1/{ID}/quarter"
+    payload = next(message.payload for message in facts.heard if message.topic == topic)
+    document = json.loads(payload)
+    for key, expected in (
+        ("quarter_forecast_w", str(document["forecast_power_w"])),
+        ("quarter_headroom_w", str(document["headroom_w"]) if "headroom_w" in document else None),
+        ("quarter_alert", "ON" if document["alert"] else "OFF"),
+    ):
+        assert entities[key].settings["stat_t"] == topic
+        assert entities[key].state(payload) == expected
+        assert entities[key].state(b"{}") is None
 
 
 @needs_micropython
@@ -532,7 +552,9 @@ def test_changing_the_form_leaves_no_ghost(told):
     assert ids(entity) == ids(device) == ids(again)
     assert {each.topic for each in device} == {f"homeassistant/device/{ID}/config"}
     assert {each.topic for each in again} == {each.topic for each in entity}
-    assert all(each.topic.startswith(f"homeassistant/sensor/p1_{ID}/") for each in entity)
+    for each in entity:
+        form = "binary_sensor" if each.key == "quarter_alert" else "sensor"
+        assert each.topic == f"homeassistant/{form}/p1_{ID}/{each.key}/config"
     assert off == []
 
 

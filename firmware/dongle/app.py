@@ -54,6 +54,7 @@ class App:
         hostname = wifi["hostname"] or "p1meter-" + self.id[-6:]
         self.wifi = Wifi(wifi["ssid"], wifi["password"], hostname, self.health)
         self.resolver = Resolver()
+        self.capacity = self._capacity()
         self.mqtt = self._mqtt()
         self.mdns = self._mdns(hostname)
         self.stream = Stream(self.latest, self.health)
@@ -61,6 +62,8 @@ class App:
         web = Web(self.latest, self.framer, self.report)
         if config["homewizard"]["enabled"]:
             web.routes.update(self._homewizard())
+        if self.capacity:
+            web.routes[b"/quarter"] = self.capacity.view
         if config["http"]["metrics"]:
             web.routes[b"/metrics"] = self._metrics
         self.server = Server(web.routes, self.health)
@@ -92,6 +95,13 @@ class App:
             )
             return None
 
+    def _capacity(self):
+        if not self._config["quarter"]["enabled"]:
+            return None
+        from .capacity import Capacity
+
+        return Capacity(self._config["quarter"], self.latest, self.report)
+
     def _mqtt(self):
         settings = self._config["mqtt"]
         if not settings["host"]:
@@ -99,7 +109,9 @@ class App:
         from .discovery import Discovery
         from .mqtt import Mqtt
 
-        discovery = Discovery(self._config, self.id, self.latest, self.wifi, self.health)
+        discovery = Discovery(
+            self._config, self.id, self.latest, self.wifi, self.health, self.capacity
+        )
         dsmr_topics = None
         if settings["dsmr_reader_topics"]:
             from .dsmr_topics import DsmrTopics
@@ -116,6 +128,7 @@ class App:
             discovery,
             dsmr_topics,
             self._tls(),
+            self.capacity,
         )
 
     def _tls(self):
@@ -174,7 +187,7 @@ class App:
         # Takes 8 KiB, and few have a Prometheus: loaded when it is first asked for.
         from .metrics import Metrics
 
-        return Metrics(self.latest, self.report).view()
+        return Metrics(self.latest, self.report, self.capacity).view()
 
     async def run(self):
         # The last net: for tasks that no _keep looks after, as those of single connections.

@@ -172,6 +172,11 @@ FIELDS = {
         "token": _Word(256),
         "interval_s": _Whole(10, 1, 3600),
     },
+    "quarter": {  # the capacity tariff
+        "enabled": _Switch(True),
+        "target_w": _Whole(0, 0, 100_000),  # 0: this month's peak, at least 2500
+        "rate_ct_per_kw_year": _Whole(0, 0, 100_000),  # 0: costs are not computed
+    },
     "system": {"watchdog": _Switch(True)},  # off for work at the REPL
 }
 

@@ -50,6 +50,19 @@ _HEALTH = {
     b"uptime": b'"name":"Uptime","unit_of_meas":"s","dev_cla":"duration",'
     b'"stat_cla":"measurement","val_tpl":"{{value_json.uptime_s}}","en":false,',
 }
+# What `quarter` tells.
+_QUARTER = {
+    b"quarter_forecast_w": b'"name":"Quarter forecast","unit_of_meas":"W","dev_cla":"power",'
+    b'"stat_cla":"measurement","sug_dsp_prc":0,'
+    b'"val_tpl":"{{value_json.forecast_power_w|default(\'None\')}}",',
+    b"quarter_headroom_w": b'"name":"Quarter headroom","unit_of_meas":"W","dev_cla":"power",'
+    b'"stat_cla":"measurement","sug_dsp_prc":0,'
+    b'"val_tpl":"{{value_json.headroom_w|default(\'None\')}}",',
+    b"quarter_alert": b'"name":"Quarter alert","dev_cla":"problem",'
+    b"\"val_tpl\":\"{{{true:'ON',false:'OFF'}[value_json.alert|default(2)]|default('None')}}\",",
+}
+_BINARY = b"quarter_alert"
+
 _OF_HEALTH = b'"ent_cat":"diagnostic","stat_t":"%shealth","avty":[{"t":"%sstatus"}],'
 
 _HISTORY = (
@@ -59,21 +72,23 @@ _HISTORY = (
 
 
 class Discovery:
-    """config: the whole of it."""
+    """config: the whole of it; capacity: a Capacity, or None."""
 
-    def __init__(self, config, dongle_id, latest, wifi, health):
+    def __init__(self, config, dongle_id, latest, wifi, health, capacity=None):
         self._form = config["homeassistant"]["discovery"]
         self._id = dongle_id.encode()
         self._base = f"{config['mqtt']['prefix']}/{dongle_id}/".encode()
         self._http_port = config["http"]["port"]
         self._latest = latest
+        self._capacity = capacity
+        self._has_quarter = False  # whether it has ever had something to say
         self._wifi = wifi
         self._health = health
         prefix = config["homeassistant"]["prefix"].encode()
         # The entities' middle part is not the id alone: Home Assistant would take them for parts
         # of the other form.
         self._device_topic = prefix + b"/device/" + self._id + b"/config"
-        self._entity_topics = prefix + b"/sensor/p1_" + self._id + b"/%s/config"
+        self._entity_topics = prefix + b"/%s/p1_" + self._id + b"/%s/config"
         if self._form != "off":
             from p1.render import homeassistant
 
@@ -113,7 +128,7 @@ class Discovery:
         self.problem = (
             "the broker refuses subscriptions: what is announced is not announced again when "
             f"Home Assistant starts; allow this user to read {_BIRTH_TOPIC.decode()} and "
-            + (self._entity_topics % b"+").decode()
+            + (self._entity_topics % (b"+", b"+")).decode()
         )
 
     def has_work(self):
@@ -126,7 +141,7 @@ class Discovery:
         # Which entities are leftovers of this form, only a Reading tells.
         if not self._subscribed and (self._keys or self._form != "entity"):
             self._subscribed = True
-            await send(codec.subscribe(self._entity_topics % b"+"))
+            await send(codec.subscribe(self._entity_topics % (b"+", b"+")))
             if self._form != "off":
                 await send(codec.subscribe(_BIRTH_TOPIC))
             if self._form != "device" and not self._device_emptied:
@@ -145,6 +160,9 @@ class Discovery:
         reading = self._latest.reading
         if self._form == "off" or self._latest.age_ms() is None:
             return
+        if self._capacity and not self._has_quarter and self._capacity.quarter.alert is not None:
+            self._has_quarter = True
+            self._announce_soon()
         if reading.edition == self._edition and reading.captures == self._captures:
             return
         self._edition, self._captures = reading.edition, reading.captures
@@ -162,7 +180,9 @@ class Discovery:
 
     def _is_announced(self, topic):
         key = topic.split(b"/")[-2]
-        return self._form == "entity" and (key in self._keys or key in _HEALTH)
+        return self._form == "entity" and (
+            key in self._keys or key in _HEALTH or (self._has_quarter and key in _QUARTER)
+        )
 
     async def _announce(self, send):
         gc.collect()  # strings of some hundred bytes come and go
@@ -175,14 +195,16 @@ class Discovery:
                 await asyncio.sleep_ms(0)  # the meter does not wait
             await self._send(send, self._device_topic, size, self._device(source, tariff_names))
         else:
-            about_readings = b",".join(self._about_readings())
+            topic, *about_meter = self._about_readings()
             for key, members, ending in self._entities(tariff_names):
-                texts = [b"{", members, ending, b",", source, b"}"]
+                texts = [b"{", members, ending]
                 if key not in _HEALTH:
-                    texts[3:3] = [b",", about_readings]
+                    for member in about_meter if key in _QUARTER else [topic] + about_meter:
+                        texts += [b",", member]
+                texts += [b",", source, b"}"]
                 size = sum([len(text) for text in texts])
-                await self._send(send, self._entity_topics % key, size, texts)
-        self.announced = len(self._keys) + len(_HEALTH)
+                await self._send(send, self._entity_topics % (_platform(key), key), size, texts)
+        self.announced = len(self._keys) + len(_HEALTH) + self._has_quarter * len(_QUARTER)
 
     def _device(self, source, tariff_names):
         """Yields the one message for all, in pieces."""
@@ -191,7 +213,7 @@ class Discovery:
             yield b"," + member
         separator = b',"cmps":{'
         for key, members, ending in self._entities(tariff_names):
-            yield b'%s"%s":{"p":"sensor",' % (separator, key)
+            yield b'%s"%s":{"p":"%s",' % (separator, key, _platform(key))
             yield members
             yield ending
             separator = b"},"
@@ -207,6 +229,9 @@ class Discovery:
             if key == b"monthly_power_peak_w":
                 text = _HISTORY % base + text
             yield key, self._describe(key, tariff_names), text
+        if self._has_quarter:
+            for key, members in _QUARTER.items():
+                yield key, members, b'"stat_t":"%squarter",' % base + ending % (key, _EXPIRY_S)
         for key, members in _HEALTH.items():
             yield key, members, _OF_HEALTH % (base, base) + ending % (key, _HEALTH_EXPIRY_S)
 
@@ -264,6 +289,10 @@ class Discovery:
             if end == _PIECE:
                 await send(self._piece, end)
                 self._filled = 0
+
+
+def _platform(key):
+    return b"binary_sensor" if key == _BINARY else b"sensor"
 
 
 def _maker(letters):

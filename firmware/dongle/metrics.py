@@ -59,10 +59,26 @@ uptime_s 1 -
 """
 
 
+# The same for what a Quarter knows.
+_QUARTER = b"""
+# quarter_forecast_watts gauge What the quarter hour will come to
+forecast_w 1 -
+# quarter_forecast_smoothed_watts gauge The same with the mean power of the last minute
+forecast_smoothed_w 1 -
+# quarter_headroom_watts gauge Mean power until the quarter's end that reaches the target
+headroom_w 1 -
+# quarter_target_watts gauge What the quarter hour should not exceed
+target_w 1 -
+# quarter_alert gauge Whether the quarter hour is about to exceed the target
+alert 1 -
+"""
+
+
 class Metrics:
-    def __init__(self, latest, health_report):
-        """health_report() gives (reason or None, dict)."""
+    def __init__(self, latest, health_report, capacity):
+        """health_report() gives (reason or None, dict); capacity: a Capacity, or None."""
         self._latest = latest
+        self._capacity = capacity
         self._health_report = health_report
 
     def view(self):
@@ -84,6 +100,8 @@ class Metrics:
                 yield
                 if self._latest.age_ms() is None:
                     break
+            if self._capacity and self._latest.age_ms() is not None:
+                yield from table_samples(out, _QUARTER, self._of_quarter)
         report = self._health_report()[1]
         connects = report["mqtt"].get("connects")
         if connects is None:
@@ -92,9 +110,17 @@ class Metrics:
             report["mqtt"]["reconnects"] = max(0, connects - 1)
         yield from table_samples(out, _REPORT, lambda _, at: _look_up(report, at))
 
+    def _of_quarter(self, _, at):
+        value = getattr(self._capacity.quarter, _name(_QUARTER, at))
+        return None if value is None else (int(value), 0)
+
+
+def _name(lines, at):
+    return lines[at : lines.find(b" ", at)].decode()
+
 
 def _look_up(report, at):
-    path = _REPORT[at : _REPORT.find(b" ", at)].decode()
+    path = _name(_REPORT, at)
     for key in path.split("."):
         report = report.get(key)
         if report is None:

@@ -96,7 +96,8 @@ def _words(error):
 
 class Mqtt:
     """settings: the section "mqtt" of the config. health_report() gives the JSON of `health`.
-    discovery: a Discovery; dsmr_topics: a DsmrTopics, or None; tls: of tls.py, or None."""
+    discovery: a Discovery; dsmr_topics: a DsmrTopics, or None; tls: of tls.py, or None;
+    capacity: a Capacity, or None."""
 
     def __init__(
         self,
@@ -110,6 +111,7 @@ class Mqtt:
         discovery,
         dsmr_topics,
         tls,
+        capacity=None,
     ):
         self._settings = settings
         self._id = dongle_id
@@ -121,6 +123,9 @@ class Mqtt:
         self._tls = tls
         base = f"{settings['prefix']}/{dongle_id}/"
         self._reading = Packet((base + "reading").encode(), latest.page)
+        self._capacity = capacity
+        if capacity:
+            self._quarter = Packet((base + "quarter").encode(), capacity.page)
         self._telegram = None
         if settings["telegram"]:
             self._telegram = Packet((base + "telegram").encode(), Page(framer.CAPACITY, HEAD))
@@ -273,8 +278,7 @@ class Mqtt:
     async def _publish_reading(self, link):
         if self._latest.age_ms() is None:
             return
-        packet = self._reading
-        await link.send(packet.encode(), packet.size)
+        await link.send(*self._packets())
         packet = self._telegram
         # While that was sent, the reading may have gone stale.
         if packet and self._latest.age_ms() is not None:
@@ -285,6 +289,15 @@ class Mqtt:
             page = self._dsmr_topics.render(self._latest.reading)
             await link.send(page.bytes, page.size)
         self.published += 1
+
+    def _packets(self):
+        """The reading, and the quarter hour right behind it, so that one write sends both: (bytes-
+        like, how many of them)."""
+        reading = self._reading
+        data = reading.encode()
+        if self._capacity and self._capacity.render():
+            data = reading.append(data, self._quarter)
+        return data, reading.size
 
     async def _receive(self, link, codec):
         """Hears the broker: what it has to say, and that it is there."""

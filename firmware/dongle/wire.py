@@ -2,6 +2,7 @@
 # check_msg), so it gets a wire in memory instead: what it writes is taken from there and sent
 # by mqtt.py; what arrives is handed to it one whole packet at a time.
 
+from p1.render.page import Full
 from umqtt import simple
 
 # Answers that umqtt waits for, given to it beforehand; the real ones are looked at by mqtt.py.
@@ -75,6 +76,23 @@ class Packet:
         self._bytes[1] = left & 0x7F | 0x80
         self._bytes[2] = left >> 7
         return self._bytes
+
+    def append(self, data, other):
+        """Puts another Packet behind this one, whose encode() has just given data. Returns both:
+        bytes-like, of which the first `size` count."""
+        more = other.encode()
+        page = self.page
+        text_size = page.size
+        try:
+            if data is not self._bytes:
+                raise Full
+            # The page goes on where its text ends, which stays its end.
+            page.copy(more, 0, other.size)
+            page.size = text_size
+        except Full:
+            data = data[: self.size] + more[: other.size]
+        self.size += other.size
+        return data
 
 
 def retained_head(topic, size):

@@ -102,6 +102,29 @@ def epoch(text, at, winter_h):
     return days * _DAY_S + _seconds(text, at) - utc_offset_h(text, at, winter_h) * 3600
 
 
+def quarter(text, at, winter_h):
+    """The number of quarter hours from 1970-01-01 UTC to the beginning of the one that the stamp
+    at text[at] is in: a small number, and right in the nights when clocks change."""
+    days = _days(2000 + _pair(text, at), _pair(text, at + 2), _pair(text, at + 4))
+    hours = days * 24 + _pair(text, at + 6) - utc_offset_h(text, at, winter_h)
+    return hours * 4 + _pair(text, at + 8) // 15
+
+
+def second_of_quarter(text, at):
+    """Seconds since the last :00, :15, :30 or :45 before the stamp at text[at]: 0 to 899."""
+    return _pair(text, at + 8) % 15 * 60 + _pair(text, at + 10)
+
+
+def month(text, at):
+    """The month of the stamp at text[at], as months since year 0."""
+    return (2000 + _pair(text, at)) * 12 + _pair(text, at + 2) - 1
+
+
+def is_month_start(text, at):
+    """Whether the stamp at text[at] is the first second of a month."""
+    return _pair(text, at + 4) == 1 and _seconds(text, at) == 0
+
+
 def month_before(text, at):
     """(year, month) before the month of the stamp at text[at]: a month's closing stamp is the
     first second of the next one (e-MUCS-P1 1.7.1, monthly peaks)."""

@@ -9,7 +9,7 @@ from build import ROOT, compile_mpy
 ARCHES = ("xtensawin", "rv32imc")
 # Bytes of all modules. Flash has room for more, the RAM that they are loaded into has not; but
 # nobody switches all of it on.
-BUDGET = 112 * 1024
+BUDGET = 120 * 1024
 
 
 def modules(arch: str) -> dict[str, int]:

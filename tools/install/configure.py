@@ -52,6 +52,20 @@ SETTINGS = (
         "seconds between telegrams",
         type=int,
     ),
+    Setting(
+        "--quarter-target",
+        "quarter",
+        "target_w",
+        "W that a quarter hour should not exceed; 0: this month's peak",
+        type=int,
+    ),
+    Setting(
+        "--quarter-rate",
+        "quarter",
+        "rate_ct_per_kw_year",
+        "capacity tariff in cents per kW and year; 0: no costs",
+        type=int,
+    ),
 )
 
 

@@ -1,0 +1,209 @@
+# The capacity tariff: Flanders bills the highest quarter hour of each month. What the running one
+# will come to, and how much is left until a target.
+#
+# All by the meter's own clock. 1.4.0, average_power_15m_w, is the energy since the quarter's start
+# spread over a whole quarter: it climbs from 0 to the quarter's mean.
+
+from micropython import const
+
+from . import obis, timestamp
+
+_AVERAGE = obis.row("average_power_15m_w")
+_IMPORT = obis.row("power_import_w")
+_ENERGY = obis.row("energy_import_kwh")
+_HISTORY = obis.row("power_peak_history")
+
+_QUARTER_S = const(900)
+_FLOOR_W = const(2500)  # each month counts for at least that much (VREG, capacity tariff)
+_MONTHS = const(12)  # whose mean is billed: the running one and the eleven before it
+
+_TAU_S = const(60)  # of the smoothed power: a kettle is not the quarter
+_FINE = const(256)  # the smoothed power is kept in 1/256 W: up to 34 kW, sums stay below 2^30
+_GAP_S = const(60)  # after a longer silence the past says nothing of the present
+_HELD_S = const(890)  # from here on headroom is divided by next to nothing: the last one stays
+
+# The alert. In its first half minute a quarter is little else than the load of the moment, and
+# some meters show the quarter before for a second. 5 % below the target it ends: less, and a
+# load that is taken off and comes back would make it flap. A minute it stays, whatever is
+# switched by it.
+_EARLY_S = const(30)
+_CLEAR_PERCENT = const(95)
+_HOLD_S = const(60)
+
+_NEVER = const(-1)  # a quarter that no clock has
+_METER_W = const(100_000)  # no household meter passes more; registers that do are another meter's
+
+
+class Quarter:
+    """update() with each Reading; all else is to be looked at. None: not known.
+
+    elapsed_s             since the quarter's start
+    average_w             energy since then over a whole quarter (1.4.0)
+    forecast_w            the quarter's mean, if the power stays what it is, to the nearest W
+    forecast_smoothed_w   the same with the power's exponential mean
+    headroom_w            mean power from now on that just reaches the target, rounded down; below
+                          0 where the target has been passed. In the last 10 s the last one before
+    spare_w               headroom less the power that is drawn now
+    target_w              which mean the quarter should not exceed
+    alert                 bool
+    is_estimated          the meter has no 1.4.0: average_w is from the registers, whose Wh is 4 W
+    month_peak_w          of this month's completed quarters (1.6.0)
+    year_mean_peak_w      mean of this month's peak so far and those of the eleven months before
+                          (98.1.0) as far as the meter has them, each at least 2500 W: what this
+                          month will be billed, if nothing higher comes
+    new_peak_cost_ct      what a quarter like the forecast adds to the bills of twelve months; 0
+                          where it is no new peak
+    """
+
+    def __init__(self, target_w=0, rate_ct_per_kw_year=0):
+        """target_w: the owner's own, 0: this month's peak, at least 2500 W; rate: 0: none."""
+        self._own_target_w = target_w
+        self._rate_ct = rate_ct_per_kw_year
+        self._edition = self._month = None  # of what the peaks were taken from
+        self.month_peak_w = self.year_mean_peak_w = None
+        self._billed_w = None  # this month, as it stands
+        self._forget()
+
+    def _forget(self):
+        self._quarter = _NEVER
+        self.elapsed_s = None
+        self._power_fine = None  # smoothed, in 1/256 W
+        self._start_wh = None  # the registers when the quarter began
+        self._wh = None  # and last
+        self.is_estimated = False
+        self.average_w = self.forecast_w = self.forecast_smoothed_w = None
+        self.headroom_w = self.spare_w = self.target_w = self.new_peak_cost_ct = None
+        self.alert = None
+        self._hold_s = 0
+
+    def update(self, reading):
+        """Takes the Reading of a telegram."""
+        at = reading.stamp_at
+        if at is None:
+            self._forget()
+            return
+        text = reading.telegram
+        quarter = timestamp.quarter(text, at, reading.profile.winter_h)
+        elapsed_s = timestamp.second_of_quarter(text, at)
+        step_s = self._step(quarter, elapsed_s)
+        power_w = reading.scaled(_IMPORT)
+        self._average(reading, quarter, elapsed_s, step_s)
+        self._smooth(power_w, step_s)
+        if quarter != self._quarter:
+            self.headroom_w = None
+        self._quarter, self.elapsed_s = quarter, elapsed_s
+        self._peaks(reading, timestamp.month(text, at))
+        self._forecast(power_w)
+        self._decide(step_s)
+
+    def _step(self, quarter, elapsed_s):
+        """Seconds since the reading before; None where it says nothing of this one: there is none,
+        the clock went back, or it is long ago."""
+        quarters = quarter - self._quarter
+        if self._quarter == _NEVER or not 0 <= quarters <= 1:
+            return None
+        step_s = quarters * _QUARTER_S + elapsed_s - self.elapsed_s
+        return step_s if 0 <= step_s <= _GAP_S else None
+
+    def _average(self, reading, quarter, elapsed_s, step_s):
+        self.average_w = reading.scaled(_AVERAGE)
+        self.is_estimated = self.average_w is None
+        if not self.is_estimated:
+            self._wh = self._start_wh = None
+            return
+        before_wh, self._wh = self._wh, reading.scaled(_ENERGY, 3)
+        if before_wh is None or self._wh is None:
+            self._start_wh = None
+            return
+        grown_wh = self._wh - before_wh
+        if quarter != self._quarter:
+            self._start_wh = None
+            if step_s:  # what came before the boundary belongs to the quarter before
+                self._start_wh = before_wh + grown_wh * (step_s - elapsed_s) // step_s
+        most_s = _QUARTER_S if step_s is None else step_s
+        if not 0 <= grown_wh <= _METER_W * most_s // 3600 + 1:
+            self._start_wh = None  # the registers are not those of before
+        if self._start_wh is not None:
+            self.average_w = (self._wh - self._start_wh) * (3600 // _QUARTER_S)
+
+    def _smooth(self, power_w, step_s):
+        # Backward Euler of the exponential mean: stable for steps of any length.
+        if power_w is None:
+            self._power_fine = None
+        elif step_s is None or self._power_fine is None:
+            self._power_fine = power_w * _FINE
+        else:
+            weighted = self._power_fine * _TAU_S + power_w * _FINE * step_s
+            whole_s = _TAU_S + step_s
+            self._power_fine = (weighted + whole_s // 2) // whole_s
+
+    def _peaks(self, reading, month):
+        # They stand among what rarely changes.
+        if reading.edition == self._edition and month == self._month:
+            return
+        self._edition, self._month = reading.edition, month
+        self.month_peak_w = self.year_mean_peak_w = self._billed_w = None
+        if reading.peak is None:
+            return
+        # A peak's stamp is the end of its quarter: the month's first second ends the last quarter
+        # of the month before. It is also what a meter shows until there is a quarter to show.
+        text, at = reading.telegram, reading.peak_stamp_at
+        if timestamp.month(text, at) == month and not timestamp.is_month_start(text, at):
+            self.month_peak_w = _watts(*reading.peak)
+        self._billed_w = total_w = max(self.month_peak_w or 0, _FLOOR_W)
+        if not reading.has(_HISTORY):
+            return
+        months = 1
+        for year, number, _, mantissa, decimals in reading.history:
+            if 0 < month - (year * 12 + number - 1) < _MONTHS:
+                total_w += max(_watts(mantissa, decimals), _FLOOR_W)
+                months += 1
+        self.year_mean_peak_w = (total_w + months // 2) // months
+
+    def _forecast(self, power_w):
+        average_w = self.average_w
+        left_s = _QUARTER_S - self.elapsed_s
+        self.target_w = self._own_target_w or self._billed_w or _FLOOR_W
+        self.forecast_w = self.forecast_smoothed_w = None
+        self.spare_w = self.new_peak_cost_ct = None
+        if average_w is None:
+            self.headroom_w = None
+            return
+        if self.elapsed_s < _HELD_S:
+            self.headroom_w = (self.target_w - average_w) * _QUARTER_S // left_s
+        if power_w is None:
+            return
+        self.spare_w = None if self.headroom_w is None else self.headroom_w - power_w
+        self.forecast_w = average_w + _share(power_w, left_s)
+        smoothed_w = (self._power_fine + _FINE // 2) // _FINE
+        self.forecast_smoothed_w = average_w + _share(smoothed_w, left_s)
+        if self._rate_ct and self._billed_w:
+            # A month's peak is a twelfth of the mean in twelve bills, each a twelfth of the rate.
+            more_w = max(self.forecast_w - self._billed_w, 0)
+            self.new_peak_cost_ct = (more_w * self._rate_ct + 6000) // 12000
+
+    def _decide(self, step_s):
+        if self.forecast_w is None:
+            self.alert = None
+            return
+        self._hold_s = max(self._hold_s - step_s, 0) if step_s is not None else 0
+        # Both: a kettle that was just switched on is not yet a reason, one that was just switched
+        # off no longer.
+        low_w = min(self.forecast_w, self.forecast_smoothed_w)
+        if self.elapsed_s >= _EARLY_S and low_w > self.target_w:
+            if not self.alert:
+                self._hold_s = _HOLD_S
+            self.alert = True
+        elif self.alert is None or (
+            not self._hold_s and low_w * 100 < self.target_w * _CLEAR_PERCENT
+        ):
+            self.alert = False
+
+
+def _watts(mantissa, decimals):
+    return mantissa // 10**decimals
+
+
+def _share(power_w, left_s):
+    """The part that so many seconds with this power have in a quarter's mean, to the nearest W."""
+    return (power_w * left_s + _QUARTER_S // 2) // _QUARTER_S

@@ -1,0 +1,62 @@
+# The running quarter hour as JSON: the document of GET /quarter and of the MQTT topic .../quarter.
+
+from .page import Page
+
+CAPACITY = 512  # all keys with the longest numbers need less
+
+_MINUTE_AT = len(b"2026-03-30T17:")
+
+# Names as in the Reading where it has them; in the order in which they are written.
+_NUMBERS = (
+    (b',"elapsed_s":', "elapsed_s"),
+    (b',"average_power_w":', "average_w"),
+    (b',"forecast_power_w":', "forecast_w"),
+    (b',"forecast_smoothed_power_w":', "forecast_smoothed_w"),
+    (b',"headroom_w":', "headroom_w"),
+    (b',"spare_w":', "spare_w"),
+    (b',"target_power_w":', "target_w"),
+    (b',"month_peak_w":', "month_peak_w"),
+    (b',"year_mean_peak_w":', "year_mean_peak_w"),
+    (b',"new_peak_cost_ct":', "new_peak_cost_ct"),
+)
+
+
+class QuarterJson:
+    """render(quarter, reading) writes the document into page."""
+
+    def __init__(self, head=0):
+        self.page = Page(CAPACITY, head)
+
+    def render(self, quarter, reading):
+        """Writes what a Quarter knows since its update() with this Reading, which has a clock;
+        returns the page. What it does not know is left out."""
+        page = self.page
+        page.size = 0
+        page.put(b'{"timestamp":"')
+        _stamp(page, reading)
+        page.put(b'","start":"')
+        start = page.size
+        _stamp(page, reading)
+        _set_back(page.bytes, start + _MINUTE_AT, quarter.elapsed_s // 60)
+        page.put(b'"')
+        for key, name in _NUMBERS:
+            value = getattr(quarter, name)
+            if value is not None:
+                page.put(key)
+                page.number(value)
+        if quarter.alert is not None:
+            page.put(b',"alert":true' if quarter.alert else b',"alert":false')
+        page.put(b',"estimated":true}' if quarter.is_estimated else b',"estimated":false}')
+        return page
+
+
+def _stamp(page, reading):
+    page.stamp(reading.telegram, reading.stamp_at, reading.profile.winter_h)
+
+
+def _set_back(out, at, minutes):
+    """Sets the minute and second at out[at], "mm:ss", to so many minutes before, second 0."""
+    minute = out[at] * 10 + out[at + 1] - 528 - minutes
+    out[at] = 0x30 + minute // 10
+    out[at + 1] = 0x30 + minute % 10
+    out[at + 3] = out[at + 4] = 0x30
