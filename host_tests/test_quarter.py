@@ -119,9 +119,10 @@ def smoothed(seconds):
 
 def headroom(seconds, target_w):
     """Of the last second of the quarter's run that was before 890 s; None where there is none."""
-    here = start_of_quarter(seconds[-1].now_s)
+    # As instants: in October two quarters have the same civil time, which == takes for the same.
+    here = start_of_quarter(seconds[-1].now_s).timestamp()
     for second in reversed(seconds):
-        if start_of_quarter(second.now_s) != here or second.average_w is None:
+        if start_of_quarter(second.now_s).timestamp() != here or second.average_w is None:
             return None
         past_s = elapsed_s(second.now_s)
         if past_s < 890:
