@@ -9,8 +9,7 @@ import asyncio
 import errno
 import socket
 
-_GROUP = b"\xe0\x00\x00\xfb"  # 224.0.0.251
-_PORT = 5353
+_GROUP = ("224.0.0.251", 5353)
 _LOOK_MS = 1_000
 
 _TAKEN = (
@@ -63,7 +62,8 @@ class Mdns:
             from .mdns_responder import Responder
 
             served = services(self._config, self._id)
-            self._responder = Responder(port, Records(self._host, numbers, served), self._health)
+            records = Records(self._host, numbers, served)
+            self._responder = Responder(port, _GROUP, records, self._health)
             self._health.say(f"mdns: {self._host}.local")
             while self._wifi.address() == address:
                 await self._responder.serve_a_second()
@@ -83,8 +83,9 @@ class Mdns:
         port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            port.bind(("0.0.0.0", _PORT))
-            port.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, _GROUP + numbers)
+            port.bind(("0.0.0.0", _GROUP[1]))
+            membership = bytes([int(part) for part in _GROUP[0].split(".")]) + numbers
+            port.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
             port.setblocking(False)
             return port
         except OSError as error:

@@ -11,7 +11,6 @@ from p1.render.page import Full, Page
 
 from .dns_packet import Malformed, read_query, write_answers, write_legacy_answers
 
-_GROUP = ("224.0.0.251", 5353)
 _TURN_MS = 100  # between looks at the socket; this also spreads the answers of many hosts (§6)
 _TURNS = 10
 _MOST_IN_A_TURN = 8  # packets; what is beyond that waits
@@ -22,11 +21,12 @@ _REST_MS = 1_000  # before the same record is multicast again (§6)
 
 
 class Responder:
-    """port: a UDP socket that has joined the group and does not block; records: of
-    mdns_records."""
+    """port: a UDP socket that has joined the group and does not block; group: (address, port);
+    records: of mdns_records."""
 
-    def __init__(self, port, records, health):
+    def __init__(self, port, group, records, health):
         self._port = port
+        self._group = group
         self._records = records
         self._health = health
         self._page = Page(_LONGEST_ANSWER)
@@ -81,7 +81,7 @@ class Responder:
         if query is None:
             return
         answers, extras = self._records.answers(query)
-        if sender[1] == _GROUP[1]:
+        if sender[1] == self._group[1]:
             answers = [record for record in answers if not self._was_just_said(record)]
             if answers:
                 self._answered += 1
@@ -102,7 +102,7 @@ class Responder:
 
     def _multicast(self, answers, extras=(), gone=False):
         write_answers(self._page, answers, extras, gone)
-        self._send(_GROUP)
+        self._send(self._group)
         for record in answers:
             record.sent_ms = self._health.uptime_ms()
 

@@ -25,7 +25,7 @@ _HANDSHAKE_MS = 9_000  # for TLS, whose sums take an ESP32 a second or two
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 20_000
 _HEALTH_MS = 60_000
 _CLOSED = "the broker closed the connection"
-_TLS_EOF = -0x7280  # mbedTLS: it did so without a word
+TLS_EOF = -0x7280  # mbedTLS: it did so without a word
 _LONGEST_PACKET = 1536  # we subscribe to nothing that is longer
 
 
@@ -88,7 +88,7 @@ class _Link:
 
 
 def _words(error):
-    if error.errno == _TLS_EOF:
+    if error.errno == TLS_EOF:
         return _CLOSED
     name = errno.errorcode.get(error.errno)
     return f"no connection: {name or f'(error {error.errno})'}"

@@ -10,7 +10,7 @@ from binascii import a2b_base64
 import tls
 from micropython import const
 
-from .mqtt import Lost
+from .mqtt import TLS_EOF, Lost
 
 _LONGEST_CA = 8192  # bytes of the file
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
@@ -23,7 +23,7 @@ _COMPLAINTS = (
     ("in the future", "it is not valid yet"),
 )
 # How a broker shows that it does not want to: a fatal alert, an end, a reset, a broken pipe.
-_REFUSALS = (-0x7780, -0x7280, errno.ECONNRESET, errno.ECONNABORTED, 32)
+_REFUSALS = (-0x7780, TLS_EOF, errno.ECONNRESET, errno.ECONNABORTED, 32)
 _REFUSAL = (
     "the broker ends the TLS handshake: is mqtt.port the one for TLS? "
     "does it want a certificate of ours?"

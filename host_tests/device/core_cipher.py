@@ -5,6 +5,8 @@
 import sys
 from binascii import unhexlify
 
+from feed import feed
+
 from p1.cipher import Cipher
 from p1.decode import decode
 from p1.framer import Framer
@@ -26,11 +28,6 @@ out = sys.stdout.buffer
 framer = Framer(show)
 cipher = Cipher(unhexlify(sys.argv[1]), unhexlify(sys.argv[2]), framer.feed)
 for size in (1, 64, 1000):
-    chunk = bytearray(size)
     cipher.reset()
-    with open(sys.argv[3], "rb") as file:
-        got = file.readinto(chunk)
-        while got:
-            cipher.feed(chunk, got)
-            got = file.readinto(chunk)
+    feed(cipher, sys.argv[3:], size)
 print(cipher.good, cipher.bad, cipher.overflow, framer.good)

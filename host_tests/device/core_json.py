@@ -4,6 +4,8 @@
 
 import sys
 
+from feed import feed
+
 import boot  # noqa: F401, as on a board
 from p1.decode import decode
 from p1.framer import Framer
@@ -23,11 +25,4 @@ def show(telegram, size):
 
 
 out = sys.stdout.buffer
-framer = Framer(show)
-chunk = bytearray(100)
-for name in sys.argv[2:]:
-    with open(name, "rb") as file:
-        size = file.readinto(chunk)
-        while size:
-            framer.feed(chunk, size)
-            size = file.readinto(chunk)
+feed(Framer(show), sys.argv[2:])

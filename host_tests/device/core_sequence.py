@@ -6,6 +6,8 @@
 import gc
 import sys
 
+from feed import feed
+
 import boot  # noqa: F401, as on a board
 from p1.decode import decode
 from p1.framer import Framer
@@ -37,10 +39,5 @@ def show(telegram, size):
 
 out = sys.stdout.buffer
 framer = Framer(show, sys.argv[2] == "has-crc")
-chunk = bytearray(120)
-with open(sys.argv[3], "rb") as file:
-    size = file.readinto(chunk)
-    while size:
-        framer.feed(chunk, size)
-        size = file.readinto(chunk)
+feed(framer, sys.argv[3:], 120)
 gc.collect()

@@ -6,6 +6,8 @@
 import gc
 import sys
 
+from feed import feed
+
 import boot  # noqa: F401, as on a board
 from p1.decode import decode
 from p1.framer import Framer
@@ -22,13 +24,7 @@ def show(telegram, size):
 
 
 framer = Framer(show)
-chunk = bytearray(256)
 while framer.good < 1000:
-    for name in sys.argv[1:]:
-        with open(name, "rb") as file:
-            size = file.readinto(chunk)
-            while size:
-                framer.feed(chunk, size)
-                size = file.readinto(chunk)
+    feed(framer, sys.argv[1:], 256)
     gc.collect()
     print(framer.good, json.cut, gc.mem_alloc())

@@ -10,7 +10,7 @@ from dongle.health import Health
 
 world.builtin_mdns = False
 mdns._LOOK_MS = 10
-mdns._PORT = 32_100
+mdns._GROUP = ("224.0.0.251", 32_100)
 
 
 class Wifi:
@@ -62,7 +62,7 @@ async def no_network():
 
 async def taken():
     other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    other.bind(("0.0.0.0", mdns._PORT))
+    other.bind(("0.0.0.0", mdns._GROUP[1]))
     wifi.now = "127.0.0.1"
     await until(lambda: one.state()["responder"] == "built-in")
     assert world.sockets == 1

@@ -4,6 +4,8 @@
 import asyncio
 import sys
 
+from until import until
+
 import world
 from dongle import health, port
 from machine import Pin
@@ -32,14 +34,6 @@ def saw(expected):
     else:
         assert seen == expected, (seen, expected)
     assert world.request_grounded == 0
-
-
-async def until(look, what):
-    for _ in range(1_000):
-        if look():
-            return
-        await asyncio.sleep_ms(10)
-    raise AssertionError(what)
 
 
 async def main():

@@ -4,6 +4,8 @@
 import asyncio
 import sys
 
+from until import until
+
 import world
 from dongle import app, health
 
@@ -21,14 +23,6 @@ class Dog:
 
     def feed(self):
         Dog.fed += 1
-
-
-async def until(look, what):
-    for _ in range(2_000):
-        if look():
-            return
-        await asyncio.sleep_ms(10)
-    raise AssertionError(what)
 
 
 async def goes_on(dongle):

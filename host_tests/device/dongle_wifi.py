@@ -3,6 +3,8 @@
 
 import asyncio
 
+from until import until
+
 import network
 import world
 from dongle import wifi
@@ -25,14 +27,6 @@ def note(name):
         return method(*args)
 
     setattr(network.WLAN, name, noting)
-
-
-async def until(look, what):
-    for _ in range(1_000):
-        if look():
-            return
-        await asyncio.sleep_ms(10)
-    raise AssertionError(what)
 
 
 async def main():

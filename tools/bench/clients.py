@@ -75,14 +75,6 @@ def _middle(rounds: list[list[Cost]]) -> list[Cost]:
     return [Cost(*map(median, zip(*costs, strict=True))) for costs in zip(*rounds, strict=True)]
 
 
-def _listen(sink: Sink):
-    try:
-        while True:
-            sink.reading()
-    except OSError:
-        pass
-
-
 def measure(times: int = _TIMES, seconds: int = _SECONDS) -> tuple[list[Cost], list[Cost]]:
     """Costs of a telegram by number of TCP clients, of a request by number of HTTP clients."""
     # Without sub-meters, whose captures change texts.
@@ -93,7 +85,7 @@ def measure(times: int = _TIMES, seconds: int = _SECONDS) -> tuple[list[Cost], l
         Dongle(sink.port, "clients.py", file, str(times), str(_REQUESTS), heap="64m") as dongle,
     ):
         sink.accept()
-        listener = Thread(target=_listen, args=(sink,), daemon=True)
+        listener = Thread(target=sink.listen, daemon=True)
         listener.start()
         telegrams = _middle([_telegrams(dongle) for _ in range(times)])
         requests = _middle([_requests(dongle) for _ in range(times)])

@@ -18,14 +18,6 @@ def _request(port: int, times: int):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/reading", timeout=5).read()
 
 
-def _listen(sink: Sink):
-    try:
-        while True:
-            sink.reading()
-    except OSError:
-        pass
-
-
 def _quiet_seconds() -> list[bytes]:
     """Without sub-meters, whose captures change texts."""
     return household.seconds(_SECONDS, submeters=())
@@ -38,7 +30,7 @@ def measure() -> dict[str, float]:
         Dongle(sink.port, "loop.py", file, heap="32m") as dongle,
     ):
         sink.accept()
-        listener = Thread(target=_listen, args=(sink,), daemon=True)
+        listener = Thread(target=sink.listen, daemon=True)
         listener.start()
         telegrams, used, published, writes = dongle.numbers()
         _request(dongle.http_port, _WARM)

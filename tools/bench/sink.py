@@ -1,6 +1,7 @@
 """A broker that only listens: it takes one dongle's connection and hands out what is published."""
 
 import socket
+from contextlib import suppress
 
 _CONNECT, _PUBLISH, _PINGREQ = 0x10, 0x30, 0xC0
 _CONNACK, _PINGRESP = b"\x20\x02\x00\x00", b"\xd0\x00"
@@ -41,6 +42,12 @@ class Sink:
                 topic_end = 2 + int.from_bytes(body[:2], "big")
                 if body[:topic_end].endswith(b"/reading"):
                     return body[topic_end:]
+
+    def listen(self):
+        """Takes readings until the dongle hangs up."""
+        with suppress(OSError):
+            while True:
+                self.reading()
 
     def _packet(self) -> tuple[int, bytes]:
         while True:

@@ -97,7 +97,7 @@ def write_numbers(page, numbers, keys, written):
     return _write_numbers(page.bytes, page.bytes, page, numbers, keys, written)
 
 
-# The digits come as above; shared by a call they would take twice the time.
+# The digits come as above, written twice because a call costs about as much as a number.
 @micropython.viper
 def _update_numbers(out: ptr8, mantissa: int, numbers, written) -> int:
     start = out
