@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from conftest import FIXTURE_NAMES, Receiver, fixture, needs_micropython
 from make_fixtures import seal
 from p1 import crc16
-from p1.framer import CAPACITY, CRC, FRAMING, OVERFLOW
+from p1.framer import CAPACITY, CRC, FRAMING, OVERFLOW, Framer
 
 ONE = fixture("be-lower-case-crc")
 OTHER = fixture("be-iskra-walloon-first")
@@ -177,6 +177,25 @@ def test_the_longest_telegram_fits_and_one_byte_more_does_not():
     assert receiver.framer.bad_size <= CAPACITY
 
 
+@given(
+    lengths=st.lists(st.integers(20, CAPACITY), min_size=1, max_size=8),
+    cuts=st.lists(st.integers(0, 3 * CAPACITY), max_size=5),
+)
+def test_buffers_grow_and_the_telegram_before_stays_as_it_was(lengths, cuts):
+    sent = [of_length(length) for length in lengths]
+    kept = []
+
+    def take(buffer, size):
+        kept.append((buffer, size))
+        for telegram, (buffer, size) in list(zip(sent, kept, strict=False))[-2:]:
+            assert buffer[:size] == telegram
+
+    framer = Framer(take)
+    for chunk in cut(b"".join(sent), cuts):
+        framer.feed(chunk, len(chunk))
+    assert framer.good == len(sent)
+
+
 @given(cuts=st.lists(st.integers(0, 3 * CAPACITY), max_size=5))
 def test_an_endless_telegram_is_counted_once_and_the_next_one_read(cuts):
     receiver = Receiver()
@@ -226,3 +245,11 @@ def test_no_allocation_whatever_comes(micropython, tmp_path):
     stream.write_bytes(OTHER.join([b"", *bad, UNPADDED]) + fixture("be-seed"))
     counters = micropython("core_chunks.py", stream).split()
     assert [int(counter) for counter in counters] == [3 * 7, 3 * 2, 3 * 1, 3 * 1]
+
+
+@needs_micropython
+def test_without_memory_for_a_long_telegram_the_next_one_is_read(micropython, tmp_path):
+    stream = tmp_path / "stream"
+    stream.write_bytes(of_length(3000) + ONE)
+    counters = micropython("core_chunks.py", stream).split()
+    assert [int(counter) for counter in counters] == [3, 0, 3, 0]

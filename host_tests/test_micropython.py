@@ -140,4 +140,5 @@ def test_a_thousand_telegrams_leave_the_memory_as_it_was(micropython):
     good, cut, live = zip(*(map(int, line.split()) for line in lines), strict=True)
     assert good == tuple(range(len(paths), 1000 + len(paths), len(paths)))
     assert cut[-1] == 0, "every document found room"
-    assert max(live) == min(live), live
+    settled = live[2:]  # by then each of the framer's buffers has had the longest telegram
+    assert max(settled) == min(settled), live

@@ -12,6 +12,7 @@ from micropython import const
 from . import crc16
 
 CAPACITY = const(6144)  # the longest legal Belgian telegram has about 4.5 kB
+_USUAL = const(2048)  # most meters' telegrams have 0.5 to 1.5 kB
 
 _OUTSIDE = const(0)  # waiting for "/"
 _INSIDE = const(1)  # copying up to "!"
@@ -106,7 +107,7 @@ class Framer:
     deliver(buffer, size) is called for each good one. buffer[:size] is the telegram byte for
     byte, always ended by CR LF; it stays as it is until the next good one is delivered.
 
-    Counters, ever growing: good; crc (the check failed); overflow (longer than the buffer);
+    Counters, ever growing: good; crc (the check failed); overflow (longer than there is room);
     framing (cut short, or no CRC behind the "!").
     """
 
@@ -115,11 +116,12 @@ class Framer:
         self._deliver = deliver
         self._has_crc = has_crc
         self._capacity = capacity
-        # Three buffers change places instead of being copied.
-        self._filling = bytearray(capacity)
-        self.telegram = bytearray(capacity)
+        # Three buffers change places instead of being copied. A meter whose telegrams are longer
+        # than usual makes each of them larger once.
+        self._filling = bytearray(min(_USUAL, capacity))
+        self.telegram = bytearray(len(self._filling))
         self.telegram_size = 0
-        self.bad = bytearray(capacity)
+        self.bad = bytearray(len(self._filling))
         self.bad_size = 0
         self.bad_reason = None  # CRC, OVERFLOW or FRAMING
         self.bad_crc = 0  # what the bytes say, where the reason is CRC
@@ -158,13 +160,25 @@ class Framer:
 
     def _append(self, chunk, start, end):
         after = self._size + end - start
-        if after > self._capacity - _ROOM_FOR_CRC:
+        if after > len(self._filling) - _ROOM_FOR_CRC and not self._grow(after + _ROOM_FOR_CRC):
             self._reject(OVERFLOW)
             return end
         _copy(self._filling, chunk, self._size, start, end)
         self._register = crc16.update(self._filling, self._register, self._size, after)
         self._size = after
         return end
+
+    def _grow(self, size):
+        """Makes room for `size` bytes; False where that is more than there may be."""
+        if size > self._capacity:
+            return False
+        try:
+            larger = bytearray(min(max(size, 2 * len(self._filling)), self._capacity))
+        except MemoryError:
+            return False
+        _copy(larger, self._filling, 0, 0, self._size)
+        self._filling = larger
+        return True
 
     def _inside(self, chunk, at, size):
         mark = _next_mark(chunk, _MARKS, at, size)

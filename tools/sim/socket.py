@@ -9,8 +9,6 @@ import usocket as _native
 from micropython import const as _const
 from usocket import (  # noqa: F401
     AF_INET,
-    IP_ADD_MEMBERSHIP,
-    MSG_PEEK,
     SO_BROADCAST,
     SO_REUSEADDR,
     SOCK_DGRAM,
@@ -19,6 +17,10 @@ from usocket import (  # noqa: F401
 )
 
 import world as _world
+
+# Linux's numbers, which a MicroPython before 1.26 has no names for.
+IP_ADD_MEMBERSHIP = getattr(_native, "IP_ADD_MEMBERSHIP", 35)
+MSG_PEEK = getattr(_native, "MSG_PEEK", 2)
 
 IPPROTO_IP = 0
 IPPROTO_TCP = 6
