@@ -1,5 +1,5 @@
 import gc
 
-# Importing leaves garbage. Collected late, it would lie between what stays, and no large buffer
-# would find its room: so early until all is there (app.py ends it).
+# Garbage is collected early. Late, it would lie between what stays, and no large buffer would
+# find its room.
 gc.threshold(8192)

@@ -57,7 +57,7 @@ def micropython() -> str:
 
 def micropython_path() -> str:
     """MICROPYPATH for the firmware with its stand-ins, and umqtt, which is fetched if need be."""
-    folders = [ROOT / "tools" / "sim", ".frozen", ROOT / "firmware", umqtt.library(_LIBRARY)]
+    folders = [".frozen", ROOT / "tools" / "sim", ROOT / "firmware", umqtt.library(_LIBRARY)]
     return ":".join(map(str, folders))
 
 

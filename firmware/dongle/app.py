@@ -4,20 +4,11 @@ import asyncio
 import gc
 import sys
 import time
-from binascii import hexlify, unhexlify
+from binascii import hexlify
 
 import machine
-from p1 import country
-from p1.framer import Framer
 
-from .dns import Resolver
 from .health import Health
-from .http import Server
-from .latest import Latest
-from .port import Port
-from .stream import Stream
-from .web import Web
-from .wifi import Wifi
 
 _LATE_MS = 30_000  # a task's heartbeat
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 30_000  # before a failed task is started again
@@ -33,157 +24,26 @@ _RESET_CAUSES = {
 
 
 class App:
-    def __init__(self):
-        from . import config as config_file
+    """The parts that are missing: see parts.py, which makes them."""
 
-        self.health = Health()
-        config, self.health.problems = config_file.load()
+    def __init__(self):
         self.id = hexlify(machine.unique_id()).decode()
-        self.latest = Latest(
-            config["meter"]["country"], lambda error: self.health.failed("listener", error)
-        )
-        profile = country.PROFILES[config["meter"]["country"]]
-        self.framer = Framer(self.latest.take, profile.has_crc)
-        self.cipher = self._cipher(config["meter"])
         self.longest_turn_ms = 0
-        self._config = config
-        # The port first: its ring is taken from memory that Wi-Fi wants too.
-        self._board = {}
-        self.port = self._port(config_file.load_board, profile.line)
-        wifi = config["wifi"]
-        hostname = wifi["hostname"] or "p1meter-" + self.id[-6:]
-        self.wifi = Wifi(wifi["ssid"], wifi["password"], hostname, self.health)
-        self.resolver = Resolver()
-        self.capacity = self._capacity()
-        self.mqtt = self._mqtt()
-        self.mdns = self._mdns(hostname)
-        self.stream = Stream(self.latest, self.health)
-        self.pushes = self._pushes()
-        web = Web(self.latest, self.framer, self.report)
-        if config["homewizard"]["enabled"]:
-            web.routes.update(self._homewizard())
-        if self.capacity:
-            web.routes[b"/quarter"] = self.capacity.view
-        if config["http"]["metrics"]:
-            web.routes[b"/metrics"] = self._metrics
-        self.server = Server(web.routes, self.health)
+        from . import parts
+
+        parts.assemble(self)
+        # Only a start needs these, and they take kilobytes.
+        dongle = sys.modules["dongle"]
+        del sys.modules["dongle.parts"], sys.modules["dongle.config"], dongle.parts, dongle.config
         for problem in self.health.problems:
             self.health.say("config: " + problem)
-        # Its tables take kilobytes, and only a start needs them.
-        del sys.modules["dongle.config"], sys.modules["dongle"].config
 
-    def _cipher(self, settings):
-        if not settings["key"]:
-            return None
-        from p1.cipher import DEFAULT_AUTHENTICATION_KEY, Cipher
+    def listener_failed(self, error):
+        """For Latest."""
+        self.health.failed("listener", error)
 
-        second = settings["authentication_key"]
-        return Cipher(
-            unhexlify(settings["key"]),
-            unhexlify(second) if second else DEFAULT_AUTHENTICATION_KEY,
-            self.framer.feed,
-        )
-
-    def _port(self, load_board, line):
-        try:
-            self._board = load_board()
-            return Port(self._board, line, self.health)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            # Without a port the rest still comes up and says so.
-            self.health.problems.append(
-                f"board.json: {type(error).__name__} {error}; run `make deploy`"
-            )
-            return None
-
-    def _capacity(self):
-        if not self._config["quarter"]["enabled"]:
-            return None
-        from .capacity import Capacity
-
-        return Capacity(self._config["quarter"], self.latest, self.report)
-
-    def _mqtt(self):
-        settings = self._config["mqtt"]
-        if not settings["host"]:
-            return None
-        from .discovery import Discovery
-        from .mqtt import Mqtt
-
-        discovery = Discovery(
-            self._config, self.id, self.latest, self.wifi, self.health, self.capacity
-        )
-        dsmr_topics = None
-        if settings["dsmr_reader_topics"]:
-            from .dsmr_topics import DsmrTopics
-
-            dsmr_topics = DsmrTopics(settings["swap_tariffs"])
-        return Mqtt(
-            settings,
-            self.id,
-            self.latest,
-            self.wifi,
-            self.resolver,
-            self.health,
-            self.report_json,
-            discovery,
-            dsmr_topics,
-            self._tls(),
-            self.capacity,
-        )
-
-    def _tls(self):
-        settings = self._config["mqtt"]
-        if not settings["tls"]:
-            return None
-        from .clock import Clock
-        from .tls import Tls
-
-        clock = Clock(self.latest, self.health, machine.RTC().datetime)
-        return Tls(settings["ca"], settings["host"], clock)
-
-    def _mdns(self, hostname):
-        if not self._config["mdns"]["enabled"]:
-            return None
-        from .mdns import Mdns
-
-        return Mdns(self._config, hostname, self.id, self.wifi, self.health)
-
-    def _homewizard(self):
-        """The routes of HomeWizard's API."""
-        from .homewizard import Api
-
-        ssid = self._config["wifi"]["ssid"]
-        return Api(self.latest, self.id, ssid, self.wifi.rssi_dbm, self._led()).routes
-
-    def _led(self):
-        """The board's LED, with on() and off(); None where it has none."""
-        board = self._board
-        # Without a port what is wrong with board.json is said already.
-        if self.port is None or board.get("led_pin") is None:
-            return None
-        is_low = not board.get("led_active", 1)
-        try:
-            pin = machine.Pin(board["led_pin"], machine.Pin.OUT, value=is_low)
-        except (ValueError, TypeError) as error:
-            self.health.problems.append(f"board.json: led_pin: {error}; run `make deploy`")
-            return None
-        return machine.Signal(pin, invert=is_low)
-
-    def _pushes(self):
-        """What is pushed, by its section in the config."""
-        pushes = {}
-        rest = self.resolver, self.latest, self.wifi, self.health
-        if self._config["influx"]["url"]:
-            from .influx import Influx
-
-            pushes["influx"] = Influx(self._config["influx"], *rest)
-        if self._config["dsmr_reader"]["url"]:
-            from .dsmr_reader import DsmrReader
-
-            pushes["dsmr_reader"] = DsmrReader(self._config["dsmr_reader"], *rest)
-        return pushes
-
-    def _metrics(self):
+    def metrics(self):
+        """GET /metrics."""
         # Takes 8 KiB, and few have a Prometheus: loaded when it is first asked for.
         from .metrics import Metrics
 
@@ -194,7 +54,7 @@ class App:
         asyncio.get_event_loop().set_exception_handler(self._stray)
         tasks = {
             "wifi": self.wifi.run,
-            "http": lambda: self.server.run(self._config["http"]["port"]),
+            "http": lambda: self.server.run(self.config["http"]["port"]),
         }
         if self.port:
             sink = self.cipher or self.framer
@@ -204,14 +64,14 @@ class App:
             tasks["mqtt"] = self.mqtt.run
         if self.mdns:
             tasks["mdns"] = self.mdns.run
-        if self._config["tcp"]["port"]:
-            tasks["tcp"] = lambda: self.stream.run(self._config["tcp"]["port"])
+        if self.config["tcp"]["port"]:
+            tasks["tcp"] = lambda: self.stream.run(self.config["tcp"]["port"])
         for name, push in self.pushes.items():
             tasks[name] = push.run
         for name in ("port", "wifi", "mqtt"):
             if name in tasks:
                 self.health.expect(name, _LATE_MS)
-        if self._config["system"]["watchdog"]:
+        if self.config["system"]["watchdog"]:
             self.health.watch(machine.WDT)
         for name, make in tasks.items():
             asyncio.create_task(self._keep(name, make))
@@ -321,7 +181,6 @@ def run():
     """Runs the dongle; never returns."""
     try:
         dongle = App()
-        gc.threshold(-1)  # from now on when memory runs out, which is seldom
         try:
             asyncio.run(dongle.run())
         finally:  # on Ctrl-C too

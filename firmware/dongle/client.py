@@ -5,17 +5,19 @@ import asyncio
 import errno
 from binascii import b2a_base64
 
+from micropython import const
+
 from . import url as urls
 from .dial import dial
 from .dns import Unresolved
 
 _EXCHANGE_MS = 10_000
-_ANSWER_BYTES = 512
-_MORE_MS = 500  # for what an error says behind its head
-_SHOWN = 100  # bytes of that
+_ANSWER_BYTES = const(512)
+_MORE_MS = const(500)  # for what an error says behind its head
+_SHOWN = const(100)  # bytes of that
 
-_4 = 0x34  # how the status of an error begins, or "5"
-_NO_SOCKET = 23  # ENFILE: the chip has ten
+_4 = const(0x34)  # how the status of an error begins, or "5"
+_NO_SOCKET = const(23)  # ENFILE: the chip has ten
 
 
 class Failed(Exception):

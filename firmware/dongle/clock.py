@@ -3,11 +3,13 @@
 
 import time
 
+from micropython import const
+
 from p1 import timestamp
 
-_LOOK_MS = 60_000
-_DRIFT_S = 2
-_OLDEST_YEAR = 2024  # before that it has not been set
+_LOOK_MS = const(60_000)
+_DRIFT_S = const(2)
+_OLDEST_YEAR = const(2024)  # before that it has not been set
 # What time.time() counts from: 2000 on the chip, 1970 elsewhere.
 _EPOCH_S = 946_684_800 if time.gmtime(0)[0] == 2000 else 0
 

@@ -8,12 +8,14 @@ import json
 import os
 from binascii import unhexlify
 
+from micropython import const
+
 from p1 import country
 
 CONFIG_PATH = "config.json"
 BOARD_PATH = "board.json"
 
-_MQTT_TLS_PORT = 8883
+_MQTT_TLS_PORT = const(8883)
 
 
 class _Text:

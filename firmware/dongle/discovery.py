@@ -14,18 +14,20 @@ import gc
 import json
 import random
 
+from micropython import const
+
 from p1 import obis
 
 from . import VERSION
-from .wire import retained_head
+from .wire import publish_head
 
 _BIRTH_TOPIC = b"homeassistant/status"  # Home Assistant's default, whatever the prefix is
-_PIECE = 512  # bytes sent at once
-_MOST_LEFTOVERS = 64  # topics to be emptied at a time
+_PIECE = const(512)  # bytes sent at once
+_MOST_LEFTOVERS = const(64)  # topics to be emptied at a time
 _METER_ID = [row for row in obis.ROWS_OF["hex"] if obis.key(row) == b"meter_id"]
-_CLEARED_MS = 1000  # for Home Assistant to forget a leftover before it hears of it anew
-_EXPIRY_S = 60
-_HEALTH_EXPIRY_S = 200
+_CLEARED_MS = const(1000)  # for Home Assistant to forget a leftover before it hears of it anew
+_EXPIRY_S = const(60)
+_HEALTH_EXPIRY_S = const(200)
 
 # Three letters in front of the header (IEC 62056-21) -> manufacturer.
 _MAKERS = b"""
@@ -95,7 +97,7 @@ class Discovery:
             self._keys_of, self._describe = homeassistant.keys, homeassistant.members
             self._piece = bytearray(_PIECE)
             self._filled = 0
-        self._keys = []  # bytes; of what this meter has sent
+        self._keys = b"\n"  # each ended by a newline; of what this meter has sent
         self._edition = self._captures = None  # of the Reading that was looked at last
         self._due_ms = None  # when to announce
         self._leftovers = []  # topics to be emptied
@@ -109,7 +111,7 @@ class Discovery:
         self._subscribed = False
         self._leftovers = []
         self.problem = None
-        if self._keys:
+        if self._count():
             self._announce_soon()
 
     def heard(self, topic, message):
@@ -139,7 +141,7 @@ class Discovery:
     async def serve(self, codec, send):
         """Sends what is due; True when it was announced. send(data) is a coroutine."""
         # Which entities are leftovers of this form, only a Reading tells.
-        if not self._subscribed and (self._keys or self._form != "entity"):
+        if not self._subscribed and (self._count() or self._form != "entity"):
             self._subscribed = True
             await send(codec.subscribe(self._entity_topics % (b"+", b"+")))
             if self._form != "off":
@@ -166,12 +168,16 @@ class Discovery:
         if reading.edition == self._edition and reading.captures == self._captures:
             return
         self._edition, self._captures = reading.edition, reading.captures
-        if not self._keys:
-            gc.collect()  # they stay: not in the middle of what does not
         for key in self._keys_of(reading):
-            if key not in self._keys:
-                self._keys.append(key)
+            if not self._has(key):
+                self._keys += key + b"\n"
                 self._announce_soon()
+
+    def _has(self, key):
+        return b"\n" + key + b"\n" in self._keys
+
+    def _count(self):
+        return self._keys.count(b"\n") - 1
 
     def _announce_soon(self):
         # Home Assistant asks all devices at once and wants them to answer one by one.
@@ -181,7 +187,7 @@ class Discovery:
     def _is_announced(self, topic):
         key = topic.split(b"/")[-2]
         return self._form == "entity" and (
-            key in self._keys or key in _HEALTH or (self._has_quarter and key in _QUARTER)
+            self._has(key) or key in _HEALTH or (self._has_quarter and key in _QUARTER)
         )
 
     async def _announce(self, send):
@@ -204,7 +210,7 @@ class Discovery:
                 texts += [b",", source, b"}"]
                 size = sum([len(text) for text in texts])
                 await self._send(send, self._entity_topics % (_platform(key), key), size, texts)
-        self.announced = len(self._keys) + len(_HEALTH) + self._has_quarter * len(_QUARTER)
+        self.announced = self._count() + len(_HEALTH) + self._has_quarter * len(_QUARTER)
 
     def _device(self, source, tariff_names):
         """Yields the one message for all, in pieces."""
@@ -224,7 +230,7 @@ class Discovery:
         read the Reading have in common."""
         base = self._base
         ending = b'"uniq_id":"' + self._id + b'_%s","exp_aft":%d'
-        for key in self._keys:
+        for key in self._keys.split():
             text = ending % (key, _EXPIRY_S)
             if key == b"monthly_power_peak_w":
                 text = _HISTORY % base + text
@@ -273,7 +279,7 @@ class Discovery:
     async def _send(self, send, topic, size, texts):
         """Publishes the texts, which have so many bytes together, as one retained message."""
         self._filled = 0
-        await self._put(send, retained_head(topic, size))
+        await self._put(send, publish_head(topic, size, True))
         for text in texts:
             await self._put(send, text)
         await send(self._piece, self._filled)

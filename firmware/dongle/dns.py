@@ -6,7 +6,9 @@ import _thread
 import asyncio
 import socket
 
-_TIMEOUT_MS = 20_000
+from micropython import const
+
+_TIMEOUT_MS = const(20_000)
 
 
 class Unresolved(Exception):

@@ -5,6 +5,8 @@
 
 from array import array
 
+from micropython import const
+
 from p1 import obis
 from p1.render.page import Page
 from p1.scan import ABSENT, NEGATIVE, PLACES
@@ -39,8 +41,8 @@ _EXTRA_TIME = b"dsmr/reading/extra_device_timestamp"
 _GAS = b"dsmr/consumption/gas/delivered"
 _GAS_TIME = b"dsmr/consumption/gas/read_at"
 
-_CAPACITY = 2048
-_MOST_PLACES = 9  # of what a Page writes
+_CAPACITY = const(2048)
+_MOST_PLACES = const(9)  # of what a Page writes
 
 
 class DsmrTopics:

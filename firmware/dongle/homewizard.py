@@ -4,17 +4,23 @@
 import asyncio
 import json
 
+from micropython import const
+
 from p1.render.homewizard import HomeWizard
 
 from .http import Resource, Response
 
 # The version whose API this is: clients want one, and compare.
 _FIRMWARE = "5.18"
-_BLINKS = 6
-_BLINK_MS = 250
+_BLINKS = const(6)
+_BLINK_MS = const(250)
 
 # Their error ids.
-_NO_JSON, _METHOD, _VALUE, _FIELD, _INTERNAL = 2, 7, 8, 201, 901
+_NO_JSON = const(2)
+_METHOD = const(7)
+_VALUE = const(8)
+_FIELD = const(201)
+_INTERNAL = const(901)
 
 
 def _error(status, number, text, headers=b""):

@@ -5,14 +5,16 @@ import asyncio
 import json
 import socket
 
+from micropython import const
+
 from .listen import listen
 
 CLIENTS = 3
-_HEAD_BYTES = 1024
-_BODY_BYTES = 2048
-_EXCHANGE_MS = 5_000
-_LINGER_MS = 500  # for a client that is still sending when its answer has been given
-_PIECE = 512
+_HEAD_BYTES = const(1024)
+_BODY_BYTES = const(2048)
+_EXCHANGE_MS = const(5_000)
+_LINGER_MS = const(500)  # for a client that is still sending when its answer has been given
+_PIECE = const(512)
 
 _REASONS = {
     200: "OK",
@@ -62,7 +64,8 @@ class Server:
     def __init__(self, routes, health):
         self._routes = routes
         self._health = health
-        self._heads = [bytearray(_HEAD_BYTES) for _ in range(CLIENTS)]  # those that are free
+        self._heads = []  # buffers that are free; made when they are needed first
+        self._clients = 0
         self.requests = 0
         self.refused = 0  # answered with an error
 
@@ -72,18 +75,27 @@ class Server:
 
     async def _client(self, stream):
         reader = writer = stream
-        head = self._heads.pop() if self._heads else None
+        self._clients += 1
+        head = None
         try:
+            head = self._head()
             await asyncio.wait_for_ms(self._exchange(reader, writer, head), _EXCHANGE_MS)
         except (OSError, asyncio.TimeoutError):
             pass  # the client left, or dawdled
         except Exception as error:  # MemoryError too: this exchange is lost, not the server
             self._health.failed("http", error)
         finally:
+            self._clients -= 1
             if head:
                 self._heads.append(head)
             writer.close()
             await writer.wait_closed()
+
+    def _head(self):
+        """A buffer for a request's head; None where there are too many clients."""
+        if self._heads:
+            return self._heads.pop()
+        return bytearray(_HEAD_BYTES) if self._clients <= CLIENTS else None
 
     async def _exchange(self, reader, writer, head):
         self.requests += 1

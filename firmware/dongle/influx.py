@@ -1,6 +1,8 @@
 # Readings into InfluxDB (1, 2 and 3), or whatever else takes its line protocol, as VictoriaMetrics
 # and Telegraf do. What cannot be sent waits in RAM, as lines; the oldest go first.
 
+from micropython import const
+
 from p1.render.influx import write_line
 from p1.render.page import Full, Page
 
@@ -8,9 +10,9 @@ from .backlog import Backlog
 from .client import Client, basic
 from .push import Push
 
-_LINE_BYTES = 768
+_LINE_BYTES = const(768)
 _KEPT_BYTES = 8192  # some 25 lines
-_BATCH_BYTES = 4096
+_BATCH_BYTES = const(4096)
 
 _USELESS = "it cannot use these lines, they are dropped"
 

@@ -7,17 +7,19 @@
 import asyncio
 import select
 
+from micropython import const
+
 from p1.render.page import Full, Page
 
 from .dns_packet import Malformed, read_query, write_answers, write_legacy_answers
 
-_TURN_MS = 100  # between looks at the socket; this also spreads the answers of many hosts (§6)
-_TURNS = 10
-_MOST_IN_A_TURN = 8  # packets; what is beyond that waits
-_LONGEST_QUERY = 512  # bytes; of a longer one the beginning counts, where the questions are
-_LONGEST_ANSWER = 1200
-_ANNOUNCEMENTS = 2  # a second apart (§8.3)
-_REST_MS = 1_000  # before the same record is multicast again (§6)
+_TURN_MS = const(100)  # between looks at the socket; spreads the answers of many hosts too (§6)
+_TURNS = const(10)
+_MOST_IN_A_TURN = const(8)  # packets; what is beyond that waits
+_LONGEST_QUERY = const(512)  # bytes; of a longer one the beginning counts, where the questions are
+_LONGEST_ANSWER = const(1200)
+_ANNOUNCEMENTS = const(2)  # a second apart (§8.3)
+_REST_MS = const(1_000)  # before the same record is multicast again (§6)
 
 
 class Responder:

@@ -1,13 +1,15 @@
 # GET /metrics, for Prometheus: the reading, where there is one, and what the dongle counts.
 
+from micropython import const
+
 from p1.render.page import Page
 from p1.render.prometheus import Exposition, reading_samples, table_samples
 
 from .http import Response
 
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_PAGE_BYTES = 1024
-_FULL_BYTES = 512  # then the page is sent; what is left has room for the longest sample
+_PAGE_BYTES = const(1024)
+_FULL_BYTES = const(512)  # then the page is sent; what is left has room for the longest sample
 
 # As the tables of p1/render/prometheus.py; the key is a path in the report of /health.
 _REPORT = b"""

@@ -9,24 +9,22 @@ import asyncio
 import errno
 import random
 
-from p1 import framer
-from p1.render.page import Page
+from micropython import const
 
 from .dial import dial
 from .dns import Unresolved
-from .latest import HEAD
-from .wire import Codec, Packet, Refused
+from .wire import Codec, Packet, Refused, publish_head
 
-_KEEPALIVE_S = 30
-_PING_MS = 10_000  # after so much silence from the broker it is asked for a sign of life
-_DEAD_MS = 20_000  # after so much it counts as gone
-_IO_MS = 5_000  # for connecting, for a write, for the rest of a packet
+_KEEPALIVE_S = const(30)
+_PING_MS = const(10_000)  # after so much silence from the broker it is asked for a sign of life
+_DEAD_MS = const(20_000)  # after so much it counts as gone
+_IO_MS = const(5_000)  # for connecting, for a write, for the rest of a packet
 _HANDSHAKE_MS = 9_000  # for TLS, whose sums take an ESP32 a second or two
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 20_000
-_HEALTH_MS = 60_000
+_HEALTH_MS = const(60_000)
 _CLOSED = "the broker closed the connection"
 TLS_EOF = -0x7280  # mbedTLS: it did so without a word
-_LONGEST_PACKET = 1536  # we subscribe to nothing that is longer
+_LONGEST_PACKET = const(1536)  # we subscribe to nothing that is longer
 
 
 class Lost(Exception):
@@ -52,13 +50,19 @@ class _Link:
 
     async def send(self, data, size=None, within_ms=_IO_MS):
         """Sends data[:size], which may change as soon as somebody else has a turn."""
-        if size is None:
-            size = len(data)
+        self.write(data, len(data) if size is None else size)
+        await self.drain(within_ms)
+
+    def write(self, data, size):
+        """Begins to send data[:size]; drain() sees to the rest."""
         # What the socket takes at once, as it does nearly always, needs no view and no task;
         # the stream keeps a copy of the rest.
-        sent = self._socket.write(data, size) or 0
+        sent = 0 if self._stream.out_buf else self._socket.write(data, size) or 0
         if sent < size:
             self._stream.write(memoryview(data)[sent:size])
+
+    async def drain(self, within_ms=_IO_MS):
+        if self._stream.out_buf:
             await asyncio.wait_for_ms(self._stream.drain(), within_ms)
 
     async def packet(self, uptime_ms):
@@ -126,9 +130,7 @@ class Mqtt:
         self._capacity = capacity
         if capacity:
             self._quarter = Packet((base + "quarter").encode(), capacity.page)
-        self._telegram = None
-        if settings["telegram"]:
-            self._telegram = Packet((base + "telegram").encode(), Page(framer.CAPACITY, HEAD))
+        self._telegram_topic = (base + "telegram").encode() if settings["telegram"] else None
         self._health_topic = (base + "health").encode()
         self._status_topic = (base + "status").encode()
         self._meter_topic = (base + "meter").encode()
@@ -273,22 +275,31 @@ class Mqtt:
                 await link.send(codec.ping())
             if self._health.uptime_ms() >= self._health_due_ms:
                 self._health_due_ms = self._health.uptime_ms() + _HEALTH_MS
-                await link.send(codec.publish(self._health_topic, self._health_report()))
+                await self._send(link, self._health_topic, self._health_report())
 
     async def _publish_reading(self, link):
         if self._latest.age_ms() is None:
             return
         await link.send(*self._packets())
-        packet = self._telegram
         # While that was sent, the reading may have gone stale.
-        if packet and self._latest.age_ms() is not None:
-            packet.page.size = 0
-            packet.page.copy(self._latest.telegram_bytes, 0, self._latest.telegram_size)
-            await link.send(packet.encode(), packet.size)
+        if self._telegram_topic and self._latest.age_ms() is not None:
+            latest = self._latest
+            await self._send(
+                link, self._telegram_topic, latest.telegram_bytes, latest.telegram_size
+            )
         if self._dsmr_topics and self._latest.age_ms() is not None:
             page = self._dsmr_topics.render(self._latest.reading)
             await link.send(page.bytes, page.size)
         self.published += 1
+
+    async def _send(self, link, topic, message, size=None):
+        """Publishes message[:size], which is not copied and may be another's afterwards."""
+        if size is None:
+            size = len(message)
+        head = publish_head(topic, size)
+        link.write(head, len(head))
+        link.write(message, size)
+        await link.drain()
 
     def _packets(self):
         """The reading, and the quarter hour right behind it, so that one write sends both: (bytes-

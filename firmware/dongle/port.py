@@ -2,10 +2,12 @@
 
 import asyncio
 
+from micropython import const
+
 from machine import UART, Pin
 
-_RING = 8192  # 5 s of telegrams, for when the loop is busy; the driver's default holds 22 ms
-_CHUNK = 256
+_RING = const(8192)  # 5 s of telegrams, for a busy loop; the driver's default holds 22 ms
+_CHUNK = const(256)
 _SILENT_MS = 15_000  # meters send every 1 or 10 s
 _RELEASE_MS = 1_500
 

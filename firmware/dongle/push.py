@@ -7,11 +7,13 @@
 import asyncio
 import random
 
+from micropython import const
+
 from .client import Failed
 
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 60_000
-_LONGEST_ASKED_S = 3_600  # of what a server may ask for
-_WIFI_MS = 1_000
+_LONGEST_ASKED_S = const(3_600)  # of what a server may ask for
+_WIFI_MS = const(1_000)
 _EARLY_MS = 500  # telegrams do not come to the millisecond
 
 

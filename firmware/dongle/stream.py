@@ -3,11 +3,13 @@
 
 import asyncio
 
+from micropython import const
+
 from .listen import listen
 
 CLIENTS = 4
-_FRESH_MS = 10_000  # a newcomer gets the latest telegram at once if it is no older
-_STUCK_MS = 3_000  # a client that takes nothing for so long is dropped
+_FRESH_MS = const(10_000)  # a newcomer gets the latest telegram at once if it is no older
+_STUCK_MS = const(3_000)  # a client that takes nothing for so long is dropped
 
 
 class Stream:

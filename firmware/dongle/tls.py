@@ -12,7 +12,7 @@ from micropython import const
 
 from .mqtt import TLS_EOF, Lost
 
-_LONGEST_CA = 8192  # bytes of the file
+_LONGEST_CA = const(8192)  # bytes of the file
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 
 # What mbedTLS says of a certificate, and what it means here.

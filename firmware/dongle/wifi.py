@@ -6,13 +6,15 @@
 
 import asyncio
 
+from micropython import const
+
 import network
 
 _LOOK_MS = 1_000
 _RETRY_MS = 60_000
 _RESTART_MS = 300_000
 # connect() straight after disconnect() can leave the driver saying "no such network" for ever.
-_PAUSE_MS = 1_000
+_PAUSE_MS = const(1_000)
 
 # What the status numbers say to a person.
 _REASONS = {

@@ -61,14 +61,21 @@ class Packet:
         """topic: bytes; in front of the page there is room for it and for five more."""
         self.page = page
         self.size = 0  # of the packet
-        self._topic_length = len(topic)
-        start = page.head - len(topic) - 5
-        page.whole[start : page.head] = b"\x30\0\0" + len(topic).to_bytes(2, "big") + topic
-        self._bytes = memoryview(page.whole)[start:]
+        self._topic = topic
+        self._whole = None  # the page's bytes, which are others once it has grown
+        self._bytes = None
 
     def encode(self):
         """The packet: bytes-like, of which the first `size` count."""
-        left = 2 + self._topic_length + self.page.size
+        page = self.page
+        topic_length = len(self._topic)
+        if self._whole is not page.whole:
+            self._whole = page.whole
+            start = page.head - topic_length - 5
+            head = b"\x30\0\0" + topic_length.to_bytes(2, "big") + self._topic
+            page.whole[start : page.head] = head
+            self._bytes = memoryview(page.whole)[start:]
+        left = 2 + topic_length + page.size
         self.size = 3 + left
         if left < 0x80:  # written in one byte; no meter says so little
             self.size -= 1
@@ -83,22 +90,25 @@ class Packet:
         more = other.encode()
         page = self.page
         text_size = page.size
-        try:
-            if data is not self._bytes:
-                raise Full
-            # The page goes on where its text ends, which stays its end.
-            page.copy(more, 0, other.size)
-            page.size = text_size
-        except Full:
-            data = data[: self.size] + more[: other.size]
+        while data is self._bytes:
+            try:
+                # The page goes on where its text ends, which stays its end.
+                page.copy(more, 0, other.size)
+                page.size = text_size
+                break
+            except Full:
+                grown = page.grow()
+                data = self.encode() if grown else bytes(data[: self.size])
+        if data is not self._bytes:
+            data = bytes(data) + bytes(more[: other.size])
         self.size += other.size
         return data
 
 
-def retained_head(topic, size):
-    """What stands before the message, which is so long, of a retained PUBLISH at QoS 0: for those
-    that are sent in pieces (MQTT 3.1.1 §3.3)."""
-    head = bytearray(b"\x31")
+def publish_head(topic, size, retain=False):
+    """What stands before the message, which is so long, of a PUBLISH at QoS 0: for those that are
+    sent in pieces (MQTT 3.1.1 §3.3)."""
+    head = bytearray(b"\x31" if retain else b"\x30")
     left = 2 + len(topic) + size
     while left > 0x7F:
         head.append(left & 0x7F | 0x80)

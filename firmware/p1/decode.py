@@ -5,6 +5,8 @@
 #
 # A line that cannot be used costs only itself: it is left out and counted.
 
+from micropython import const
+
 from . import country, obis, text, timestamp
 from .scan import ABSENT, clear, derive, scan
 from .update import NEW_CAPTURES, NEW_LAYOUT, NEW_TEXTS, update
@@ -14,12 +16,12 @@ _TARIFF = obis.row("tariff")
 _PEAK = obis.row("monthly_power_peak")
 _HISTORY = obis.row("power_peak_history")
 _FAILURES = obis.row("power_failures")
-_CLOSE = 0x29
+_CLOSE = const(0x29)
 _DUTCH_VERSION = obis.ROWS_OF["version"][1]
 
 _CODINGS = (("hex", text.of_id), ("version", text.of_version), ("message", text.of_message))
 
-_LARGEST = 0x7FFFFFFF
+_LARGEST = const(0x7FFFFFFF)
 _POWER_UNIT = obis.ROW_UNIT[obis.row("power_w")]
 
 # What is derived where the telegram has the parts: the sum of the tariff registers, import

@@ -23,6 +23,8 @@ _LF = const(0x0A)
 _CR = const(0x0D)
 _ROOM_FOR_CRC = const(6)  # four digits, CR and LF
 
+_EMPTY = bytearray()
+
 CRC, OVERFLOW, FRAMING = "crc", "overflow", "framing"
 
 
@@ -116,12 +118,10 @@ class Framer:
         self._deliver = deliver
         self._has_crc = has_crc
         self._capacity = capacity
-        # Three buffers change places instead of being copied. A meter whose telegrams are longer
-        # than usual makes each of them larger once.
-        self._filling = bytearray(min(_USUAL, capacity))
-        self.telegram = bytearray(len(self._filling))
+        # Three buffers change places instead of being copied. Each is made when first needed, the
+        # third by a bad telegram, and made larger once where telegrams are long.
+        self._filling = self.telegram = self.bad = _EMPTY
         self.telegram_size = 0
-        self.bad = bytearray(len(self._filling))
         self.bad_size = 0
         self.bad_reason = None  # CRC, OVERFLOW or FRAMING
         self.bad_crc = 0  # what the bytes say, where the reason is CRC
@@ -173,7 +173,7 @@ class Framer:
         if size > self._capacity:
             return False
         try:
-            larger = bytearray(min(max(size, 2 * len(self._filling)), self._capacity))
+            larger = bytearray(min(max(size, 2 * len(self._filling), _USUAL), self._capacity))
         except MemoryError:
             return False
         _copy(larger, self._filling, 0, 0, self._size)

@@ -1,5 +1,7 @@
 # Feeds a file to the framer in chunks of several sizes with the heap locked: any allocation is a
-# MemoryError. Prints the counters.
+# MemoryError. Another one before, for which buffers may be made. Prints the counters.
+#
+#   core_chunks.py BEFORE FILE
 
 import sys
 
@@ -8,9 +10,13 @@ import micropython
 from p1.framer import Framer
 
 framer = Framer(lambda telegram, size: None)
+with open(sys.argv[1], "rb") as file:
+    before = file.read()
+    framer.feed(before, len(before))
+framer.good = framer.crc = framer.overflow = framer.framing = 0
 for size in (7, 64, 1024):
     chunk = bytearray(size)
-    with open(sys.argv[1], "rb") as file:
+    with open(sys.argv[2], "rb") as file:
         got = file.readinto(chunk)
         while got:
             micropython.heap_lock()

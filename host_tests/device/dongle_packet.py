@@ -30,4 +30,19 @@ for topic in (b"p1/02000000002a/reading", b"x" * 64 + b"/02000000002a/telegram")
         page.size = 0
         page.put(TEXT[:size])
         assert parts(bytes(packet.encode()[: packet.size])) == (topic, TEXT[:size]), size
+
+# Two in one, on a page that has to grow for both, and on one that can grow no more.
+quarter = Page(512, HEAD)
+quarter.put(TEXT[:400])
+for most in (0, 2000):
+    for size in (10, 100, 500, 600, 700):
+        page = Page(700, HEAD, most)
+        page.put(TEXT[:size])
+        first, second = Packet(b"reading", page), Packet(b"quarter", quarter)
+        for _ in range(2):
+            both = bytes(first.append(first.encode(), second)[: first.size])
+            end = len(both) - second.size
+            assert parts(both[:end]) == (b"reading", TEXT[:size])
+            assert parts(both[end:]) == (b"quarter", TEXT[:400])
+            assert page.size == size
 print("ok")

@@ -16,7 +16,7 @@ _BOARD = rig.ROOT / "boards" / "esp32_generic" / "board.json"
 class Dongle:
     """Serves HTTP and TCP on http_port and tcp_port, publishes to the broker on mqtt_port.
     config: more sections. Home Assistant's discovery is off unless it says otherwise: what is
-    announced now and then is not what a telegram costs."""
+    announced now and then is not what a telegram costs. micropython: as unix.command()."""
 
     def __init__(
         self,
@@ -25,6 +25,7 @@ class Dongle:
         *arguments: str,
         heap: str,
         config: dict[str, dict] | None = None,
+        micropython: Path | None = None,
         **environment,
     ):
         self._folder = TemporaryDirectory(prefix="p1-bench-")
@@ -44,7 +45,7 @@ class Dongle:
         Path(self._folder.name, "config.json").write_text(json.dumps(config))
         self._errors = open(Path(self._folder.name, "errors"), "w+")  # noqa: SIM115
         self.process = subprocess.Popen(
-            unix.command(program, *arguments, heap=heap),
+            unix.command(program, *arguments, heap=heap, micropython=micropython),
             cwd=self._folder.name,
             env=unix.environment(**environment),
             stdin=subprocess.DEVNULL,

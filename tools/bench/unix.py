@@ -11,8 +11,12 @@ _HEAP_OF_ROUNDS = "4m"
 _DEVICE = Path(__file__).resolve().parent / "device"
 
 
-def command(program: str, *arguments: str, heap: str = "32m") -> list[str]:
-    return [rig.micropython(), "-X", f"heapsize={heap}", str(_DEVICE / program), *arguments]
+def command(
+    program: str, *arguments: str, heap: str = "32m", micropython: Path | None = None
+) -> list[str]:
+    """micropython: another one than usual, such as debian.micropython()."""
+    interpreter = str(micropython or rig.micropython())
+    return [interpreter, "-X", f"heapsize={heap}", str(_DEVICE / program), *arguments]
 
 
 def environment(**more: str) -> dict[str, str]:

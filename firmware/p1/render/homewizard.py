@@ -3,6 +3,8 @@
 
 from array import array
 
+from micropython import const
+
 from .. import obis
 from ..scan import ABSENT, NEGATIVE, PLACES
 from .numbers import write_numbers
@@ -33,7 +35,12 @@ long_power_failures_count  long_power_fail_count      0
 average_power_15m_w        active_power_average_w     0
 """
 
-_STRENGTH, _VERSION, _TARIFF, _PEAK, _CURRENT, _CURRENTS = 0, 1, 2, 3, 4, 5  # the first rows
+_STRENGTH = const(0)  # the first rows
+_VERSION = const(1)
+_TARIFF = const(2)
+_PEAK = const(3)
+_CURRENT = const(4)
+_CURRENTS = const(5)
 _POWERS = bytes([obis.row(f"power_l{phase}_w") for phase in (1, 2, 3)])  # rows of the registry
 _VERSIONS = obis.ROWS_OF["version"]
 _IDS = [row for row in obis.ROWS_OF["hex"] if obis.key(row) == b"meter_id"]
@@ -48,10 +55,11 @@ _TYPES = {
 }
 _UNITS = {b"volume_m3": b"m3", b"energy_gj": b"GJ"}
 
-_LARGEST = 0x7FFFFFFF
-_ZERO, _NINE = 0x30, 0x39
+_LARGEST = const(0x7FFFFFFF)
+_ZERO = const(0x30)
+_NINE = const(0x39)
 _DIGITS = b"0123456789ABCDEF"
-_STAMP_LENGTH = 12
+_STAMP_LENGTH = const(12)
 
 
 def _rows():

@@ -1,6 +1,8 @@
 # A Reading as a line of InfluxDB's line protocol, in seconds by the meter's clock.
 # https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 
+from micropython import const
+
 from .. import obis
 from . import table
 
@@ -39,8 +41,8 @@ tariff 1 tariff
 _ROWS = table.rows(_FIELDS)
 _CLOCK = obis.row("timestamp")
 
-_DECIMAL = 0x2E  # "."
-_LONGEST_TAG = 64
+_DECIMAL = const(0x2E)  # "."
+_LONGEST_TAG = const(64)
 
 
 def write_line(page, reading):

@@ -1,16 +1,20 @@
 # A Reading as JSON: the document of GET /reading, of the MQTT topic .../reading and of `decode`.
 
+from micropython import const
+
 from .. import obis, timestamp
 from ..text import latin
 from .numbers import Written, update_numbers, write_numbers
 from .page import NUMBER_LENGTH, Full, Page
 
 CAPACITY = 6144  # a telegram of the longest legal kind needs less
+_USUAL = const(2048)  # most need no more, or some of their months
 
 _NAME_ROWS = obis.ROWS_OF["hex"] + obis.ROWS_OF["version"]
 _MESSAGE_ROWS = obis.ROWS_OF["message"]
 _STAMP_AT = len(b'{"timestamp":"')
-_OPEN, _CLOSE = 0x7B, 0x7D
+_OPEN = const(0x7B)
+_CLOSE = const(0x7D)
 
 
 class Json:
@@ -20,7 +24,7 @@ class Json:
     """
 
     def __init__(self, capacity=CAPACITY, head=0):
-        self.page = Page(capacity, head)
+        self.page = Page(min(_USUAL, capacity), head, capacity)
         self.cut = 0  # parts of documents that were left out because they found no room
         self._reading = None  # whose texts are on the page, and which of them
         self._edition = self._captures = None
@@ -55,23 +59,33 @@ class Json:
 
     def _texts(self, reading):
         page = self.page
+        cut = self._parts(reading)
+        while cut and page.grow():
+            cut = self._parts(reading)
+        self.cut += cut
+        page.limit = len(page.bytes)
+        self._numbers_at = page.size
+        self._reading = reading
+        self._edition = reading.edition
+        self._captures = reading.captures
+
+    def _parts(self, reading):
+        """Writes all that is no number; returns how many parts found no room."""
+        page = self.page
         page.size = 0
         # Numbers matter most: what is left of the page is for the others.
         page.limit = len(page.bytes) - _ending_length(reading)
+        cut = 0
         for part in _PARTS:
             size = page.size
             try:
                 part(page, reading)
             except Full:
                 page.size = size
-                self.cut += 1
+                cut += 1
             if part is _submeters:
                 self._submeters_at, self._submeters_end = size, page.size
-        page.limit = len(page.bytes)
-        self._numbers_at = page.size
-        self._reading = reading
-        self._edition = reading.edition
-        self._captures = reading.captures
+        return cut
 
     def _submeters(self, reading):
         """Writes them in the place that they had, for they seldom become longer or shorter; True

@@ -3,6 +3,7 @@
 from array import array
 
 import micropython
+from micropython import const
 
 from .. import timestamp
 from ..scan import NEGATIVE
@@ -13,9 +14,12 @@ class Full(Exception):
     """What was to be written does not fit."""
 
 
-_STAMP_LENGTH = 25
+_STAMP_LENGTH = const(25)
+_STEP = const(1024)  # by which a page grows
 NUMBER_LENGTH = 13  # at most: sign, ten digits, point, and a zero in front of it
-_QUOTE, _BACKSLASH, _BLANK = 0x22, 0x5C, 0x20
+_QUOTE = const(0x22)
+_BACKSLASH = const(0x5C)
+_BLANK = const(0x20)
 
 
 @micropython.viper
@@ -43,14 +47,33 @@ class Page:
     """bytes[:size] is what has been written. Each method raises Full, and writes nothing (string()
     perhaps a part), where there is no room left below limit."""
 
-    def __init__(self, capacity, head=0):
-        """head: bytes in front of it, where whoever sends the page may put a header of his own."""
-        self.whole = bytearray(head + capacity)
-        self.bytes = memoryview(self.whole)[head:] if head else self.whole
+    def __init__(self, capacity, head=0, most=0):
+        """head: bytes in front of it, where whoever sends the page may put a header of his own.
+        most: up to where it may grow, where that is more than the capacity."""
         self.head = head
-        self.size = 0
-        self.limit = capacity
+        self._most = most
         self._one = _One()
+        self.size = 0
+        self._take(bytearray(head + capacity))
+
+    def _take(self, whole):
+        self.whole = whole
+        self.bytes = memoryview(whole)[self.head :] if self.head else whole
+        self.limit = len(whole) - self.head
+
+    def grow(self):
+        """Makes it larger; what is written stays, its head is empty then. False where it is as
+        large as it can be."""
+        capacity = len(self.bytes)
+        if capacity >= self._most:
+            return False
+        try:
+            larger = bytearray(self.head + min(capacity + _STEP, self._most))
+        except MemoryError:
+            return False
+        _copy(larger, self.head, self.bytes, 0, self.size)
+        self._take(larger)
+        return True
 
     def reserve(self, length):
         """Where the next `length` bytes may be written, by somebody who then sets size."""

@@ -2,6 +2,8 @@
 # HELP and TYPE in front of each. A sample that the telegram does not say is absent.
 # https://prometheus.io/docs/instrumenting/exposition_formats/ and .../practices/naming/
 
+from micropython import const
+
 from . import table
 from .page import Full
 
@@ -91,8 +93,8 @@ _INFO = b"""
 """
 
 _PREFIX = b"p1_"
-_FAMILY = 0x23  # "#"
-_NO_LABELS = 0x2D  # "-"
+_FAMILY = const(0x23)  # "#"
+_NO_LABELS = const(0x2D)  # "-"
 
 
 class Exposition:

@@ -7,9 +7,11 @@
 # are lines that begin with "#". Text, and read by place: tuples take ten times the memory, and
 # a slice of a line would be garbage each time.
 
+from micropython import const
+
 from .. import obis, timestamp
 
-_NO_ROW = 255
+_NO_ROW = const(255)
 _TENS = {0x31: 0, 0x6B: 3, 0x4D: 6, 0x6D: -3}
 _PEAK = obis.row("monthly_power_peak")
 _TARIFF = obis.row("tariff")

@@ -27,7 +27,7 @@ from dongle.app import App  # noqa: E402
 
 async def _main():
     app = App()
-    gc.threshold(-1)
+    gc.threshold(8192)
     _tasks.append(asyncio.create_task(app.run()))
     due = _EVERY
     while True:

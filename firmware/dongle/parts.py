@@ -1,0 +1,164 @@
+# Makes the parts of the dongle that its config asks for, and hands each what it needs of the
+# others. Only a start needs this.
+
+from binascii import unhexlify
+
+import machine
+from p1 import country
+from p1.framer import Framer
+
+from . import config as config_file
+from .dns import Resolver
+from .health import Health
+from .http import Server
+from .latest import Latest
+from .port import Port
+from .stream import Stream
+from .web import Web
+from .wifi import Wifi
+
+
+def assemble(app):
+    """Gives an App its parts; None stands for one that is off or cannot be."""
+    app.health = Health()
+    config, app.health.problems = config_file.load()
+    app.config = config
+    app.latest = Latest(config["meter"]["country"], app.listener_failed)
+    profile = country.PROFILES[config["meter"]["country"]]
+    app.framer = Framer(app.latest.take, profile.has_crc)
+    app.cipher = _cipher(config["meter"], app.framer)
+    # The port first: its ring is taken from memory that Wi-Fi wants too.
+    board = {}
+    app.port = None
+    try:
+        board = config_file.load_board()
+        app.port = Port(board, profile.line, app.health)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        # Without a port the rest still comes up and says so.
+        _complain(app, f"{type(error).__name__} {error}")
+    wifi = config["wifi"]
+    hostname = wifi["hostname"] or "p1meter-" + app.id[-6:]
+    app.wifi = Wifi(wifi["ssid"], wifi["password"], hostname, app.health)
+    app.resolver = Resolver()
+    app.capacity = _capacity(app)
+    app.mqtt = _mqtt(app)
+    app.mdns = _mdns(app, hostname)
+    app.stream = Stream(app.latest, app.health)
+    app.pushes = _pushes(app)
+    web = Web(app.latest, app.framer, app.report)
+    if config["homewizard"]["enabled"]:
+        web.routes.update(_homewizard(app, board))
+    if app.capacity:
+        web.routes[b"/quarter"] = app.capacity.view
+    if config["http"]["metrics"]:
+        web.routes[b"/metrics"] = app.metrics
+    app.server = Server(web.routes, app.health)
+
+
+def _complain(app, text):
+    app.health.problems.append(f"board.json: {text}; run `make deploy`")
+
+
+def _cipher(settings, framer):
+    if not settings["key"]:
+        return None
+    from p1.cipher import DEFAULT_AUTHENTICATION_KEY, Cipher
+
+    second = settings["authentication_key"]
+    return Cipher(
+        unhexlify(settings["key"]),
+        unhexlify(second) if second else DEFAULT_AUTHENTICATION_KEY,
+        framer.feed,
+    )
+
+
+def _capacity(app):
+    if not app.config["quarter"]["enabled"]:
+        return None
+    from .capacity import Capacity
+
+    return Capacity(app.config["quarter"], app.latest, app.report)
+
+
+def _mqtt(app):
+    settings = app.config["mqtt"]
+    if not settings["host"]:
+        return None
+    from .discovery import Discovery
+    from .mqtt import Mqtt
+
+    discovery = Discovery(app.config, app.id, app.latest, app.wifi, app.health, app.capacity)
+    dsmr_topics = None
+    if settings["dsmr_reader_topics"]:
+        from .dsmr_topics import DsmrTopics
+
+        dsmr_topics = DsmrTopics(settings["swap_tariffs"])
+    return Mqtt(
+        settings,
+        app.id,
+        app.latest,
+        app.wifi,
+        app.resolver,
+        app.health,
+        app.report_json,
+        discovery,
+        dsmr_topics,
+        _tls(app),
+        app.capacity,
+    )
+
+
+def _tls(app):
+    settings = app.config["mqtt"]
+    if not settings["tls"]:
+        return None
+    from .clock import Clock
+    from .tls import Tls
+
+    clock = Clock(app.latest, app.health, machine.RTC().datetime)
+    return Tls(settings["ca"], settings["host"], clock)
+
+
+def _mdns(app, hostname):
+    if not app.config["mdns"]["enabled"]:
+        return None
+    from .mdns import Mdns
+
+    return Mdns(app.config, hostname, app.id, app.wifi, app.health)
+
+
+def _homewizard(app, board):
+    """The routes of HomeWizard's API."""
+    from .homewizard import Api
+
+    ssid = app.config["wifi"]["ssid"]
+    return Api(app.latest, app.id, ssid, app.wifi.rssi_dbm, _led(app, board)).routes
+
+
+def _led(app, board):
+    """The board's LED, with on() and off(); None where it has none."""
+    # Without a port what is wrong with board.json is said already.
+    if app.port is None or board.get("led_pin") is None:
+        return None
+    is_low = not board.get("led_active", 1)
+    try:
+        pin = machine.Pin(board["led_pin"], machine.Pin.OUT, value=is_low)
+    except (ValueError, TypeError) as error:
+        _complain(app, f"led_pin: {error}")
+        return None
+    return machine.Signal(pin, invert=is_low)
+
+
+def _pushes(app):
+    """What is pushed, by its section in the config."""
+    pushes = {}
+    rest = app.resolver, app.latest, app.wifi, app.health
+    if app.config["influx"]["url"]:
+        from .influx import Influx
+
+        pushes["influx"] = Influx(app.config["influx"], *rest)
+    if app.config["dsmr_reader"]["url"]:
+        from .dsmr_reader import DsmrReader
+
+        pushes["dsmr_reader"] = DsmrReader(app.config["dsmr_reader"], *rest)
+    return pushes
