@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import debian
+import rig
 from build import MpyFormat, compile_mpy
 from make_fixtures import seal
 from p1.decode import decode
@@ -182,37 +184,53 @@ class Dongle(Receiver):
 # --- The core under MicroPython ---
 
 
-@pytest.fixture(scope="session")
-def compiled_core(tmp_path_factory):
-    """A folder with the core as a board gets it. From source it runs too, but the compiler would
-    leave its litter all over the small heap."""
-    if not shutil.which(MICROPYTHON):
-        pytest.skip(needs_micropython.kwargs["reason"])
-    ask = "import sys; print(sys.implementation._mpy)"
-    number = int(subprocess.run([MICROPYTHON, "-c", ask], capture_output=True, check=True).stdout)
-    folder = tmp_path_factory.mktemp("core")
-    shutil.copy(FIRMWARE / "boot.py", folder)
-    for source in (FIRMWARE / "p1").rglob("*.py"):
-        name = source.relative_to(FIRMWARE)
-        compiled = (folder / name).with_suffix(".mpy")
-        compiled.parent.mkdir(parents=True, exist_ok=True)
+class Interpreter:
+    """A MicroPython with the core as a board gets it: compiled. From source it runs too, but the
+    compiler would leave its litter all over the small heap."""
+
+    def __init__(self, command, folder):
+        self._command, self._folder = command, folder
+        number = int(self.run("import sys; print(sys.implementation._mpy)"))
         arch = MpyFormat.of_number(number).arch
-        compiled.write_bytes(compile_mpy(source, name.as_posix(), arch))
-    return folder
+        shutil.copy(FIRMWARE / "boot.py", folder)
+        for source in (FIRMWARE / "p1").rglob("*.py"):
+            name = source.relative_to(FIRMWARE)
+            compiled = (folder / name).with_suffix(".mpy")
+            compiled.parent.mkdir(parents=True, exist_ok=True)
+            compiled.write_bytes(compile_mpy(source, name.as_posix(), arch))
 
+    def __call__(self, script, *args, heap="96k", timeout=60):
+        """What a script of host_tests/device prints."""
+        return self._output("-X", f"heapsize={heap}", DEVICE / script, *args, timeout=timeout)
 
-@pytest.fixture(scope="session")
-def micropython(compiled_core):
-    """Runs a script of host_tests/device with the core on its path; returns what it printed."""
+    def run(self, source):
+        """What this source prints."""
+        return self._output("-c", source)
 
-    def run(script, *args, heap="96k", timeout=60):
+    def _output(self, *arguments, timeout=60):
         result = subprocess.run(
-            [MICROPYTHON, "-X", f"heapsize={heap}", DEVICE / script, *args],
-            env={"PATH": os.environ["PATH"], "MICROPYPATH": str(compiled_core)},
+            [self._command, *arguments],
+            env={"PATH": os.environ["PATH"], "MICROPYPATH": str(self._folder)},
             capture_output=True,
             timeout=timeout,
         )
         assert result.returncode == 0, (result.stdout + result.stderr).decode()
         return result.stdout
 
-    return run
+
+@pytest.fixture(scope="session")
+def micropython(tmp_path_factory):
+    """The Interpreter whose words have 64 bits."""
+    if not shutil.which(MICROPYTHON):
+        pytest.skip(needs_micropython.kwargs["reason"])
+    return Interpreter(MICROPYTHON, tmp_path_factory.mktemp("core"))
+
+
+@pytest.fixture(scope="session")
+def micropython_on_32_bits(tmp_path_factory):
+    """The Interpreter whose words have 32 bits, and small integers 31, as an ESP32's."""
+    try:
+        command = debian.micropython()
+    except rig.Missing as missing:
+        pytest.skip(str(missing))
+    return Interpreter(command, tmp_path_factory.mktemp("core32"))

@@ -2,6 +2,7 @@
 
 import pytest
 
+import debian
 import rig
 from bench import clients, garbage, loop, sizes
 from bench.target import counts
@@ -16,7 +17,16 @@ def _needs_micropython():
 
 def test_a_telegram_leaves_no_garbage():
     _needs_micropython()
-    bytes_per_telegram, _ = garbage.figures()
+    bytes_per_telegram, _ = garbage.measure("", "64 bits")
+    assert bytes_per_telegram.value == 0
+
+
+def test_a_telegram_leaves_no_garbage_on_32_bits():
+    try:
+        micropython = debian.micropython()
+    except rig.Missing as missing:
+        pytest.skip(str(missing))
+    bytes_per_telegram, _ = garbage.measure("", "32 bits", micropython=micropython)
     assert bytes_per_telegram.value == 0
 
 

@@ -24,7 +24,6 @@ GROUP = ("224.0.0.251", 5353)
 LOOPBACK = "127.0.0.1"
 ID = "02000000d15c"
 HOST = "p1meter-00d15c"
-CONFIG = {"http": {"port": 8080}, "homewizard": {"enabled": True}}
 HWENERGY = {  # interfaces.md §4.a
     b"api_enabled": b"1",
     b"path": b"/api/v1",
@@ -36,7 +35,7 @@ FLUSH = 0x8000
 
 
 def records():
-    return Records(HOST, bytes((192, 168, 1, 77)), services(CONFIG, ID))
+    return Records(HOST, bytes((192, 168, 1, 77)), services(8080, True, ID))
 
 
 def announcement(gone=False):
@@ -111,8 +110,7 @@ def test_goodbye_is_the_same_with_no_time_to_live():
 
 
 def test_hwenergy_only_where_it_is_served():
-    without = {**CONFIG, "homewizard": {"enabled": False}}
-    assert [service for service, _, _ in services(without, ID)] == ["_http._tcp"]
+    assert [service for service, _, _ in services(80, False, ID)] == ["_http._tcp"]
 
 
 # --- What is answered ---

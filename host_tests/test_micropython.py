@@ -1,10 +1,12 @@
-"""The core in the interpreter that it is for, with a heap as small as an ESP32's."""
+"""The core in the interpreter that it is for, with a heap as small as an ESP32's: with words of
+64 bits, and of 32 as there."""
 
 import random
 import re
 
 import pytest
 
+import reference
 from conftest import (
     FIXTURE_NAMES,
     FIXTURES,
@@ -13,14 +15,12 @@ from conftest import (
     country_of,
     fixture,
     found_telegrams,
-    needs_micropython,
     needs_telegrams,
     take_apart,
     telegram,
 )
 from make_fixtures import seal
-
-pytestmark = needs_micropython
+from telegram_shapes import KINDS, sequence
 
 
 def cpython(data, country="BE"):
@@ -33,15 +33,27 @@ def cpython(data, country="BE"):
     return shown.encode()
 
 
+@pytest.fixture(params=["micropython", "micropython_on_32_bits"], ids=["64 bits", "32 bits"])
+def interpreter(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_its_words(interpreter, request):
+    bits = request.node.callspec.id.split()[0]
+    assert interpreter.run("import sys; print(sys.maxsize)") == b"%d\n" % (
+        2 ** (int(bits) - 1) - 1
+    )
+
+
 @pytest.fixture
-def same(micropython, tmp_path):
+def same(interpreter, tmp_path):
     """Checks that both interpreters say the same of the telegrams in some bytes."""
 
     def same(data, country="BE"):
         stream = tmp_path / "stream"
         stream.write_bytes(data)
         expected = cpython(data, country).split(b"\n")
-        assert micropython("core_json.py", country, stream).split(b"\n") == expected
+        assert interpreter("core_json.py", country, stream).split(b"\n") == expected
         return len(expected) - 1
 
     return same
@@ -103,6 +115,36 @@ def test_the_same_json_for_the_greatest_and_smallest_numbers(same):
     assert same(b"".join(telegrams)) == len(telegrams)
 
 
+def test_numbers_beyond_31_bits_as_the_reference_reads_them(same):
+    values = ["0", "0.001", "536870911", "536870912"]
+    values += ["1073741823", "1073.74182", "999999999", "999999.999"]
+    telegrams = [
+        telegram(
+            *(f"1-0:{way}.8.{n}({value}*kWh)" for way in (1, 2) for n in range(1, registers)),
+            *("1-0:1.7.0(999999999*W)", f"1-0:2.7.0({value}*W)", "1-0:21.7.0(999999*kW)"),
+            f"1-0:99.97.0(2)(0-0:96.7.19)(000101000024W)({value}*s)(000101000024W)(2147483647*s)",
+            f"0-1:24.2.1(230421165102S)({value}*m3)",
+            f"0-2:24.2.1(991231235959W)({value}*m3)",
+            *("0-1:24.1.0(3)", "0-2:24.1.0(3)"),
+        )
+        for registers in (2, 3, 6)
+        for value in values
+    ]
+    assert same(b"".join(telegrams)) == len(telegrams)
+    printed = cpython(b"".join(telegrams)).splitlines()
+    readings = [reference.load(line.split(b" ", 1)[1]) for line in printed]
+    for reading, data in zip(readings, telegrams, strict=True):
+        assert reading == reference.reading(data, "BE")
+    assert str(readings[len(values) - 1]["energy_import_t1_kwh"]) == "999999.999"
+    assert str(readings[2 * len(values) - 1]["energy_import_kwh"]) == "1999999.998"
+
+
+def test_the_same_json_for_every_kind_of_meter(same):
+    kinds = [kind for kind in KINDS if KINDS[kind][1]]
+    made = [data for _, data in sequence(32, len(kinds), 2, kinds)]
+    assert same(b"".join(made), "auto") == len(made) > len(kinds)
+
+
 @pytest.mark.parametrize(
     "digits",
     [
@@ -116,12 +158,12 @@ def test_the_same_json_for_odd_texts(same, digits):
     assert same(telegram(*lines)) == 1
 
 
-def test_no_corruption_of_a_single_byte_is_delivered(micropython):
+def test_no_corruption_of_a_single_byte_is_delivered(interpreter):
     """All 255 other values in all places. What may pass: the other case of a CRC digit, which
     says the same, and whatever stands behind the last digit."""
     name = "be-lower-case-crc"
     sent = fixture(name)
-    *passed, tried = micropython("core_corruption.py", FIXTURES / f"{name}.txt").splitlines()
+    *passed, tried = interpreter("core_corruption.py", FIXTURES / f"{name}.txt").splitlines()
     crc = sent.rindex(b"!") + 1
     harmless = {(at, sent[at] ^ 0x20) for at in range(crc, crc + 4) if sent[at : at + 1].isalpha()}
     harmless |= {(at, value) for at in range(crc + 4, len(sent)) for value in range(256)}
@@ -134,9 +176,9 @@ def test_the_longest_message_fits_the_heap(same, digits):
     assert same(telegram("0-0:96.1.1(31534147)", f"0-0:96.13.0({digits})")) == 1
 
 
-def test_a_thousand_telegrams_leave_the_memory_as_it_was(micropython):
+def test_a_thousand_telegrams_leave_the_memory_as_it_was(interpreter):
     paths = [FIXTURES / f"{name}.txt" for name in FIXTURE_NAMES if name.startswith("be-")]
-    lines = micropython("core_soak.py", *paths).splitlines()
+    lines = interpreter("core_soak.py", *paths).splitlines()
     good, cut, live = zip(*(map(int, line.split()) for line in lines), strict=True)
     assert good == tuple(range(len(paths), 1000 + len(paths), len(paths)))
     assert cut[-1] == 0, "every document found room"

@@ -54,7 +54,7 @@ class App:
         asyncio.get_event_loop().set_exception_handler(self._stray)
         tasks = {
             "wifi": self.wifi.run,
-            "http": lambda: self.server.run(self.config["http"]["port"]),
+            "http": lambda: self.server.run(self.http_port),
         }
         if self.port:
             sink = self.cipher or self.framer
@@ -64,14 +64,14 @@ class App:
             tasks["mqtt"] = self.mqtt.run
         if self.mdns:
             tasks["mdns"] = self.mdns.run
-        if self.config["tcp"]["port"]:
-            tasks["tcp"] = lambda: self.stream.run(self.config["tcp"]["port"])
+        if self.tcp_port:
+            tasks["tcp"] = lambda: self.stream.run(self.tcp_port)
         for name, push in self.pushes.items():
             tasks[name] = push.run
         for name in ("port", "wifi", "mqtt"):
             if name in tasks:
                 self.health.expect(name, _LATE_MS)
-        if self.config["system"]["watchdog"]:
+        if self.has_watchdog:
             self.health.watch(machine.WDT)
         for name, make in tasks.items():
             asyncio.create_task(self._keep(name, make))

@@ -97,7 +97,7 @@ class Discovery:
             self._keys_of, self._describe = homeassistant.keys, homeassistant.members
             self._piece = bytearray(_PIECE)
             self._filled = 0
-        self._keys = b"\n"  # each ended by a newline; of what this meter has sent
+        self._keys = bytearray(b"\n")  # each ended by a newline; of what this meter has sent
         self._edition = self._captures = None  # of the Reading that was looked at last
         self._due_ms = None  # when to announce
         self._leftovers = []  # topics to be emptied
@@ -170,11 +170,18 @@ class Discovery:
         self._edition, self._captures = reading.edition, reading.captures
         for key in self._keys_of(reading):
             if not self._has(key):
-                self._keys += key + b"\n"
+                self._keys.extend(key + b"\n")
                 self._announce_soon()
 
     def _has(self, key):
         return b"\n" + key + b"\n" in self._keys
+
+    def _each(self):
+        start = 1
+        while start < len(self._keys):
+            end = self._keys.find(b"\n", start)
+            yield bytes(self._keys[start:end])
+            start = end + 1
 
     def _count(self):
         return self._keys.count(b"\n") - 1
@@ -230,7 +237,7 @@ class Discovery:
         read the Reading have in common."""
         base = self._base
         ending = b'"uniq_id":"' + self._id + b'_%s","exp_aft":%d'
-        for key in self._keys.split():
+        for key in self._each():
             text = ending % (key, _EXPIRY_S)
             if key == b"monthly_power_peak_w":
                 text = _HISTORY % base + text

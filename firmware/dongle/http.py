@@ -64,7 +64,7 @@ class Server:
     def __init__(self, routes, health):
         self._routes = routes
         self._health = health
-        self._heads = []  # buffers that are free; made when they are needed first
+        self._head = None  # a buffer that is free: most of the time there is one client
         self._clients = 0
         self.requests = 0
         self.refused = 0  # answered with an error
@@ -78,7 +78,7 @@ class Server:
         self._clients += 1
         head = None
         try:
-            head = self._head()
+            head = self._take_head()
             await asyncio.wait_for_ms(self._exchange(reader, writer, head), _EXCHANGE_MS)
         except (OSError, asyncio.TimeoutError):
             pass  # the client left, or dawdled
@@ -86,16 +86,16 @@ class Server:
             self._health.failed("http", error)
         finally:
             self._clients -= 1
-            if head:
-                self._heads.append(head)
+            self._head = self._head or head
             writer.close()
             await writer.wait_closed()
 
-    def _head(self):
+    def _take_head(self):
         """A buffer for a request's head; None where there are too many clients."""
-        if self._heads:
-            return self._heads.pop()
-        return bytearray(_HEAD_BYTES) if self._clients <= CLIENTS else None
+        if self._clients > CLIENTS:
+            return None
+        head, self._head = self._head, None
+        return head or bytearray(_HEAD_BYTES)
 
     async def _exchange(self, reader, writer, head):
         self.requests += 1

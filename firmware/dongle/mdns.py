@@ -20,10 +20,11 @@ _WAITING = "waiting for Wi-Fi"
 
 
 class Mdns:
-    """config: the whole one; host: the name without .local."""
+    """has_homewizard: whether their API is served; host: the name without .local."""
 
-    def __init__(self, config, host, dongle_id, wifi, health):
-        self._config = config
+    def __init__(self, http_port, has_homewizard, host, dongle_id, wifi, health):
+        self._http_port = http_port
+        self._has_homewizard = has_homewizard
         self._host = host
         self._id = dongle_id
         self._wifi = wifi
@@ -61,7 +62,7 @@ class Mdns:
             from .mdns_records import Records, services
             from .mdns_responder import Responder
 
-            served = services(self._config, self._id)
+            served = services(self._http_port, self._has_homewizard, self._id)
             records = Records(self._host, numbers, served)
             self._responder = Responder(port, _GROUP, records, self._health)
             self._health.say(f"mdns: {self._host}.local")

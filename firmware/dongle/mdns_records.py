@@ -7,11 +7,10 @@ from .dns_packet import HOST_TTL_S, NSEC, PTR, PTR_TTL_S, SRV, TXT, A, Record, e
 _ALL_SERVICES = ("_services", "_dns-sd", "_udp", "local")
 
 
-def services(config, dongle_id):
-    """What this dongle serves: [(service, port, texts)]."""
-    port = config["http"]["port"]
+def services(port, has_homewizard, dongle_id):
+    """What this dongle serves by HTTP at this port: [(service, port, texts)]."""
     found = [("_http._tcp", port, ("path=/",))]
-    if config["homewizard"]["enabled"]:
+    if has_homewizard:
         # What clients of HomeWizard's local API look for and take the device by.
         texts = (
             "api_enabled=1",

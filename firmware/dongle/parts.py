@@ -22,7 +22,8 @@ def assemble(app):
     """Gives an App its parts; None stands for one that is off or cannot be."""
     app.health = Health()
     config, app.health.problems = config_file.load()
-    app.config = config
+    app.http_port, app.tcp_port = config["http"]["port"], config["tcp"]["port"]
+    app.has_watchdog = config["system"]["watchdog"]
     app.latest = Latest(config["meter"]["country"], app.listener_failed)
     profile = country.PROFILES[config["meter"]["country"]]
     app.framer = Framer(app.latest.take, profile.has_crc)
@@ -40,14 +41,14 @@ def assemble(app):
     hostname = wifi["hostname"] or "p1meter-" + app.id[-6:]
     app.wifi = Wifi(wifi["ssid"], wifi["password"], hostname, app.health)
     app.resolver = Resolver()
-    app.capacity = _capacity(app)
-    app.mqtt = _mqtt(app)
-    app.mdns = _mdns(app, hostname)
+    app.capacity = _capacity(app, config)
+    app.mqtt = _mqtt(app, config)
+    app.mdns = _mdns(app, config, hostname)
     app.stream = Stream(app.latest, app.health)
-    app.pushes = _pushes(app)
+    app.pushes = _pushes(app, config)
     web = Web(app.latest, app.framer, app.report)
     if config["homewizard"]["enabled"]:
-        web.routes.update(_homewizard(app, board))
+        web.routes.update(_homewizard(app, wifi["ssid"], board))
     if app.capacity:
         web.routes[b"/quarter"] = app.capacity.view
     if config["http"]["metrics"]:
@@ -72,22 +73,22 @@ def _cipher(settings, framer):
     )
 
 
-def _capacity(app):
-    if not app.config["quarter"]["enabled"]:
+def _capacity(app, config):
+    if not config["quarter"]["enabled"]:
         return None
     from .capacity import Capacity
 
-    return Capacity(app.config["quarter"], app.latest, app.report)
+    return Capacity(config["quarter"], app.latest, app.report)
 
 
-def _mqtt(app):
-    settings = app.config["mqtt"]
+def _mqtt(app, config):
+    settings = config["mqtt"]
     if not settings["host"]:
         return None
     from .discovery import Discovery
     from .mqtt import Mqtt
 
-    discovery = Discovery(app.config, app.id, app.latest, app.wifi, app.health, app.capacity)
+    discovery = Discovery(config, app.id, app.latest, app.wifi, app.health, app.capacity)
     dsmr_topics = None
     if settings["dsmr_reader_topics"]:
         from .dsmr_topics import DsmrTopics
@@ -103,13 +104,12 @@ def _mqtt(app):
         app.report_json,
         discovery,
         dsmr_topics,
-        _tls(app),
+        _tls(app, settings),
         app.capacity,
     )
 
 
-def _tls(app):
-    settings = app.config["mqtt"]
+def _tls(app, settings):
     if not settings["tls"]:
         return None
     from .clock import Clock
@@ -119,19 +119,19 @@ def _tls(app):
     return Tls(settings["ca"], settings["host"], clock)
 
 
-def _mdns(app, hostname):
-    if not app.config["mdns"]["enabled"]:
+def _mdns(app, config, hostname):
+    if not config["mdns"]["enabled"]:
         return None
     from .mdns import Mdns
 
-    return Mdns(app.config, hostname, app.id, app.wifi, app.health)
+    has_homewizard = config["homewizard"]["enabled"]
+    return Mdns(app.http_port, has_homewizard, hostname, app.id, app.wifi, app.health)
 
 
-def _homewizard(app, board):
+def _homewizard(app, ssid, board):
     """The routes of HomeWizard's API."""
     from .homewizard import Api
 
-    ssid = app.config["wifi"]["ssid"]
     return Api(app.latest, app.id, ssid, app.wifi.rssi_dbm, _led(app, board)).routes
 
 
@@ -149,16 +149,16 @@ def _led(app, board):
     return machine.Signal(pin, invert=is_low)
 
 
-def _pushes(app):
+def _pushes(app, config):
     """What is pushed, by its section in the config."""
     pushes = {}
     rest = app.resolver, app.latest, app.wifi, app.health
-    if app.config["influx"]["url"]:
+    if config["influx"]["url"]:
         from .influx import Influx
 
-        pushes["influx"] = Influx(app.config["influx"], *rest)
-    if app.config["dsmr_reader"]["url"]:
+        pushes["influx"] = Influx(config["influx"], *rest)
+    if config["dsmr_reader"]["url"]:
         from .dsmr_reader import DsmrReader
 
-        pushes["dsmr_reader"] = DsmrReader(app.config["dsmr_reader"], *rest)
+        pushes["dsmr_reader"] = DsmrReader(config["dsmr_reader"], *rest)
     return pushes

@@ -23,8 +23,6 @@ _LF = const(0x0A)
 _CR = const(0x0D)
 _ROOM_FOR_CRC = const(6)  # four digits, CR and LF
 
-_EMPTY = bytearray()
-
 CRC, OVERFLOW, FRAMING = "crc", "overflow", "framing"
 
 
@@ -118,9 +116,11 @@ class Framer:
         self._deliver = deliver
         self._has_crc = has_crc
         self._capacity = capacity
-        # Three buffers change places instead of being copied. Each is made when first needed, the
-        # third by a bad telegram, and made larger once where telegrams are long.
-        self._filling = self.telegram = self.bad = _EMPTY
+        # Three buffers change places instead of being copied. The third is made by the first bad
+        # telegram; each is made larger, once, where telegrams are long.
+        self._filling = bytearray(min(_USUAL, capacity))
+        self.telegram = bytearray(len(self._filling))
+        self.bad = bytearray()
         self.telegram_size = 0
         self.bad_size = 0
         self.bad_reason = None  # CRC, OVERFLOW or FRAMING

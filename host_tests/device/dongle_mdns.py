@@ -29,8 +29,7 @@ async def until(look):
 
 
 def start():
-    config = {"http": {"port": 80}, "homewizard": {"enabled": False}}
-    one = mdns.Mdns(config, "p1meter-00d15c", "02000000d15c", wifi, Health())
+    one = mdns.Mdns(80, False, "p1meter-00d15c", "02000000d15c", wifi, Health())
     return one, asyncio.create_task(one.run())
 
 

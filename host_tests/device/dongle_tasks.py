@@ -31,7 +31,7 @@ async def goes_on(dongle):
     with open(sys.argv[2], "rb") as file:
         cable.feed(file.read())
     await until(lambda: dongle.framer.good > good, "no telegram")
-    port = dongle.config["http"]["port"]
+    port = dongle.http_port
     world.interfaces.clear()  # a client from outside does not mind whether our Wi-Fi is up
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /reading HTTP/1.0\r\n\r\n")

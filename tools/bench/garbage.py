@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import debian
 from bench import household, unix
 from bench.figures import Figure, exact
 
@@ -9,18 +10,25 @@ _SECONDS = 1100
 
 
 def figures() -> Iterator[Figure]:
+    yield from measure("", "64 bits")
+    yield from measure("_on_32_bits", "32 bits", micropython=debian.micropython())
+
+
+def measure(suffix: str, words: str, **options) -> Iterator[Figure]:
+    """options: of unix.command()."""
     with household.File(household.seconds(_SECONDS)) as file:
-        quiet, quiet_bytes, others, other_bytes = map(int, unix.output("garbage.py", file).split())
+        output = unix.output("garbage.py", file, **options)
+    quiet, quiet_bytes, others, other_bytes = map(int, output.split())
     yield Figure(
-        "gc_bytes_per_telegram",
+        "gc_bytes_per_telegram" + suffix,
         quiet_bytes / quiet,
-        f"chunks to MQTT packet and HomeWizard JSON, gc disabled, {quiet} telegrams in which "
-        "numbers and clock change",
+        f"{words}; chunks to MQTT packet and HomeWizard JSON, gc disabled, {quiet} telegrams in "
+        "which numbers and clock change",
         0,
         exact,
     )
     yield Figure(
-        "gc_bytes_per_capture",
+        "gc_bytes_per_capture" + suffix,
         other_bytes / others,
         f"the other {others} telegrams of these {_SECONDS} s, with a new gas or water capture",
         show=exact,

@@ -1,6 +1,7 @@
 """A broker that only listens: it takes one dongle's connection and hands out what is published."""
 
 import socket
+import time
 from contextlib import suppress
 
 _CONNECT, _PUBLISH, _PINGREQ = 0x10, 0x30, 0xC0
@@ -31,8 +32,9 @@ class Sink:
         self._dongle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def reading(self) -> bytes:
-        """The next reading's document."""
-        while True:
+        """The next reading's document; TimeoutError where there is none for long."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline:
             kind, body = self._packet()
             if kind == _CONNECT:
                 self._dongle.sendall(_CONNACK)
@@ -42,6 +44,7 @@ class Sink:
                 topic_end = 2 + int.from_bytes(body[:2], "big")
                 if body[:topic_end].endswith(b"/reading"):
                     return body[topic_end:]
+        raise TimeoutError("no reading")
 
     def listen(self):
         """Takes readings until the dongle hangs up."""

@@ -14,9 +14,12 @@ _DEVICE = Path(__file__).resolve().parent / "device"
 def command(
     program: str, *arguments: str, heap: str = "32m", micropython: Path | None = None
 ) -> list[str]:
-    """micropython: another one than usual, such as debian.micropython()."""
-    interpreter = str(micropython or rig.micropython())
-    return [interpreter, "-X", f"heapsize={heap}", str(_DEVICE / program), *arguments]
+    """program: the name of a file, or, without its ending, of a module that is frozen in.
+    micropython: another one than usual, such as debian.micropython()."""
+    interpreter = [str(micropython or rig.micropython()), "-X", f"heapsize={heap}"]
+    if program.endswith(".py"):
+        return [*interpreter, str(_DEVICE / program), *arguments]
+    return [*interpreter, "-m", program, *arguments]
 
 
 def environment(**more: str) -> dict[str, str]:

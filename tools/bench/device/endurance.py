@@ -13,7 +13,7 @@ def _used():
     return gc.mem_alloc()
 
 
-gc.threshold(8192)  # as main.py
+gc.threshold(8192)  # as boot.py
 _before = _used()
 import socket  # noqa: E402, F401
 
@@ -27,7 +27,6 @@ from dongle.app import App  # noqa: E402
 
 async def _main():
     app = App()
-    gc.threshold(8192)
     _tasks.append(asyncio.create_task(app.run()))
     due = _EVERY
     while True:

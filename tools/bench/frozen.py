@@ -10,7 +10,7 @@ from pathlib import Path
 import debian
 import rig
 
-_MANIFEST = rig.ROOT / "tools" / "sim" / "manifest.py"
+_MANIFEST = Path(__file__).with_name("manifest.py")
 _OPTIONS = {
     "MICROPY_PY_BTREE": 0,
     "MICROPY_PY_FFI": 0,
