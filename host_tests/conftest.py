@@ -13,7 +13,7 @@ from hypothesis import settings
 
 import debian
 import rig
-from build import MpyFormat, compile_mpy
+from build import arch_of, compile_into
 from make_fixtures import seal
 from p1.decode import decode
 from p1.framer import Framer
@@ -190,14 +190,8 @@ class Interpreter:
 
     def __init__(self, command, folder):
         self._command, self._folder = command, folder
-        number = int(self.run("import sys; print(sys.implementation._mpy)"))
-        arch = MpyFormat.of_number(number).arch
         shutil.copy(FIRMWARE / "boot.py", folder)
-        for source in (FIRMWARE / "p1").rglob("*.py"):
-            name = source.relative_to(FIRMWARE)
-            compiled = (folder / name).with_suffix(".mpy")
-            compiled.parent.mkdir(parents=True, exist_ok=True)
-            compiled.write_bytes(compile_mpy(source, name.as_posix(), arch))
+        compile_into(folder, FIRMWARE, "p1", arch_of(command))
 
     def __call__(self, script, *args, heap="96k", timeout=60):
         """What a script of host_tests/device prints."""

@@ -123,6 +123,21 @@ def compile_mpy(source: Path, name: str, arch: str) -> bytes:
     return compiled
 
 
+def compile_into(folder: Path, root: Path, part: str, arch: str):
+    """Compiles the modules of root/part; in `folder` they lie as in root. Raises BuildError."""
+    for source in (root / part).rglob("*.py"):
+        name = source.relative_to(root)
+        compiled = (folder / name).with_suffix(".mpy")
+        compiled.parent.mkdir(parents=True, exist_ok=True)
+        compiled.write_bytes(compile_mpy(source, name.as_posix(), arch))
+
+
+def arch_of(micropython: str | Path) -> str:
+    """What code a MicroPython on this machine runs, as mpy-cross calls it."""
+    ask = [micropython, "-c", "import sys; print(sys.implementation._mpy)"]
+    return MpyFormat.of_number(int(subprocess.check_output(ask))).arch
+
+
 def _gzip(data: bytes) -> bytes:
     """Gzip without a time or a file name in it. gzip.compress would add the operating system."""
     packed = io.BytesIO()

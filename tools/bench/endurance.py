@@ -1,9 +1,9 @@
 """Whether the whole dongle lives in little memory: MQTT, HTTP polled, two TCP clients, thousands
 of telegrams as fast as they are taken. Then the same with everything on that there is.
 
-In a MicroPython with the firmware frozen in: of 32 bits, as the chip, and of 64, where objects are
-twice as large. What the chip has outside its heap comes on top of the size that is told: the
-stand-ins for modules that are C there, the UART's ring.
+In a MicroPython of 32 bits, as the chip's, with the firmware frozen in and in files; and of
+64 bits, where objects are twice as large. What the chip has outside its heap comes on top of the
+size that is told: the stand-ins for modules that are C there, the UART's ring.
 """
 
 import http.client
@@ -14,9 +14,11 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle
+from pathlib import Path
 from threading import Event, Thread
 
-from bench import frozen, household
+import debian
+from bench import flash, frozen, household
 from bench.dongle import Dongle
 from bench.figures import Figure, exact
 from bench.sink import Sink
@@ -86,13 +88,13 @@ class _Server(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def usual(bits: int) -> "Chip":
+def usual(micropython: Path, **environment: str) -> "Chip":
     """With what is on by default, and MQTT."""
-    return Chip(bits, _USUAL, ("/reading",))
+    return Chip(_USUAL, ("/reading",), micropython, **environment)
 
 
 @contextmanager
-def everything(bits: int) -> Iterator["Chip"]:
+def everything(micropython: Path) -> Iterator["Chip"]:
     """With all that can be switched on but TLS and the own mDNS responder, which official
     MicroPython leaves no port for."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Server) as server:
@@ -105,17 +107,23 @@ def everything(bits: int) -> Iterator["Chip"]:
             "influx": {"url": url + "/write?db=p1", "interval_s": 1},
             "dsmr_reader": {"url": url + "/api", "token": "secret", "interval_s": 1},
         }
-        yield Chip(bits, config, ("/reading", "/metrics", "/api", "/api/v1/data"))
+        yield Chip(config, ("/reading", "/metrics", "/api", "/api/v1/data"), micropython)
         server.shutdown()
 
 
 class Chip:
     """Starts dongles with a heap of so many KiB, and what the chip has elsewhere on top."""
 
-    def __init__(self, bits: int, config: dict[str, dict], paths: tuple[str, ...]):
-        """bits: of a word; paths: what an HTTP client asks for."""
+    def __init__(
+        self,
+        config: dict[str, dict],
+        paths: tuple[str, ...],
+        micropython: Path,
+        **environment: str,
+    ):
+        """paths: what an HTTP client asks for."""
         self._config, self._paths = config, paths
-        self._micropython = frozen.micropython(bits)
+        self._micropython, self._environment = micropython, environment
         self._elsewhere_bytes = _RING
         with Sink() as sink, self.dongle(sink, "", _MOST_KIB) as dongle:
             self._elsewhere_bytes += dongle.numbers()[0]  # the stand-ins
@@ -128,6 +136,7 @@ class Chip:
             config=self._config,
             micropython=self._micropython,
             P1_CABLE=cable,
+            **self._environment,
         )
 
     def measure(self, telegrams: int, heap_kib: int) -> dict[str, float]:
@@ -202,19 +211,22 @@ def _figures(chip: Chip, telegrams: int, goal_kib: int, suffix: str, what: str):
     yield Figure(f"growth_in_endurance_bytes{suffix}", found["growth"], how, 512, exact)
 
 
-def _on_64_bits(chip: Chip, suffix: str, what: str) -> Figure:
-    how = f"{what}; the same on 64 bits, where objects are twice as large"
-    return Figure(
-        f"smallest_heap_kib{suffix}_on_64_bits", chip.smallest_heap_kib(), how, show=exact
-    )
+def _elsewhere(chip: Chip, suffix: str, how: str) -> Figure:
+    return Figure(f"smallest_heap_kib{suffix}", chip.smallest_heap_kib(), how, show=exact)
 
 
 def figures() -> Iterator[Figure]:
+    frozen_32, frozen_64 = frozen.micropython(32), frozen.micropython(64)
     what = "MQTT, HTTP and TCP"
-    yield from _figures(usual(32), _TELEGRAMS, _GOAL_KIB, "", what)
-    yield _on_64_bits(usual(64), "", what)
+    yield from _figures(usual(frozen_32), _TELEGRAMS, _GOAL_KIB, "", what)
+    yield _elsewhere(usual(frozen_64), "_on_64_bits", f"{what}; with objects twice as large")
+    official = debian.micropython()
+    in_files = usual(official, MICROPYPATH=flash.path(official))
+    how = f"{what}; the compiled firmware in files, as with official MicroPython"
+    yield _elsewhere(in_files, "_in_files", how)
     what, suffix = "all at once", "_with_everything"
-    with everything(32) as chip:
+    with everything(frozen_32) as chip:
         yield from _figures(chip, _FEWER_TELEGRAMS, _GOAL_WITH_EVERYTHING_KIB, suffix, what)
-    with everything(64) as chip:
-        yield _on_64_bits(chip, suffix, what)
+    with everything(frozen_64) as chip:
+        how = f"{what}; with objects twice as large"
+        yield _elsewhere(chip, suffix + "_on_64_bits", how)

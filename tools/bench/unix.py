@@ -8,7 +8,7 @@ import rig
 
 # A collection goes through all of the heap, so one much larger than needed would not be fair.
 _HEAP_OF_ROUNDS = "4m"
-_DEVICE = Path(__file__).resolve().parent / "device"
+DEVICE = Path(__file__).resolve().parent / "device"
 
 
 def command(
@@ -18,12 +18,12 @@ def command(
     micropython: another one than usual, such as debian.micropython()."""
     interpreter = [str(micropython or rig.micropython()), "-X", f"heapsize={heap}"]
     if program.endswith(".py"):
-        return [*interpreter, str(_DEVICE / program), *arguments]
+        return [*interpreter, str(DEVICE / program), *arguments]
     return [*interpreter, "-m", program, *arguments]
 
 
 def environment(**more: str) -> dict[str, str]:
-    path = f"{rig.micropython_path()}:{_DEVICE}"
+    path = f"{rig.micropython_path()}:{DEVICE}"
     return {**os.environ, "MICROPYPATH": path, **more}
 
 
