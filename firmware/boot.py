@@ -2,4 +2,4 @@ import gc
 
 # Garbage is collected early. Late, it would lie between what stays, and no large buffer would
 # find its room.
-gc.threshold(8192)
+gc.threshold(4096)

@@ -171,11 +171,6 @@ class App:
             "data request wired as in board.json?"
         )
 
-    def report_json(self):
-        import json
-
-        return json.dumps(self.report()[1]).encode()
-
 
 def run():
     """Runs the dongle; never returns."""

@@ -2,10 +2,21 @@
 # while every task that owes a heartbeat has given one.
 
 import gc
+import json
 import sys
 import time
 
 _WATCHDOG_MS = 60_000
+
+
+def pieces(report):
+    """Yields a report (dict) as JSON, in bytes, member by member: as a whole it would take more
+    than a kilobyte of memory in one piece."""
+    separator = "{"
+    for key, value in report.items():
+        yield (separator + json.dumps(key) + ":" + json.dumps(value)).encode()
+        separator = ","
+    yield b"}"
 
 
 class Health:

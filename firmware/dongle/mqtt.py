@@ -13,6 +13,7 @@ from micropython import const
 
 from .dial import dial
 from .dns import Unresolved
+from .health import pieces
 from .wire import Codec, Packet, Refused, publish_head
 
 _KEEPALIVE_S = const(30)
@@ -61,6 +62,11 @@ class _Link:
         if sent < size:
             self._stream.write(memoryview(data)[sent:size])
 
+    def write_head(self, topic, size):
+        """Begins to send a PUBLISH, whose message of this size is to follow at once."""
+        head = publish_head(topic, size)
+        self.write(head, len(head))
+
     async def drain(self, within_ms=_IO_MS):
         if self._stream.out_buf:
             await asyncio.wait_for_ms(self._stream.drain(), within_ms)
@@ -99,7 +105,7 @@ def _words(error):
 
 
 class Mqtt:
-    """settings: the section "mqtt" of the config. health_report() gives the JSON of `health`.
+    """settings: the section "mqtt" of the config. health_report() gives (reason or None, dict).
     discovery: a Discovery; dsmr_topics: a DsmrTopics, or None; tls: of tls.py, or None;
     capacity: a Capacity, or None."""
 
@@ -275,7 +281,7 @@ class Mqtt:
                 await link.send(codec.ping())
             if self._health.uptime_ms() >= self._health_due_ms:
                 self._health_due_ms = self._health.uptime_ms() + _HEALTH_MS
-                await self._send(link, self._health_topic, self._health_report())
+                await self._publish_health(link)
 
     async def _publish_reading(self, link):
         if self._latest.age_ms() is None:
@@ -284,21 +290,19 @@ class Mqtt:
         # While that was sent, the reading may have gone stale.
         if self._telegram_topic and self._latest.age_ms() is not None:
             latest = self._latest
-            await self._send(
-                link, self._telegram_topic, latest.telegram_bytes, latest.telegram_size
-            )
+            link.write_head(self._telegram_topic, latest.telegram_size)
+            link.write(latest.telegram_bytes, latest.telegram_size)
+            await link.drain()
         if self._dsmr_topics and self._latest.age_ms() is not None:
             page = self._dsmr_topics.render(self._latest.reading)
             await link.send(page.bytes, page.size)
         self.published += 1
 
-    async def _send(self, link, topic, message, size=None):
-        """Publishes message[:size], which is not copied and may be another's afterwards."""
-        if size is None:
-            size = len(message)
-        head = publish_head(topic, size)
-        link.write(head, len(head))
-        link.write(message, size)
+    async def _publish_health(self, link):
+        report = self._health_report()[1]
+        link.write_head(self._health_topic, sum([len(piece) for piece in pieces(report)]))
+        for piece in pieces(report):
+            link.write(piece, len(piece))
         await link.drain()
 
     def _packets(self):

@@ -101,7 +101,7 @@ def _mqtt(app, config):
         app.wifi,
         app.resolver,
         app.health,
-        app.report_json,
+        app.report,
         discovery,
         dsmr_topics,
         _tls(app, settings),

@@ -1,7 +1,6 @@
 # Which path shows what.
 
-import json
-
+from .health import pieces
 from .http import Resource, Response, refusal
 
 _TEXT = "text/plain; charset=us-ascii"
@@ -72,4 +71,4 @@ class Web:
 
     def _health(self):
         reason, report = self._health_report()
-        return Response(json.dumps(report).encode(), status=503 if reason else 200)
+        return Response(pieces(report), status=503 if reason else 200)

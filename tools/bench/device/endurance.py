@@ -13,7 +13,7 @@ def _used():
     return gc.mem_alloc()
 
 
-gc.threshold(8192)  # as boot.py
+gc.threshold(4096)  # as boot.py
 _before = _used()
 import socket  # noqa: E402, F401
 
