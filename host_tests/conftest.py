@@ -189,7 +189,7 @@ class Interpreter:
     compiler would leave its litter all over the small heap."""
 
     def __init__(self, command, folder):
-        self._command, self._folder = command, folder
+        self.command, self._folder = command, folder
         shutil.copy(FIRMWARE / "boot.py", folder)
         compile_into(folder, FIRMWARE, "p1", arch_of(command))
 
@@ -203,7 +203,7 @@ class Interpreter:
 
     def _output(self, *arguments, timeout=60):
         result = subprocess.run(
-            [self._command, *arguments],
+            [self.command, *arguments],
             env={"PATH": os.environ["PATH"], "MICROPYPATH": str(self._folder)},
             capture_output=True,
             timeout=timeout,

@@ -2,9 +2,8 @@
 
 import pytest
 
-import debian
 import rig
-from bench import clients, garbage, loop, sizes
+from bench import clients, endurance, flash, garbage, loop, sizes
 from bench.target import counts
 
 
@@ -21,13 +20,19 @@ def test_a_telegram_leaves_no_garbage():
     assert bytes_per_telegram.value == 0
 
 
-def test_a_telegram_leaves_no_garbage_on_32_bits():
-    try:
-        micropython = debian.micropython()
-    except rig.Missing as missing:
-        pytest.skip(str(missing))
-    bytes_per_telegram, _ = garbage.measure("", "32 bits", micropython=micropython)
+def test_a_telegram_leaves_no_garbage_on_32_bits(micropython_on_32_bits):
+    options = {"micropython": micropython_on_32_bits.command}
+    bytes_per_telegram, _ = garbage.measure("", "32 bits", **options)
     assert bytes_per_telegram.value == 0
+
+
+def test_it_lives_in_the_memory_of_an_esp32_with_official_micropython(micropython_on_32_bits):
+    """Its code in files, so in the heap too; `make bench` looks for the smallest that does."""
+    command = micropython_on_32_bits.command
+    chip = endurance.usual(command, MICROPYPATH=flash.path(command))
+    found = chip.measure(750, heap_kib=156)
+    assert found["failures"] == found["failed_requests"] == found["lost_bytes"] == 0
+    assert found["answers"] > 5
 
 
 def test_the_loop_leaves_little_and_writes_once():

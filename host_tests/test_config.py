@@ -49,7 +49,14 @@ GOOD = {
         "key": "AB5FC8E0F54E4D5C8A6F3D2C1B0A9988",
         "authentication_key": "00112233445566778899aabbccddeeff",
     },
-    "quarter": {"enabled": False, "target_w": 4000, "rate_ct_per_kw_year": 5000},
+    "quarter": {
+        "enabled": False,
+        "target_w": 4000,
+        "rate_ct_per_kw_year": 5000,
+        "relay_pin": 26,
+        "relay_active": 0,
+    },
+    "history": {"enabled": False},
     "system": {"watchdog": False},
 }
 KEYS = [(section, key) for section in GOOD for key in GOOD[section]]

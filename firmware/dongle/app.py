@@ -64,6 +64,8 @@ class App:
             tasks["mqtt"] = self.mqtt.run
         if self.mdns:
             tasks["mdns"] = self.mdns.run
+        if self.relay:
+            tasks["relay"] = self.relay.run
         if self.tcp_port:
             tasks["tcp"] = lambda: self.stream.run(self.tcp_port)
         for name, push in self.pushes.items():

@@ -42,5 +42,8 @@ class Capacity:
             reason = _NO_CLOCK if is_there else self._health_report()[0] or "no telegram yet"
             return refusal(503, reason)
         age_s = self._latest.age_ms() // 1000
-        document = memoryview(self.page.bytes)[: self.page.size]
-        return Response(document, headers=b"Age: %d\r\n" % age_s)
+        return Response(self.document(), headers=b"Age: %d\r\n" % age_s)
+
+    def document(self):
+        """What render() has written: a view that holds until the next telegram."""
+        return memoryview(self.page.bytes)[: self.page.size]

@@ -178,7 +178,10 @@ FIELDS = {
         "enabled": _Switch(True),
         "target_w": _Whole(0, 0, 100_000),  # 0: this month's peak, at least 2500
         "rate_ct_per_kw_year": _Whole(0, 0, 100_000),  # 0: costs are not computed
+        "relay_pin": _Whole(-1, -1, 48),  # of a relay or LED that follows the alert; -1: none
+        "relay_active": _Whole(1, 0, 1),  # the level that switches it on
     },
+    "history": {"enabled": _Switch(True)},  # GET /history; takes 3 KiB of memory
     "system": {"watchdog": _Switch(True)},  # off for work at the REPL
 }
 

@@ -22,7 +22,7 @@ from . import VERSION
 from .wire import publish_head
 
 _BIRTH_TOPIC = b"homeassistant/status"  # Home Assistant's default, whatever the prefix is
-_PIECE = const(512)  # bytes sent at once
+_PIECE = const(256)  # bytes sent at once
 _MOST_LEFTOVERS = const(64)  # topics to be emptied at a time
 _METER_ID = [row for row in obis.ROWS_OF["hex"] if obis.key(row) == b"meter_id"]
 _CLEARED_MS = const(1000)  # for Home Assistant to forget a leftover before it hears of it anew

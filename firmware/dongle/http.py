@@ -31,8 +31,8 @@ _REASONS = {
 
 
 class Response:
-    """body: bytes-like; or a binary file, which is sent piece by piece and closed; or a generator
-    of pieces, for what is too long to be in memory as a whole."""
+    """body: bytes-like; or several of these in a tuple; or a binary file, which is sent piece by
+    piece and closed; or a generator of pieces, for what is too long to be in memory as a whole."""
 
     def __init__(self, body, content_type="application/json", status=200, headers=b""):
         self.body, self.content_type, self.status = body, content_type, status
@@ -165,7 +165,9 @@ class Server:
         body = response.body
         is_file = hasattr(body, "read")
         is_pieces = hasattr(body, "send")
-        if not is_pieces:
+        if isinstance(body, tuple):
+            length = b"Content-Length: %d\r\n" % sum([len(part) for part in body])
+        elif not is_pieces:
             length = b"Content-Length: %d\r\n" % (body.seek(0, 2) if is_file else len(body))
         else:  # without chunks, the connection's end is the document's
             length = b"Transfer-Encoding: chunked\r\n" if response.has_chunks else b""
@@ -190,6 +192,10 @@ class Server:
                 await _send_file(writer, body)
             elif is_pieces:
                 await _send_pieces(writer, body, response.has_chunks)
+            elif isinstance(body, tuple):
+                # In one turn: a view of the reading holds until the next telegram.
+                for part in body:
+                    writer.write(part)
             else:
                 writer.write(body)
             await writer.drain()

@@ -17,6 +17,8 @@ from .stream import Stream
 from .web import Web
 from .wifi import Wifi
 
+_PINS = ("rx_pin", "tx_pin", "request_pin", "led_pin")
+
 
 def assemble(app):
     """Gives an App its parts; None stands for one that is off or cannot be."""
@@ -46,11 +48,12 @@ def assemble(app):
     app.mdns = _mdns(app, config, hostname)
     app.stream = Stream(app.latest, app.health)
     app.pushes = _pushes(app, config)
-    web = Web(app.latest, app.framer, app.report)
+    app.relay = _relay(app, config["quarter"], board)
+    web = Web(app.latest, app.framer, app.report, app.capacity)
     if config["homewizard"]["enabled"]:
         web.routes.update(_homewizard(app, wifi["ssid"], board))
-    if app.capacity:
-        web.routes[b"/quarter"] = app.capacity.view
+    if app.capacity and config["history"]["enabled"]:
+        web.routes[b"/history"] = _history(app).view
     if config["http"]["metrics"]:
         web.routes[b"/metrics"] = app.metrics
     app.server = Server(web.routes, app.health)
@@ -79,6 +82,31 @@ def _capacity(app, config):
     from .capacity import Capacity
 
     return Capacity(config["quarter"], app.latest, app.report)
+
+
+def _history(app):
+    from .history import History
+
+    return History(app.latest, app.capacity.quarter, app.report)
+
+
+def _relay(app, settings, board):
+    pin = settings["relay_pin"]
+    # Without a port what is wrong with board.json is said already.
+    if pin < 0 or app.capacity is None or app.port is None:
+        return None
+    from .relay import Relay
+
+    taken = [board.get(name) for name in _PINS]
+    is_low = not settings["relay_active"]
+    try:
+        if pin in taken:
+            raise ValueError("the board uses this pin")
+        signal = machine.Signal(machine.Pin(pin, machine.Pin.OUT, value=is_low), invert=is_low)
+    except (ValueError, TypeError) as error:
+        app.health.problems.append(f"quarter.relay_pin: {pin}: {error}")
+        return None
+    return Relay(signal, app.latest, app.capacity.quarter)
 
 
 def _mqtt(app, config):

@@ -7,7 +7,7 @@ from micropython import const
 from machine import UART, Pin
 
 _RING = const(8192)  # 5 s of telegrams, for a busy loop; the driver's default holds 22 ms
-_CHUNK = const(256)
+_CHUNK = const(128)  # an ESP32 hands over about 100 bytes at once
 _SILENT_MS = 15_000  # meters send every 1 or 10 s
 _RELEASE_MS = 1_500
 

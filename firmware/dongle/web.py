@@ -13,13 +13,15 @@ def _homewizard_is_off(status, text, headers):
 
 
 class Web:
-    def __init__(self, latest, framer, health_report):
-        """health_report() gives (reason or None, dict)."""
+    def __init__(self, latest, framer, health_report, capacity=None):
+        """health_report() gives (reason or None, dict); capacity: a Capacity, or None."""
         self._latest = latest
+        self._capacity = capacity
         self._framer = framer
         self._health_report = health_report
         self.routes = {
             b"/": self._page,
+            b"/live": self._live,
             b"/reading": self._reading,
             b"/telegram": self._telegram,
             b"/telegram/bad": self._bad_telegram,
@@ -28,6 +30,8 @@ class Web:
         # Until somebody puts the real ones there.
         off = Resource({}, _homewizard_is_off)
         self.routes.update({b"/api" + path: off for path in _HOMEWIZARD})
+        if capacity:
+            self.routes[b"/quarter"] = capacity.view
 
     def _page(self):
         # The build packs the page; run from source, it is there as it is.
@@ -43,6 +47,15 @@ class Web:
             return Response(open(_PAGE, "rb"), "text/html; charset=utf-8")
         except OSError:
             return refusal(404, "the page is not on this dongle; see /reading")
+
+    def _live(self):
+        # For the page, which asks once a second.
+        reading = self._latest.json()
+        if reading is not None:
+            reading = b'{"reading":', reading, b"}"
+            if self._capacity and self._capacity.render():
+                reading = reading[:2] + (b',"quarter":', self._capacity.document(), b"}")
+        return self._current(reading, "application/json")
 
     def _reading(self):
         return self._current(self._latest.json(), "application/json")

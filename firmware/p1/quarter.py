@@ -30,14 +30,14 @@ _EARLY_S = const(30)
 _CLEAR_PERCENT = const(95)
 _HOLD_S = const(60)
 
-_NEVER = const(-1)  # a quarter that no clock has
 _METER_W = const(100_000)  # no household meter passes more; registers that do are another meter's
 
 
 class Quarter:
     """update() with each Reading; all else is to be looked at. None: not known.
 
-    elapsed_s             since the quarter's start
+    number                of the quarter hour, counted from 1970-01-01 UTC
+    elapsed_s             since its start
     average_w             energy since then over a whole quarter (1.4.0)
     forecast_w            the quarter's mean, if the power stays what it is, to the nearest W
     forecast_smoothed_w   the same with the power's exponential mean
@@ -65,8 +65,7 @@ class Quarter:
         self._forget()
 
     def _forget(self):
-        self._quarter = _NEVER
-        self.elapsed_s = None
+        self.number = self.elapsed_s = None
         self._power_fine = None  # smoothed, in 1/256 W
         self._start_wh = None  # the registers when the quarter began
         self._wh = None  # and last
@@ -89,9 +88,9 @@ class Quarter:
         power_w = reading.scaled(_IMPORT)
         self._average(reading, quarter, elapsed_s, step_s)
         self._smooth(power_w, step_s)
-        if quarter != self._quarter:
+        if quarter != self.number:
             self.headroom_w = None
-        self._quarter, self.elapsed_s = quarter, elapsed_s
+        self.number, self.elapsed_s = quarter, elapsed_s
         self._peaks(reading, timestamp.month(text, at))
         self._forecast(power_w)
         self._decide(step_s)
@@ -99,9 +98,9 @@ class Quarter:
     def _step(self, quarter, elapsed_s):
         """Seconds since the reading before; None where it says nothing of this one: there is none,
         the clock went back, or it is long ago."""
-        quarters = quarter - self._quarter
-        if self._quarter == _NEVER or not 0 <= quarters <= 1:
+        if self.number is None or not 0 <= quarter - self.number <= 1:
             return None
+        quarters = quarter - self.number
         step_s = quarters * _QUARTER_S + elapsed_s - self.elapsed_s
         return step_s if 0 <= step_s <= _GAP_S else None
 
@@ -116,7 +115,7 @@ class Quarter:
             self._start_wh = None
             return
         grown_wh = self._wh - before_wh
-        if quarter != self._quarter:
+        if quarter != self.number:
             self._start_wh = None
             if step_s:  # what came before the boundary belongs to the quarter before
                 self._start_wh = before_wh + grown_wh * (step_s - elapsed_s) // step_s

@@ -7,9 +7,9 @@ from bench.figures import Figure, exact
 from build import ROOT, compile_mpy
 
 ARCHES = ("xtensawin", "rv32imc")
-# Bytes of all modules. Flash has room for more, the RAM that they are loaded into has not; but
-# nobody switches all of it on.
-BUDGET = 120 * 1024
+# Bytes of all modules, of the 2 MiB that a board's flash has for files. What is on by default has to
+# fit into RAM as well: that is `endurance`'s affair.
+BUDGET = 192 * 1024
 
 
 def modules(arch: str) -> dict[str, int]:

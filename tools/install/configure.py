@@ -66,6 +66,16 @@ SETTINGS = (
         "capacity tariff in cents per kW and year; 0: no costs",
         type=int,
     ),
+    Setting(
+        "--relay-pin",
+        "quarter",
+        "relay_pin",
+        "GPIO of a relay or LED that follows the alert; -1: none",
+        type=int,
+    ),
+    Setting(
+        "--relay-active", "quarter", "relay_active", "level that switches it on: 1 or 0", type=int
+    ),
 )
 
 

@@ -1,0 +1,26 @@
+# GET /history: the last hour, two days and thirteen months.
+
+from p1.history import History as Past
+from p1.render.history import pieces
+
+from .http import Response, refusal
+
+
+class History:
+    def __init__(self, latest, quarter, health_report):
+        """quarter: the Quarter that listens to `latest` already; health_report() gives (reason or
+        None, dict)."""
+        self._latest = latest
+        self._quarter = quarter
+        self._health_report = health_report
+        self._past = Past()
+        latest.listeners.append(self._on_reading)
+
+    def _on_reading(self):
+        self._past.update(self._latest.reading, self._quarter)
+
+    def view(self):
+        """GET /history; while the meter is silent too, for what has been stays true."""
+        if self._past.window is None:
+            return refusal(503, self._health_report()[0] or "no telegram with a clock yet")
+        return Response(pieces(self._past, self._latest.reading))

@@ -1,0 +1,132 @@
+# What has been: the last hour by ten seconds, the last two days by quarter hours. In memory only,
+# in rings that are there from the start: nothing is ever written to the flash for it.
+#
+# All by the meter's own clock. Should that go back, or on by more than a ring holds, a ring
+# begins anew.
+
+from array import array
+
+from micropython import const
+
+from . import obis
+
+_POWER = obis.row("power_w")
+_IMPORT = obis.row("power_import_w")
+_EXPORT = obis.row("energy_export_kwh")
+
+STEP_S = const(10)
+WINDOWS = const(360)  # of that: an hour
+QUARTERS = const(192)  # two days
+_QUARTER_S = const(900)
+_UNKNOWN_POWER = const(-0x20000000)  # in the ring of windows
+_UNKNOWN = const(0xFFFF)  # in those of quarters
+_MOST_W = const(0xFFFE)
+# A quarter whose first or last seconds were not seen cannot be told; meters send every 1 or 10 s.
+_EDGE_S = const(15)
+
+
+class History:
+    """update() with each Reading. Windows and quarters are counted from 1970-01-01 UTC.
+
+    window, quarter   the running ones, None before the first Reading with a clock; those that
+                      are over and known are some of the WINDOWS and QUARTERS before them
+    """
+
+    def __init__(self):
+        self.window = self.quarter = None
+        self._power_w = array("i", [0] * WINDOWS)
+        self._import_w = array("H", [0] * QUARTERS)
+        self._export_w = array("H", [0] * QUARTERS)
+        self._peak_w = array("H", [0] * QUARTERS)
+        self._sum_w = self._count = 0  # of the readings in the running window
+        self._clear_quarter()
+
+    def _clear_quarter(self):
+        self._elapsed_s = 0  # in the running quarter, at the last Reading
+        self._mean_w = None  # what it comes to
+        self._start_wh = self._end_wh = None  # the export register
+        self._highest_w = None
+
+    def power_w(self, window):
+        """Mean of import minus export in a window; None where unknown."""
+        value = self._power_w[window % WINDOWS]
+        return None if value == _UNKNOWN_POWER else value
+
+    def import_w(self, quarter):
+        """Mean import in a quarter, what the capacity tariff bills; None where unknown."""
+        return _known(self._import_w, quarter)
+
+    def export_w(self, quarter):
+        """The same for export."""
+        return _known(self._export_w, quarter)
+
+    def peak_w(self, quarter):
+        """The highest import that a Reading of this quarter showed; None where unknown."""
+        return _known(self._peak_w, quarter)
+
+    def update(self, reading, running):
+        """Takes the Reading of a telegram; running: a Quarter that has just taken it too."""
+        if running.elapsed_s is None:
+            return
+        import_w = reading.scaled(_IMPORT)
+        power_w = reading.scaled(_POWER)
+        self._to_window(running.number * (_QUARTER_S // STEP_S) + running.elapsed_s // STEP_S)
+        if power_w is None:
+            power_w = import_w
+        if power_w is not None:
+            self._sum_w += power_w
+            self._count += 1
+        self._to_quarter(running.number)
+        self._in_quarter(running, import_w, reading.scaled(_EXPORT, 3))
+
+    def _to_window(self, window):
+        if self.window is None or not 0 <= window - self.window < WINDOWS:
+            for at in range(WINDOWS):
+                self._power_w[at] = _UNKNOWN_POWER
+            self.window = window
+            self._sum_w = self._count = 0
+        while self.window < window:
+            count = self._count
+            mean_w = (self._sum_w + count // 2) // count if count else _UNKNOWN_POWER
+            self._power_w[self.window % WINDOWS] = mean_w
+            self.window += 1
+            self._sum_w = self._count = 0
+
+    def _to_quarter(self, quarter):
+        if self.quarter is None or not 0 <= quarter - self.quarter < QUARTERS:
+            for at in range(QUARTERS):
+                self._import_w[at] = self._export_w[at] = self._peak_w[at] = _UNKNOWN
+            self.quarter = quarter
+            self._clear_quarter()
+        while self.quarter < quarter:
+            self._close(self.quarter % QUARTERS)
+            self.quarter += 1
+            self._clear_quarter()
+
+    def _close(self, at):
+        export_w = None
+        if self._start_wh is not None and self._end_wh is not None:
+            export_w = (self._end_wh - self._start_wh) * (3600 // _QUARTER_S)
+        is_whole = self._elapsed_s >= _QUARTER_S - _EDGE_S
+        self._import_w[at] = _stored(self._mean_w if is_whole else None)
+        self._export_w[at] = _stored(export_w if is_whole else None)
+        self._peak_w[at] = _stored(self._highest_w)
+
+    def _in_quarter(self, running, import_w, export_wh):
+        self._elapsed_s = running.elapsed_s
+        # The average lacks what comes in the last second or ten; the forecast has it.
+        self._mean_w = running.average_w if running.forecast_w is None else running.forecast_w
+        if self._elapsed_s <= _EDGE_S and self._start_wh is None:
+            self._start_wh = export_wh
+        self._end_wh = export_wh
+        if import_w is not None:
+            self._highest_w = max(import_w, self._highest_w or 0)
+
+
+def _known(ring, quarter):
+    value = ring[quarter % QUARTERS]
+    return None if value == _UNKNOWN else value
+
+
+def _stored(value):
+    return _UNKNOWN if value is None or value < 0 else min(value, _MOST_W)

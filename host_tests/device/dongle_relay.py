@@ -1,0 +1,49 @@
+# A relay follows the alert, and is off where nothing is known.
+
+import asyncio
+
+from until import until
+
+import machine
+from dongle.relay import Relay
+
+
+class Latest:
+    age = 0
+
+    def age_ms(self):
+        return self.age
+
+
+class Quarter:
+    alert = None
+
+
+async def main():
+    pin = machine.Pin(26, machine.Pin.OUT, value=1)
+    latest, quarter = Latest(), Quarter()
+    relay = Relay(machine.Signal(pin, invert=True), latest, quarter)
+    task = asyncio.create_task(relay.run())
+
+    async def becomes(level, what):
+        await until(lambda: pin.value() == level, what)
+        assert relay.is_on is (level == 0)
+
+    await asyncio.sleep_ms(50)
+    assert pin.value() == 1, "off at first"
+    quarter.alert = True
+    await becomes(0, "on")
+    quarter.alert = False
+    await becomes(1, "off again")
+    quarter.alert = True
+    await becomes(0, "on again")
+    latest.age = None
+    await becomes(1, "off when the meter is silent")
+    latest.age = 0
+    await becomes(0, "on when it is back")
+    task.cancel()
+    await becomes(1, "off when the dongle ends")
+
+
+asyncio.run(main())
+print("ok")
