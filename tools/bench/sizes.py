@@ -7,8 +7,8 @@ from bench.figures import Figure, exact
 from build import ROOT, compile_mpy
 
 ARCHES = ("xtensawin", "rv32imc")
-# Bytes of all modules, of the 2 MiB that a board's flash has for files. What is on by default has to
-# fit into RAM as well: that is `endurance`'s affair.
+# Bytes of all modules, of the 2 MiB that a flash has for files. What is on by default has to
+# fit into RAM as well, but that is `endurance`'s affair.
 BUDGET = 192 * 1024
 
 
