@@ -91,8 +91,9 @@ class Wifi:
                 await asyncio.sleep_ms(_LOOK_MS)
         # The port's ring and request come first; the radio's first breath is what a weak supply
         # does not survive.
-        await asyncio.sleep_ms(self._delay_ms)
-        await self._start()
+        if not self.up:  # else this task has failed, and the radio is well
+            await asyncio.sleep_ms(self._delay_ms)
+            await self._start()
         down_ms = 0  # since the last attempt
         attempts = 0
         while True:
