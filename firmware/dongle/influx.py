@@ -64,7 +64,8 @@ class Influx(Push):
         return self._backlog.lines > 0
 
     def body(self):
-        return self._backlog.batch(_BATCH_BYTES)
+        batch = self._backlog.batch(_BATCH_BYTES)
+        return len(batch), (batch,)
 
     def arrived(self):
         return self._backlog.sent()
