@@ -10,8 +10,8 @@ from .backlog import Backlog
 from .client import Client, basic
 from .push import Push
 
-_LINE_BYTES = const(768)
-_KEPT_BYTES = 8192  # some 25 lines
+_LINE_BYTES = const(640)
+_KEPT_BYTES = 6144  # some 18 lines
 _BATCH_BYTES = const(4096)
 
 _USELESS = "it cannot use these lines, they are dropped"
