@@ -20,9 +20,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 import boards
+import owner
 from boards import BoardError
 from build import ROOT, BuildError, build_board
 from install import InstallError, configure, deploy, flash, port
+from owner import OwnerError
 
 _DOWNLOADS = ROOT / "build" / "micropython"
 _console = Console(highlight=False)
@@ -50,17 +52,28 @@ def run_flash(args: argparse.Namespace) -> None:
 def run_deploy(args: argparse.Namespace) -> None:
     target, manifest = build_board(args.board)
     say(f"firmware {manifest['version']} for {manifest['board']} ({manifest['arch']})")
+    key = _public_key(args.owner_key)
     if args.dry_run:
         say("on an empty board; on any other only what differs, and what is stale goes:")
-        for step in deploy.plan(deploy.wanted_files(target), {}):
+        for step in deploy.plan(deploy.wanted_files(target, key), {}):
             size = manifest["files"].get(step.path, {}).get("size")
             say(f"{step}  {size} bytes" if size is not None else f"{step}")
         say("reset")
         return
     with port.raw_repl(args.port) as board, Progress(console=_console) as progress:
-        steps = deploy.deploy(board, target, progress)
+        steps = deploy.deploy(board, target, progress, key)
     copied = sum(step.verb == "copy" for step in steps)
-    say(f"{copied} of {len(manifest['files'])} files copied. The board starts anew")
+    say(f"{copied} of {len(manifest['files']) + len(key)} files copied. The board starts anew")
+
+
+def _public_key(path: Path) -> dict[str, bytes]:
+    """The file by which the board knows its owner's updates. Without a key, what the board has
+    stays."""
+    try:
+        return {owner.PUBLIC_KEY: owner.public_pem(owner.load(path))}
+    except FileNotFoundError:
+        say("updates over the air: not without your key, which the first `make bundle` makes")
+        return {}
 
 
 def run_configure(args: argparse.Namespace) -> None:
@@ -110,7 +123,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--firmware", type=Path, help="MicroPython's .bin; else it is downloaded")
     sub.add_argument("--micropython", default=flash.matching_version(), help="version to download")
     sub.add_argument("--baud", type=int, default=460800, help="while writing; less on a bad cable")
-    command("deploy", run_deploy, "compile the firmware and bring the board up to it")
+    sub = command("deploy", run_deploy, "compile the firmware and bring the board up to it")
+    sub.add_argument("--owner-key", type=Path, default=owner.KEY, help="of updates over the air")
     sub = command(
         "configure", run_configure, "set Wi-Fi and MQTT; asks for what is missing", False
     )
@@ -127,7 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     try:
         args.run(args)
-    except (BoardError, BuildError, InstallError) as error:
+    except (BoardError, BuildError, InstallError, OwnerError) as error:
         print(error, file=sys.stderr)
     except (TransportError, OSError) as error:  # a serial port's errors are OSErrors
         print(f"stopped half-way: {error}\nRunning it again completes it.", file=sys.stderr)

@@ -154,9 +154,6 @@ class Dongle:
         self.folder = folder
         self._say = say
         shutil.copy(_BOARD, folder / "board.json")
-        web = folder / "web"
-        if not web.exists():
-            web.symlink_to(ROOT / "firmware" / "web")
         (folder / "config.json").write_text(json.dumps(config))
         self._command = [
             micropython(),

@@ -1,5 +1,7 @@
 # Which path shows what.
 
+import sys
+
 from .health import pieces
 from .http import Resource, Response, refusal
 
@@ -34,19 +36,22 @@ class Web:
             self.routes[b"/quarter"] = capacity.view
 
     def _page(self):
-        # The build packs the page; run from source, it is there as it is.
-        try:
-            return Response(
-                open(_PAGE + ".gz", "rb"),
-                "text/html; charset=utf-8",
-                headers=b"Content-Encoding: gzip\r\n",
-            )
-        except OSError:
-            pass
-        try:
-            return Response(open(_PAGE, "rb"), "text/html; charset=utf-8")
-        except OSError:
-            return refusal(404, "the page is not on this dongle; see /reading")
+        # It lies beside the packages. The build packs it; run from source, it is there as it is.
+        for folder in sys.path:
+            path = folder + "/" + _PAGE if folder else _PAGE
+            try:
+                return Response(
+                    open(path + ".gz", "rb"),
+                    "text/html; charset=utf-8",
+                    headers=b"Content-Encoding: gzip\r\n",
+                )
+            except OSError:
+                pass
+            try:
+                return Response(open(path, "rb"), "text/html; charset=utf-8")
+            except OSError:
+                pass
+        return refusal(404, "the page is not on this dongle; see /reading")
 
     def _live(self):
         # For the page, which asks once a second.

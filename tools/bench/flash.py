@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rig
 from bench import unix
-from build import arch_of, compile_into
+from build import arch_of, compile_into, compile_mpy
 
 _FOLDER = rig.ROOT / "build" / "flash"
 
@@ -19,6 +19,8 @@ def path(micropython: Path) -> str:
     shutil.rmtree(_FOLDER, ignore_errors=True)
     for part in ("p1", "dongle"):
         compile_into(_FOLDER, rig.ROOT / "firmware", part, arch)
+    slots = compile_mpy(rig.ROOT / "firmware" / "slots.py", "slots.py", arch)
+    (_FOLDER / "slots.mpy").write_bytes(slots)
     for root in (rig.ROOT / "tools" / "sim", rig.ROOT / "build" / "lib", unix.DEVICE):
         compile_into(_FOLDER, root, "", arch)
     return f"{_FOLDER}:.frozen"
