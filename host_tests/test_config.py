@@ -57,6 +57,7 @@ GOOD = {
         "relay_active": 0,
     },
     "history": {"enabled": False},
+    "update": {"url": "http://192.168.1.2/p1-dongle.bundle"},
     "system": {"watchdog": False},
 }
 KEYS = [(section, key) for section in GOOD for key in GOOD[section]]
@@ -265,6 +266,12 @@ def test_a_power_cut_while_saving_leaves_the_old_file(tmp_path, monkeypatch, whe
     assert config.load(path) == (GOOD, [])
     config.save(defaults(), path)
     assert config.load(path) == (defaults(), [])
+
+
+@needs_micropython
+def test_a_full_flash_leaves_the_old_file():
+    result = run_on_device("config_full.py")
+    assert result.stdout == "ok\n", result.stderr
 
 
 @needs_micropython

@@ -33,8 +33,7 @@ class App:
 
         parts.assemble(self)
         # Only a start needs these, and they take kilobytes.
-        dongle = sys.modules["dongle"]
-        del sys.modules["dongle.parts"], sys.modules["dongle.config"], dongle.parts, dongle.config
+        _forget("parts", "config")
         for problem in self.health.problems:
             self.health.say("config: " + problem)
 
@@ -48,6 +47,43 @@ class App:
         from .metrics import Metrics
 
         return Metrics(self.latest, self.report, self.capacity).view()
+
+    async def receive_update(self, readinto, size):
+        """For POST /update: (HTTP status, dict) of Update.receive()."""
+        return await self._update(lambda update: update.receive(readinto, size))
+
+    async def pull_update(self):
+        """The same of Update.pull(), from the config's update.url."""
+        return await self._update(lambda update: update.pull(self.update_url))
+
+    async def _update(self, take):
+        # Takes 10 KiB, and is seldom: loaded while there is one.
+        if "dongle.update" in sys.modules:
+            return 409, {"error": "an update is under way"}
+        status = 0
+        try:
+            from .update import Update
+
+            update = Update(self.firmware, self.resolver, self.health, machine.reset)
+            status, answer = await take(update)
+        except MemoryError:
+            answer = {"error": "no memory for an update now, try again"}
+        finally:
+            if status != 200:
+                _forget("update", "bundle", "ecdsa", "fetch")
+        return status or 503, answer
+
+    async def _prove(self):
+        try:
+            from .trial import prove
+
+            await prove(self.firmware, self.framer, self.wifi, self.health, machine.reset)
+        except Exception as error:
+            self.health.failed("trial", error)
+            machine.reset()  # that was one of its starts
+        _forget("trial")
+        if not self.has_watchdog:
+            machine.reset()  # nothing else stops the trial's
 
     async def run(self):
         # The last net: for tasks that no _keep looks after, as those of single connections.
@@ -73,10 +109,13 @@ class App:
         for name in ("port", "wifi", "mqtt"):
             if name in tasks:
                 self.health.expect(name, _LATE_MS)
-        if self.has_watchdog:
+        is_trial = self.firmware["state"] == "trial"
+        if self.has_watchdog or is_trial:
             self.health.watch(machine.WDT)
         for name, make in tasks.items():
             asyncio.create_task(self._keep(name, make))
+        if is_trial:
+            asyncio.create_task(self._prove())
         await self._guard()
 
     async def _keep(self, name, make):
@@ -124,6 +163,7 @@ class App:
             "status": "error" if reason else "ok",
             "id": self.id,
             "uptime_s": self.health.uptime_ms() // 1000,
+            "firmware": self.firmware,
             "reset_cause": _RESET_CAUSES.get(machine.reset_cause(), "unknown"),
             "telegrams": {
                 "good": framer.good,
@@ -172,6 +212,16 @@ class App:
             "no telegram: is the port open at the grid operator, the cable plugged in and the "
             "data request wired as in board.json?"
         )
+
+
+def _forget(*names):
+    """Frees the memory of modules that are not needed for long."""
+    dongle = sys.modules["dongle"]
+    for name in names:
+        sys.modules.pop("dongle." + name, None)
+        if hasattr(dongle, name):
+            delattr(dongle, name)
+    sys.modules.pop("slots", None)
 
 
 def run():

@@ -182,6 +182,7 @@ FIELDS = {
         "relay_active": _Whole(1, 0, 1),  # the level that switches it on
     },
     "history": {"enabled": _Switch(True)},  # GET /history; takes 3 KiB of memory
+    "update": {"url": _Url()},  # where a new firmware can be pulled from; empty: nowhere
     "system": {"watchdog": _Switch(True)},  # off for work at the REPL
 }
 
@@ -231,11 +232,20 @@ def load(path=CONFIG_PATH):
 
 
 def save(config, path=CONFIG_PATH):
-    """Writes config so that a power cut leaves either the old file or the new one."""
+    """Writes config so that a power cut, or a full flash, leaves either the old file or the new
+    one. Raises OSError."""
     temporary = path + ".new"
-    with open(temporary, "w") as file:
-        json.dump(config, file)
-    os.rename(temporary, path)
+    try:
+        with open(temporary, "w") as file:
+            json.dump(config, file)
+        os.rename(temporary, path)
+    except OSError:
+        # It must not take the last room on a full flash.
+        try:
+            os.remove(temporary)
+        except OSError:
+            pass
+        raise
 
 
 def load_board(path=BOARD_PATH):

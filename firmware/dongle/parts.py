@@ -4,9 +4,11 @@
 from binascii import unhexlify
 
 import machine
+import slots
 from p1 import country
 from p1.framer import Framer
 
+from . import VERSION
 from . import config as config_file
 from .dns import Resolver
 from .health import Health
@@ -25,7 +27,9 @@ def assemble(app):
     app.health = Health()
     config, app.health.problems = config_file.load()
     app.http_port, app.tcp_port = config["http"]["port"], config["tcp"]["port"]
+    app.update_url = config["update"]["url"]
     app.has_watchdog = config["system"]["watchdog"]
+    app.firmware = _firmware(slots.state or slots.read())
     app.latest = Latest(config["meter"]["country"], app.listener_failed)
     profile = country.PROFILES[config["meter"]["country"]]
     app.framer = Framer(app.latest.take, profile.has_crc)
@@ -57,6 +61,16 @@ def assemble(app):
     if config["http"]["metrics"]:
         web.routes[b"/metrics"] = app.metrics
     app.server = Server(web.routes, app.health)
+
+
+def _firmware(state):
+    """What runs, for /health. slot: None for what is frozen into MicroPython."""
+    return {
+        "version": VERSION,
+        "slot": state["slot"] or None,
+        "state": "trial" if state["trial"] else "confirmed",
+        "result": state["result"],
+    }
 
 
 def _complain(app, text):

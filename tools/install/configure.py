@@ -52,6 +52,7 @@ SETTINGS = (
         "seconds between telegrams",
         type=int,
     ),
+    Setting("--update-url", "update", "url", "where new firmware can be pulled; empty: nowhere"),
     Setting(
         "--quarter-target",
         "quarter",
