@@ -242,7 +242,11 @@ def _make_folders(path):
 
 async def _wipe(slot):
     """Removes a slot, its manifest first: without it, it is no firmware."""
-    slots.discard(slots.manifest(slot))
+    try:
+        os.remove(slots.manifest(slot))
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
     await _remove(slot)
 
 
