@@ -173,6 +173,15 @@ def compile_into(folder: Path, root: Path, part: str, arch: str):
         compiled.write_bytes(compile_mpy(source, name.as_posix(), arch))
 
 
+def compile_firmware(folder: Path, arch: str):
+    """Compiles all that App imports, as it would lie in one slot with slots.py beside it. Raises
+    BuildError."""
+    for part in _COMPILED:
+        compile_into(folder, ROOT / "firmware", part, arch)
+    source = ROOT / "firmware" / _CHOOSER
+    (folder / source.name).with_suffix(".mpy").write_bytes(compile_mpy(source, _CHOOSER, arch))
+
+
 def arch_of(micropython: str | Path) -> str:
     """What code a MicroPython on this machine runs, as mpy-cross calls it."""
     ask = [micropython, "-c", "import sys; print(sys.implementation._mpy)"]

@@ -6,13 +6,25 @@ import sys
 import time
 from binascii import hexlify
 
+from micropython import const
+
 import machine
 
 from .health import Health
+from .logbook import Logbook
 
 _LATE_MS = 30_000  # a task's heartbeat
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 30_000  # before a failed task is started again
 _GUARD_MS = 1_000
+_NOTE_MS = 60_000  # between entries in the logbook
+_LASTING_MS = 300_000  # a start that is no fast one
+_MOST_FAST = const(5)  # starts in a row, then safe mode
+# The last resort, where neither waiting nor restarting the radio has helped: a reset. Twice as
+# much patience after each one that was in vain, up to 16 hours.
+_HOPELESS_MS = 1_800_000
+_MOST_DOUBLINGS = const(5)
+_FATAL_S, _FATAL_AGAIN_S = 10, 600  # before a reset where nothing works at all
+_MOST_MEMORY_ERRORS = const(20)  # of which one a minute is forgiven
 
 _RESET_CAUSES = {
     machine.PWRON_RESET: "power on",
@@ -26,9 +38,14 @@ _RESET_CAUSES = {
 class App:
     """The parts that are missing: see parts.py, which makes them."""
 
-    def __init__(self):
-        self.id = hexlify(machine.unique_id()).decode()
+    def __init__(self, logbook=None):
+        self.logbook = logbook or Logbook(machine.RTC().memory)
+        self.id = dongle_id()
+        self.hostname = hostname(self.id)
         self.longest_turn_ms = 0
+        self._memory_errors = 0
+        self._noted_ms = 0  # uptime of the last entry in the logbook
+        self._noted_failure = None  # what it said
         from . import parts
 
         parts.assemble(self)
@@ -64,7 +81,7 @@ class App:
         try:
             from .update import Update
 
-            update = Update(self.firmware, self.resolver, self.health, machine.reset)
+            update = Update(self.firmware, self.resolver, self.health, self._renew)
             status, answer = await take(update)
         except MemoryError:
             answer = {"error": "no memory for an update now, try again"}
@@ -73,17 +90,22 @@ class App:
                 _forget("update", "bundle", "ecdsa", "fetch")
         return status or 503, answer
 
+    def _renew(self):
+        # However soon after the start this is, it is no failure.
+        self.logbook.lasted()
+        self.reset("for a new firmware")
+
     async def _prove(self):
         try:
             from .trial import prove
 
-            await prove(self.firmware, self.framer, self.wifi, self.health, machine.reset)
+            await prove(self.firmware, self.framer, self.wifi, self.health, self.reset)
         except Exception as error:
             self.health.failed("trial", error)
-            machine.reset()  # that was one of its starts
+            self.reset("the trial failed")  # that was one of its starts
         _forget("trial")
         if not self.has_watchdog:
-            machine.reset()  # nothing else stops the trial's
+            self._renew()  # nothing else stops the trial's
 
     async def run(self):
         # The last net: for tasks that no _keep looks after, as those of single connections.
@@ -128,6 +150,7 @@ class App:
             except Exception as error:
                 self.health.failed(name, error)
                 if isinstance(error, MemoryError):
+                    self._memory_errors += 1
                     gc.collect()
             if self.health.uptime_ms() - started_ms > _LONGEST_PAUSE_MS:
                 pause_ms = _FIRST_PAUSE_MS
@@ -147,8 +170,51 @@ class App:
             self.longest_turn_ms = max(self.longest_turn_ms, turn_ms)
             now_late = self.health.guard()
             if now_late and now_late != late:
-                self.health.say("no heartbeat from " + ", ".join(now_late))
+                self.health.last_failure = "no heartbeat from " + ", ".join(now_late)
+                self.health.say(self.health.last_failure)
             late = now_late
+            self._note()
+            why = self._hopeless()
+            if why:
+                self.reset(why)
+
+    def _note(self):
+        """Writes in the logbook what is new."""
+        now = self.health.uptime_ms()
+        if self.logbook.fast and now >= _LASTING_MS:
+            self.logbook.lasted()
+        failure = self.health.last_failure
+        if failure == self._noted_failure and now < self._noted_ms + _NOTE_MS:
+            return
+        self._noted_ms, self._noted_failure = now, failure
+        self._memory_errors = max(self._memory_errors - 1, 0)
+        framer = self.framer
+        counts = {
+            "good": framer.good,
+            "rejected": framer.rejected(),
+            "wifi_drops": self.wifi.drops,
+            "failures": sum(self.health.failures.values()),
+        }
+        self.logbook.note(now // 1000, failure, counts)
+        if self.wifi.up and self.latest.age_ms() is not None:
+            self.logbook.helped()
+
+    def _hopeless(self):
+        """Why only a reset is left, or None. Not before it has been tried long enough without."""
+        now = self.health.uptime_ms()
+        if now < _HOPELESS_MS << min(self.logbook.vain, _MOST_DOUBLINGS):
+            return None
+        if self.wifi.away_ms() > _HOPELESS_MS:
+            return "no Wi-Fi for %d minutes" % (self.wifi.away_ms() // 60_000)
+        if self._memory_errors > _MOST_MEMORY_ERRORS:
+            return "out of memory %d times" % self._memory_errors
+        return None
+
+    def reset(self, why):
+        """Starts the chip anew, and lets the next run know why."""
+        self.health.say("reset: " + why)
+        self.logbook.ends(why)
+        machine.reset()
 
     def report(self):
         """(what is wrong, or None; everything there is to know, as a dict)."""
@@ -165,6 +231,7 @@ class App:
             "uptime_s": self.health.uptime_ms() // 1000,
             "firmware": self.firmware,
             "reset_cause": _RESET_CAUSES.get(machine.reset_cause(), "unknown"),
+            "starts": self.logbook.report(),
             "telegrams": {
                 "good": framer.good,
                 "crc": framer.crc,
@@ -224,17 +291,33 @@ def _forget(*names):
     sys.modules.pop("slots", None)
 
 
+def dongle_id():
+    """The chip's own number, in hexadecimal digits."""
+    return hexlify(machine.unique_id()).decode()
+
+
+def hostname(dongle_id):
+    """The dongle's name on the network, unless it was given another."""
+    return "p1meter-" + dongle_id[-6:]
+
+
 def run():
     """Runs the dongle; never returns."""
+    logbook = Logbook(machine.RTC().memory)
     try:
-        dongle = App()
+        if logbook.fast > _MOST_FAST:
+            from .safe import Safe
+
+            asyncio.run(Safe(logbook, dongle_id(), hostname(dongle_id())).run())
+        dongle = App(logbook)
         try:
             asyncio.run(dongle.run())
         finally:  # on Ctrl-C too
             if dongle.mdns:
                 dongle.mdns.goodbye()
     except Exception as error:
-        # What should never happen. Time to read it on the console, and for Ctrl-C.
+        # What should never happen. Time to read it on the console, and for Ctrl-C; and where it
+        # happens again and again, no reset every few seconds.
         Health().failed("app", error)
-        time.sleep(10)
+        time.sleep(_FATAL_S if logbook.fast <= _MOST_FAST else _FATAL_AGAIN_S)
         machine.reset()

@@ -30,6 +30,8 @@ def assemble(app):
     app.update_url = config["update"]["url"]
     app.has_watchdog = config["system"]["watchdog"]
     app.firmware = _firmware(slots.state or slots.read())
+    if config["system"]["cpu_mhz"]:
+        machine.freq(config["system"]["cpu_mhz"] * 1_000_000)
     app.latest = Latest(config["meter"]["country"], app.listener_failed)
     profile = country.PROFILES[config["meter"]["country"]]
     app.framer = Framer(app.latest.take, profile.has_crc)
@@ -44,8 +46,8 @@ def assemble(app):
         # Without a port the rest still comes up and says so.
         _complain(app, f"{type(error).__name__} {error}")
     wifi = config["wifi"]
-    hostname = wifi["hostname"] or "p1meter-" + app.id[-6:]
-    app.wifi = Wifi(wifi["ssid"], wifi["password"], hostname, app.health)
+    hostname = wifi["hostname"] or app.hostname
+    app.wifi = Wifi(wifi, hostname, app.health)
     app.resolver = Resolver()
     app.capacity = _capacity(app, config)
     app.mqtt = _mqtt(app, config)

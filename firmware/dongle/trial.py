@@ -13,7 +13,7 @@ _LOOK_MS = 1_000
 
 
 async def prove(firmware, framer, wifi, health, reset):
-    """Returns when this firmware has proved itself; where it does not, the dongle is reset.
+    """Returns when this firmware has proved itself; where it does not, there is a reset(why).
     firmware: what runs, as /health shows it: a dict, in which the result is noted. Raises OSError
     where the flash cannot be written."""
     while framer.good < _TELEGRAMS or not wifi.address():
@@ -22,8 +22,7 @@ async def prove(firmware, framer, wifi, health, reset):
             if not wifi.address():
                 why += ", and no Wi-Fi"
             slots.write(slots.roll_back(slots.read(), why))
-            health.say("update: rolled back, " + why)
-            reset()
+            reset("new firmware rolled back: " + why)
         await asyncio.sleep_ms(_LOOK_MS)
     state = slots.read()
     state["trial"] = None

@@ -44,7 +44,7 @@ def prove(good=10, address="192.0.2.1"):
     """As when the firmware that runs has had so many good telegrams and this address all the
     time that it has."""
 
-    def reset():
+    def reset(why):
         raise SystemExit
 
     Meter.good, Wifi.here = good, address

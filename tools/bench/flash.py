@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rig
 from bench import unix
-from build import arch_of, compile_into, compile_mpy
+from build import arch_of, compile_firmware, compile_into
 
 _FOLDER = rig.ROOT / "build" / "flash"
 
@@ -17,10 +17,7 @@ def path(micropython: Path) -> str:
     rig.micropython_path()  # fetches umqtt
     arch = arch_of(micropython)
     shutil.rmtree(_FOLDER, ignore_errors=True)
-    for part in ("p1", "dongle"):
-        compile_into(_FOLDER, rig.ROOT / "firmware", part, arch)
-    slots = compile_mpy(rig.ROOT / "firmware" / "slots.py", "slots.py", arch)
-    (_FOLDER / "slots.mpy").write_bytes(slots)
+    compile_firmware(_FOLDER, arch)
     for root in (rig.ROOT / "tools" / "sim", rig.ROOT / "build" / "lib", unix.DEVICE):
         compile_into(_FOLDER, root, "", arch)
     return f"{_FOLDER}:.frozen"
