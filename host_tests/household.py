@@ -186,7 +186,7 @@ class Household:
 
     def _config(self, changes: dict[str, dict]) -> dict[str, dict]:
         config = {
-            "wifi": {"ssid": "home", "password": "wifi secret"},
+            "wifi": {"ssid": "home", "password": "wifi secret", "delay_s": 0},
             "mqtt": {"host": "127.0.0.1", "port": self.mqtt_port},
             "http": {"port": self.http_port},
             "tcp": {"port": self.tcp_port},

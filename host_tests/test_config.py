@@ -14,7 +14,13 @@ from dongle import config
 from household import Household, needs_micropython, run_on_device, wait_for
 
 GOOD = {
-    "wifi": {"ssid": " home ", "password": "wifi secret", "hostname": "meter"},
+    "wifi": {
+        "ssid": " home ",
+        "password": "wifi secret",
+        "hostname": "meter",
+        "delay_s": 0,
+        "txpower_dbm": 11,
+    },
     "mqtt": {
         "host": "broker.lan",
         "port": 8884,
@@ -57,7 +63,7 @@ GOOD = {
         "relay_active": 0,
     },
     "history": {"enabled": False},
-    "system": {"watchdog": False},
+    "system": {"watchdog": False, "cpu_mhz": 80},
 }
 KEYS = [(section, key) for section in GOOD for key in GOOD[section]]
 SECTIONS = ", ".join(sorted(GOOD))
@@ -94,7 +100,10 @@ WRONG = [
     ({"mqtt": {"hots": "x"}}, "mqtt.hots: unknown key, expected one of ca, dsmr_reader_topics, "),
     ({"mqqt": {}}, f"mqqt: unknown key, expected one of {SECTIONS}"),
     ({"http": 80}, "http: expected an object with metrics, port, got"),
-    ({"wifi": ["home"]}, "wifi: expected an object with hostname, password, ssid, got"),
+    (
+        {"wifi": ["home"]},
+        "wifi: expected an object with delay_s, hostname, password, ssid, txpower_dbm, got",
+    ),
     ([], f"config: expected an object with {SECTIONS}, got"),
     ("", f"config: expected an object with {SECTIONS}, got"),
     (None, f"config: expected an object with {SECTIONS}, got"),

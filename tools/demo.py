@@ -109,7 +109,7 @@ def _run(args: argparse.Namespace, stack: ExitStack):
     if args.telegrams:
         options += ["--replay", str(args.telegrams)]
     config = {
-        "wifi": {"ssid": "laptop", "password": "not needed"},
+        "wifi": {"ssid": "laptop", "password": "not needed", "delay_s": 0},
         "mqtt": {"host": "127.0.0.1", "port": mqtt_port},
         "http": {"port": http_port},
         "tcp": {"port": tcp_port},

@@ -6,13 +6,25 @@ import sys
 import time
 from binascii import hexlify
 
+from micropython import const
+
 import machine
 
 from .health import Health
+from .logbook import Logbook
 
 _LATE_MS = 30_000  # a task's heartbeat
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 30_000  # before a failed task is started again
 _GUARD_MS = 1_000
+_NOTE_MS = 60_000  # between entries in the logbook
+_LASTING_MS = 300_000  # a start that is no fast one
+_MOST_FAST = const(5)  # starts in a row, then safe mode
+# The last resort, where neither waiting nor restarting the radio has helped: a reset. Twice as
+# much patience after each one that was in vain, up to 16 hours.
+_HOPELESS_MS = 1_800_000
+_MOST_DOUBLINGS = const(5)
+_FATAL_S, _FATAL_AGAIN_S = 10, 600  # before a reset where nothing works at all
+_MOST_MEMORY_ERRORS = const(20)  # of which one a minute is forgiven
 
 _RESET_CAUSES = {
     machine.PWRON_RESET: "power on",
@@ -26,9 +38,14 @@ _RESET_CAUSES = {
 class App:
     """The parts that are missing: see parts.py, which makes them."""
 
-    def __init__(self):
-        self.id = hexlify(machine.unique_id()).decode()
+    def __init__(self, logbook=None):
+        self.logbook = logbook or Logbook(machine.RTC().memory)
+        self.id = dongle_id()
+        self.hostname = hostname(self.id)
         self.longest_turn_ms = 0
+        self._memory_errors = 0
+        self._noted_ms = 0  # uptime of the last entry in the logbook
+        self._noted_failure = None  # what it said
         from . import parts
 
         parts.assemble(self)
@@ -89,6 +106,7 @@ class App:
             except Exception as error:
                 self.health.failed(name, error)
                 if isinstance(error, MemoryError):
+                    self._memory_errors += 1
                     gc.collect()
             if self.health.uptime_ms() - started_ms > _LONGEST_PAUSE_MS:
                 pause_ms = _FIRST_PAUSE_MS
@@ -108,8 +126,51 @@ class App:
             self.longest_turn_ms = max(self.longest_turn_ms, turn_ms)
             now_late = self.health.guard()
             if now_late and now_late != late:
-                self.health.say("no heartbeat from " + ", ".join(now_late))
+                self.health.last_failure = "no heartbeat from " + ", ".join(now_late)
+                self.health.say(self.health.last_failure)
             late = now_late
+            self._note()
+            why = self._hopeless()
+            if why:
+                self.reset(why)
+
+    def _note(self):
+        """Writes in the logbook what is new."""
+        now = self.health.uptime_ms()
+        if self.logbook.fast and now >= _LASTING_MS:
+            self.logbook.lasted()
+        failure = self.health.last_failure
+        if failure == self._noted_failure and now < self._noted_ms + _NOTE_MS:
+            return
+        self._noted_ms, self._noted_failure = now, failure
+        self._memory_errors = max(self._memory_errors - 1, 0)
+        framer = self.framer
+        counts = {
+            "good": framer.good,
+            "rejected": framer.rejected(),
+            "wifi_drops": self.wifi.drops,
+            "failures": sum(self.health.failures.values()),
+        }
+        self.logbook.note(now // 1000, failure, counts)
+        if self.wifi.up and self.latest.age_ms() is not None:
+            self.logbook.helped()
+
+    def _hopeless(self):
+        """Why only a reset is left, or None. Not before it has been tried long enough without."""
+        now = self.health.uptime_ms()
+        if now < _HOPELESS_MS << min(self.logbook.vain, _MOST_DOUBLINGS):
+            return None
+        if self.wifi.away_ms() > _HOPELESS_MS:
+            return "no Wi-Fi for %d minutes" % (self.wifi.away_ms() // 60_000)
+        if self._memory_errors > _MOST_MEMORY_ERRORS:
+            return "out of memory %d times" % self._memory_errors
+        return None
+
+    def reset(self, why):
+        """Starts the chip anew, and lets the next run know why."""
+        self.health.say("reset: " + why)
+        self.logbook.ends(why)
+        machine.reset()
 
     def report(self):
         """(what is wrong, or None; everything there is to know, as a dict)."""
@@ -125,6 +186,7 @@ class App:
             "id": self.id,
             "uptime_s": self.health.uptime_ms() // 1000,
             "reset_cause": _RESET_CAUSES.get(machine.reset_cause(), "unknown"),
+            "starts": self.logbook.report(),
             "telegrams": {
                 "good": framer.good,
                 "crc": framer.crc,
@@ -174,17 +236,33 @@ class App:
         )
 
 
+def dongle_id():
+    """The chip's own number, in hexadecimal digits."""
+    return hexlify(machine.unique_id()).decode()
+
+
+def hostname(dongle_id):
+    """The dongle's name on the network, unless it was given another."""
+    return "p1meter-" + dongle_id[-6:]
+
+
 def run():
     """Runs the dongle; never returns."""
+    logbook = Logbook(machine.RTC().memory)
     try:
-        dongle = App()
+        if logbook.fast > _MOST_FAST:
+            from .safe import Safe
+
+            asyncio.run(Safe(logbook, dongle_id(), hostname(dongle_id())).run())
+        dongle = App(logbook)
         try:
             asyncio.run(dongle.run())
         finally:  # on Ctrl-C too
             if dongle.mdns:
                 dongle.mdns.goodbye()
     except Exception as error:
-        # What should never happen. Time to read it on the console, and for Ctrl-C.
+        # What should never happen. Time to read it on the console, and for Ctrl-C; and where it
+        # happens again and again, no reset every few seconds.
         Health().failed("app", error)
-        time.sleep(10)
+        time.sleep(_FATAL_S if logbook.fast <= _MOST_FAST else _FATAL_AGAIN_S)
         machine.reset()

@@ -50,10 +50,11 @@ class _Switch:
 class _Choice:
     def __init__(self, default, *choices):
         self.default, self.choices = default, choices
-        self.expected = "one of " + ", ".join(choices)
+        self.expected = "one of " + ", ".join([str(choice) for choice in choices])
 
     def accepts(self, value):
-        return value in self.choices
+        # In Python, false is a number too.
+        return type(value) is type(self.default) and value in self.choices
 
 
 class _Key:
@@ -132,6 +133,8 @@ FIELDS = {
         "ssid": _Text("", 32),  # exactly as given: blanks count
         "password": _Text("", 63),
         "hostname": _Text("", 32),  # empty: p1meter- and the end of the dongle's id
+        "delay_s": _Whole(2, 0, 60),  # after the port, before the radio: a supply may be weak
+        "txpower_dbm": _Whole(0, 0, 20),  # 0: as MicroPython has it
     },
     "mqtt": {
         "host": _Text("", 253),  # empty: MQTT is off
@@ -182,7 +185,10 @@ FIELDS = {
         "relay_active": _Whole(1, 0, 1),  # the level that switches it on
     },
     "history": {"enabled": _Switch(True)},  # GET /history; takes 3 KiB of memory
-    "system": {"watchdog": _Switch(True)},  # off for work at the REPL
+    "system": {
+        "watchdog": _Switch(True),  # off for work at the REPL
+        "cpu_mhz": _Choice(0, 0, 80, 160, 240),  # 0: as MicroPython has it; less takes less power
+    },
 }
 
 

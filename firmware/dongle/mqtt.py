@@ -11,97 +11,17 @@ import random
 
 from micropython import const
 
-from .dial import dial
 from .dns import Unresolved
 from .health import pieces
-from .wire import Codec, Packet, Refused, publish_head
+from .link import CLOSED, IO_MS, Link, Lost, words
+from .wire import Codec, Packet, Refused
 
 _KEEPALIVE_S = const(30)
 _PING_MS = const(10_000)  # after so much silence from the broker it is asked for a sign of life
 _DEAD_MS = const(20_000)  # after so much it counts as gone
-_IO_MS = const(5_000)  # for connecting, for a write, for the rest of a packet
-_HANDSHAKE_MS = 9_000  # for TLS, whose sums take an ESP32 a second or two
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 20_000
 _HEALTH_MS = const(60_000)
-_CLOSED = "the broker closed the connection"
-TLS_EOF = -0x7280  # mbedTLS: it did so without a word
-_LONGEST_PACKET = const(1536)  # we subscribe to nothing that is longer
-
-
-class Lost(Exception):
-    """The connection cannot be used any more."""
-
-
-class _Link:
-    """One connection's socket, non-blocking, with a deadline on every write."""
-
-    def __init__(self, address):
-        self._below = self._socket = dial(address)
-        self._stream = asyncio.StreamReader(self._socket)
-        self.packet_since = None  # a packet has begun to arrive then; None between packets
-
-    async def secure(self, tls, data):
-        """Goes on over TLS (of tls.py); data is the first to be sent, after the handshake."""
-        try:
-            self._socket = tls.wrap(self._below)
-            self._stream = asyncio.StreamReader(self._socket)
-            await self.send(data, within_ms=_HANDSHAKE_MS)
-        except (OSError, ValueError) as error:
-            raise tls.explain(error) from None
-
-    async def send(self, data, size=None, within_ms=_IO_MS):
-        """Sends data[:size], which may change as soon as somebody else has a turn."""
-        self.write(data, len(data) if size is None else size)
-        await self.drain(within_ms)
-
-    def write(self, data, size):
-        """Begins to send data[:size]; drain() sees to the rest."""
-        # What the socket takes at once, as it does nearly always, needs no view and no task;
-        # the stream keeps a copy of the rest.
-        sent = 0 if self._stream.out_buf else self._socket.write(data, size) or 0
-        if sent < size:
-            self._stream.write(memoryview(data)[sent:size])
-
-    def write_head(self, topic, size):
-        """Begins to send a PUBLISH, whose message of this size is to follow at once."""
-        head = publish_head(topic, size)
-        self.write(head, len(head))
-
-    async def drain(self, within_ms=_IO_MS):
-        if self._stream.out_buf:
-            await asyncio.wait_for_ms(self._stream.drain(), within_ms)
-
-    async def packet(self, uptime_ms):
-        """The next whole packet. Waits for its first byte as long as it takes."""
-        head = await self._stream.readexactly(1)
-        self.packet_since = uptime_ms()
-        size = shift = 0
-        while True:
-            byte = await self._stream.readexactly(1)
-            head += byte
-            size |= (byte[0] & 0x7F) << shift
-            shift += 7
-            if not byte[0] & 0x80:
-                break
-            if shift > 21:
-                raise Lost("the broker sent a malformed packet")
-        if size > _LONGEST_PACKET:
-            raise Lost("the broker sent a packet that is too long")
-        if size:
-            head += await self._stream.readexactly(size)
-        self.packet_since = None
-        return head
-
-    def close(self):
-        self._socket.close()
-        self._below.close()  # where a handshake failed, TLS has let go of it
-
-
-def _words(error):
-    if error.errno == TLS_EOF:
-        return _CLOSED
-    name = errno.errorcode.get(error.errno)
-    return f"no connection: {name or f'(error {error.errno})'}"
+_UNREACHED = (errno.ETIMEDOUT, errno.EHOSTUNREACH)
 
 
 class Mqtt:
@@ -191,10 +111,13 @@ class Mqtt:
                 await self._session()
             except asyncio.TimeoutError:
                 self._lost("no answer from the broker")
+                self._wifi.doubt()
             except EOFError:
-                self._lost(_CLOSED)
+                self._lost(CLOSED)
             except OSError as error:
-                self._lost(_words(error))
+                self._lost(words(error))
+                if error.errno in _UNREACHED:
+                    self._wifi.doubt()
             except (Lost, Refused, Unresolved) as error:
                 self._lost(str(error))
             if self.connects != connects:
@@ -224,7 +147,7 @@ class Mqtt:
             self._discovery.heard,
         )
         self._health.beat("mqtt")
-        link = _Link(address)
+        link = Link(address)
         tasks = []
         try:
             if self._tls:
@@ -232,7 +155,7 @@ class Mqtt:
             else:
                 await link.send(codec.connect())
             codec.check_connack(
-                await asyncio.wait_for_ms(link.packet(self._health.uptime_ms), _IO_MS)
+                await asyncio.wait_for_ms(link.packet(self._health.uptime_ms), IO_MS)
             )
             await link.send(codec.publish(self._status_topic, b"online", True))
             self._connected()
@@ -249,6 +172,7 @@ class Mqtt:
         self.connects += 1
         self.connected = True
         self.reason = "connected"
+        self._wifi.trust()
         self._failure = None
         self._ping_due = False
         self._fresh = self._latest.age_ms() is not None
@@ -336,7 +260,7 @@ class Mqtt:
                 silent_ms = now - self._heard_ms
                 if silent_ms > _DEAD_MS:
                     raise Lost("no sign of life from the broker")
-                if link.packet_since is not None and now - link.packet_since > _IO_MS:
+                if link.packet_since is not None and now - link.packet_since > IO_MS:
                     raise Lost("the broker stopped in the middle of a packet")
                 self._ping_due = self._ping_due or silent_ms > _PING_MS
                 self._health.beat("mqtt")

@@ -26,6 +26,8 @@ def assemble(app):
     config, app.health.problems = config_file.load()
     app.http_port, app.tcp_port = config["http"]["port"], config["tcp"]["port"]
     app.has_watchdog = config["system"]["watchdog"]
+    if config["system"]["cpu_mhz"]:
+        machine.freq(config["system"]["cpu_mhz"] * 1_000_000)
     app.latest = Latest(config["meter"]["country"], app.listener_failed)
     profile = country.PROFILES[config["meter"]["country"]]
     app.framer = Framer(app.latest.take, profile.has_crc)
@@ -40,8 +42,8 @@ def assemble(app):
         # Without a port the rest still comes up and says so.
         _complain(app, f"{type(error).__name__} {error}")
     wifi = config["wifi"]
-    hostname = wifi["hostname"] or "p1meter-" + app.id[-6:]
-    app.wifi = Wifi(wifi["ssid"], wifi["password"], hostname, app.health)
+    hostname = wifi["hostname"] or app.hostname
+    app.wifi = Wifi(wifi, hostname, app.health)
     app.resolver = Resolver()
     app.capacity = _capacity(app, config)
     app.mqtt = _mqtt(app, config)

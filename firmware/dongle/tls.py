@@ -10,7 +10,7 @@ from binascii import a2b_base64
 import tls
 from micropython import const
 
-from .mqtt import TLS_EOF, Lost
+from .link import TLS_EOF, Lost
 
 _LONGEST_CA = const(8192)  # bytes of the file
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"

@@ -1,10 +1,11 @@
 # The Wi-Fi station: what is wanted against what is.
 #
 # The driver reconnects by itself for ever; this helps only where that does not work: after a
-# minute a new attempt, after five the radio is switched off and on. Being offline is a state,
-# not an error: the meter is read all the while.
+# minute a new attempt, after five the radio is switched off and on. What comes last, a reset, is
+# for app.py to decide. Being offline is a state, not an error: the meter is read all the while.
 
 import asyncio
+import random
 
 from micropython import const
 
@@ -13,6 +14,10 @@ import network
 _LOOK_MS = 1_000
 _RETRY_MS = 60_000
 _RESTART_MS = 300_000
+# Connected, and yet nobody can be reached for so long: the radio is switched off and on, for it
+# may only believe so. Once in an hour, for it may as well be the others.
+_DOUBT_MS = 600_000
+_REST_MS = 3_600_000
 # connect() straight after disconnect() can leave the driver saying "no such network" for ever.
 _PAUSE_MS = const(1_000)
 
@@ -27,16 +32,37 @@ _REASONS = {
 
 
 class Wifi:
-    def __init__(self, ssid, password, hostname, health):
-        self._ssid, self._password = ssid, password
+    def __init__(self, settings, hostname, health):
+        """settings: the section "wifi" of the config."""
+        self._ssid, self._password = settings["ssid"], settings["password"]
+        self._delay_ms = 1000 * settings["delay_s"]
+        self._txpower_dbm = settings["txpower_dbm"]
         self._health = health
         self.up = False
         self.drops = 0
+        self._down_since_ms = 0  # uptime
+        self._doubt_since_ms = None  # when nobody could be reached for the first time
+        self._rested_ms = None  # uptime of the last restart for such a doubt
         network.hostname(hostname)  # counts only before the radio is on
         self._station = network.WLAN(network.STA_IF)
 
     def address(self):
         return self._station.ifconfig()[0] if self.up else None
+
+    def away_ms(self):
+        """For how long a network has been missed; 0 where there is one, or none is configured."""
+        if self.up or not self._ssid:
+            return 0
+        return self._health.uptime_ms() - self._down_since_ms
+
+    def doubt(self):
+        """Somebody who should be there could not be reached."""
+        if self._doubt_since_ms is None:
+            self._doubt_since_ms = self._health.uptime_ms()
+
+    def trust(self):
+        """Somebody was reached, or has reached us."""
+        self._doubt_since_ms = None
 
     def rssi_dbm(self):
         """How the network is received; None where there is no connection."""
@@ -63,6 +89,9 @@ class Wifi:
             while True:
                 self._health.beat("wifi")
                 await asyncio.sleep_ms(_LOOK_MS)
+        # The port's ring and request come first; the radio's first breath is what a weak supply
+        # does not survive.
+        await asyncio.sleep_ms(self._delay_ms)
         await self._start()
         down_ms = 0  # since the last attempt
         attempts = 0
@@ -71,10 +100,13 @@ class Wifi:
             self._see()
             if self.up:
                 down_ms = attempts = 0
+                if self._is_doubtful():
+                    await self._start()
             else:
                 down_ms += _LOOK_MS
                 if down_ms >= _RETRY_MS:
-                    down_ms = 0
+                    # Not all dongles of a street at once when the power is back.
+                    down_ms = -(_RETRY_MS * random.getrandbits(4) // 128)
                     attempts += 1
                     if attempts % (_RESTART_MS // _RETRY_MS):
                         await self._reconnect()
@@ -82,14 +114,27 @@ class Wifi:
                         await self._start()
             await asyncio.sleep_ms(_LOOK_MS)
 
+    def _is_doubtful(self):
+        now = self._health.uptime_ms()
+        if self._doubt_since_ms is None or now - self._doubt_since_ms < _DOUBT_MS:
+            return False
+        if self._rested_ms is not None and now - self._rested_ms < _REST_MS:
+            return False
+        self._health.say("wifi: nobody can be reached, the radio is restarted")
+        self._rested_ms = now
+        self._doubt_since_ms = None
+        return True
+
     def _see(self):
         up = self._station.isconnected()
         if up and not self.up:
             self.up = True
+            self._doubt_since_ms = None
             self._health.say(f"wifi: connected to {self._ssid} as {self.address()}")
         elif self.up and not up:
             self.up = False
             self.drops += 1
+            self._down_since_ms = self._health.uptime_ms()
             self._health.say("wifi: connection lost")
 
     async def _start(self):
@@ -99,6 +144,8 @@ class Wifi:
         self._station.active(True)
         # Power saving delays every answer by up to a beacon's interval; the port gives 250 mA.
         self._station.config(pm=self._station.PM_NONE)
+        if self._txpower_dbm:
+            self._station.config(txpower=self._txpower_dbm)
         self._station.connect(self._ssid, self._password)
 
     async def _reconnect(self):

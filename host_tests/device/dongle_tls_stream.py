@@ -5,7 +5,7 @@ import asyncio
 import socket
 import sys
 
-from dongle import mqtt, tls
+from dongle import link, tls
 
 
 class Clock:
@@ -16,14 +16,14 @@ class Clock:
 async def main(port, ca, pieces):
     way = tls.Tls(ca, "broker.lan", Clock())
     way.prepare()
-    link = mqtt._Link(socket.getaddrinfo("127.0.0.1", port)[0][-1])
-    await link.secure(way, b"first")
+    connection = link.Link(socket.getaddrinfo("127.0.0.1", port)[0][-1])
+    await connection.secure(way, b"first")
     buffer = bytearray(20_000)
     for number in range(pieces):
         buffer[:] = bytes((number,)) * len(buffer)
-        await link.send(buffer)
-    assert await link._stream.readexactly(4) == b"done"
-    link.close()
+        await connection.send(buffer)
+    assert await connection._stream.readexactly(4) == b"done"
+    connection.close()
     print("ok")
 
 

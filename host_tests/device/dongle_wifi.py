@@ -15,7 +15,12 @@ radio.change(join_ms=20)
 wifi._LOOK_MS = 20
 wifi._RETRY_MS, wifi._RESTART_MS = 100, 300  # every third attempt is a restart of the radio
 station = network.WLAN(network.STA_IF)
+NAME = "p1meter-00002a"
 calls = []
+
+
+def settings(ssid, password):
+    return {"ssid": ssid, "password": password, "delay_s": 0, "txpower_dbm": 11}
 
 
 def note(name):
@@ -32,7 +37,7 @@ def note(name):
 async def main():
     note("connect")
     note("disconnect")
-    home = wifi.Wifi("home", "secret", "p1meter-00002a", Health())
+    home = wifi.Wifi(settings("home", "secret"), NAME, Health())
     assert home.state() == {"connected": False, "drops": 0, "reason": "not connected"}
     task = asyncio.create_task(home.run())
     await until(lambda: home.up, "it does not connect")
@@ -68,19 +73,19 @@ async def main():
     task.cancel()
 
     # A soft reset leaves the radio on and connected.
-    again = wifi.Wifi("home", "secret", "p1meter-00002a", Health())
+    again = wifi.Wifi(settings("home", "secret"), NAME, Health())
     task = asyncio.create_task(again.run())
     await until(lambda: again.up, "it does not start on a radio that is on")
     task.cancel()
 
-    wrong = wifi.Wifi("home", "guessed", "p1meter-00002a", Health())
+    wrong = wifi.Wifi(settings("home", "guessed"), NAME, Health())
     task = asyncio.create_task(wrong.run())
     await until(lambda: wrong.state().get("reason") == "wrong password", "it does not say why")
     assert not wrong.up
     task.cancel()
 
     health = Health()
-    none = wifi.Wifi("", "", "p1meter-00002a", health)
+    none = wifi.Wifi(settings("", ""), NAME, health)
     health.expect("wifi", 60)
     task = asyncio.create_task(none.run())
     await asyncio.sleep_ms(200)

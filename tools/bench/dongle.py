@@ -38,7 +38,7 @@ class Dongle:
             "tcp": {"port": self.tcp_port},
             "system": {"watchdog": False},
             **config,
-            "wifi": {"ssid": "laptop", "password": "not needed"},
+            "wifi": {"ssid": "laptop", "password": "not needed", "delay_s": 0},
             "http": {"port": self.http_port},
         }
         shutil.copy(_BOARD, self._folder.name)

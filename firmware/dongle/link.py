@@ -1,0 +1,92 @@
+# One connection to a broker: its socket, non-blocking, plain or over TLS, with a deadline on every
+# write.
+
+import asyncio
+import errno
+
+from micropython import const
+
+from .dial import dial
+from .wire import publish_head
+
+IO_MS = const(5_000)  # for connecting, for a write, for the rest of a packet
+_HANDSHAKE_MS = 9_000  # for TLS, whose sums take an ESP32 a second or two
+_LONGEST_PACKET = const(1536)  # we subscribe to nothing that is longer
+TLS_EOF = -0x7280  # mbedTLS: the other side closed without a word
+CLOSED = "the broker closed the connection"
+
+
+class Lost(Exception):
+    """The connection cannot be used any more."""
+
+
+class Link:
+    def __init__(self, address):
+        """address: as getaddrinfo() gives it. Raises OSError."""
+        self._below = self._socket = dial(address)
+        self._stream = asyncio.StreamReader(self._socket)
+        self.packet_since = None  # a packet has begun to arrive then; None between packets
+
+    async def secure(self, tls, data):
+        """Goes on over TLS (of tls.py); data is the first to be sent, after the handshake."""
+        try:
+            self._socket = tls.wrap(self._below)
+            self._stream = asyncio.StreamReader(self._socket)
+            await self.send(data, within_ms=_HANDSHAKE_MS)
+        except (OSError, ValueError) as error:
+            raise tls.explain(error) from None
+
+    async def send(self, data, size=None, within_ms=IO_MS):
+        """Sends data[:size], which may change as soon as somebody else has a turn."""
+        self.write(data, len(data) if size is None else size)
+        await self.drain(within_ms)
+
+    def write(self, data, size):
+        """Begins to send data[:size]; drain() sees to the rest."""
+        # What the socket takes at once, as it does nearly always, needs no view and no task;
+        # the stream keeps a copy of the rest.
+        sent = 0 if self._stream.out_buf else self._socket.write(data, size) or 0
+        if sent < size:
+            self._stream.write(memoryview(data)[sent:size])
+
+    def write_head(self, topic, size):
+        """Begins to send a PUBLISH, whose message of this size is to follow at once."""
+        head = publish_head(topic, size)
+        self.write(head, len(head))
+
+    async def drain(self, within_ms=IO_MS):
+        if self._stream.out_buf:
+            await asyncio.wait_for_ms(self._stream.drain(), within_ms)
+
+    async def packet(self, uptime_ms):
+        """The next whole packet. Waits for its first byte as long as it takes."""
+        head = await self._stream.readexactly(1)
+        self.packet_since = uptime_ms()
+        size = shift = 0
+        while True:
+            byte = await self._stream.readexactly(1)
+            head += byte
+            size |= (byte[0] & 0x7F) << shift
+            shift += 7
+            if not byte[0] & 0x80:
+                break
+            if shift > 21:
+                raise Lost("the broker sent a malformed packet")
+        if size > _LONGEST_PACKET:
+            raise Lost("the broker sent a packet that is too long")
+        if size:
+            head += await self._stream.readexactly(size)
+        self.packet_since = None
+        return head
+
+    def close(self):
+        self._socket.close()
+        self._below.close()  # where a handshake failed, TLS has let go of it
+
+
+def words(error):
+    """What an OSError of a connection means, to a person."""
+    if error.errno == TLS_EOF:
+        return CLOSED
+    name = errno.errorcode.get(error.errno)
+    return f"no connection: {name or f'(error {error.errno})'}"

@@ -1,0 +1,55 @@
+# Safe mode, for a dongle that has started several times in a row without lasting: Wi-Fi, and HTTP
+# that says so, and nothing that could be the reason. After half an hour all is tried again.
+
+import asyncio
+
+from micropython import const
+
+import machine
+
+from . import config as config_file
+from .health import Health, pieces
+from .http import Response, Server
+from .wifi import Wifi
+
+_GUARD_MS = const(1_000)
+_LENGTH_MS = 1_800_000
+
+
+class Safe:
+    def __init__(self, logbook, dongle_id, hostname):
+        self._logbook = logbook
+        self._id = dongle_id
+        self.health = Health()
+        config, self.health.problems = config_file.load()
+        wifi = config["wifi"]
+        self._has_watchdog = config["system"]["watchdog"]
+        self.http_port = config["http"]["port"]
+        self._wifi = Wifi(wifi, wifi["hostname"] or hostname, self.health)
+        self._server = Server({b"/": self._view, b"/health": self._view}, self.health)
+
+    def _view(self):
+        left_min = (_LENGTH_MS - self.health.uptime_ms()) // 60_000 + 1
+        report = {
+            "status": "error",
+            "reason": f"safe mode, after {self._logbook.fast} starts that did not last: the meter "
+            f"is not read; all is tried again in {left_min} minutes",
+            "id": self._id,
+            "uptime_s": self.health.uptime_ms() // 1000,
+            "starts": self._logbook.report(),
+            "wifi": self._wifi.state(),
+            "config_problems": self.health.problems,
+        }
+        return Response(pieces(report), status=503)
+
+    async def run(self):
+        self.health.say("safe mode: the last starts did not last")
+        if self._has_watchdog:
+            self.health.watch(machine.WDT)
+        asyncio.create_task(self._wifi.run())
+        asyncio.create_task(self._server.run(self.http_port))
+        while self.health.uptime_ms() < _LENGTH_MS:
+            await asyncio.sleep_ms(_GUARD_MS)
+            self.health.guard()
+        self._logbook.lasted()
+        machine.reset()

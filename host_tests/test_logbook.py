@@ -1,0 +1,179 @@
+"""What survives a reset, and what follows from it."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import ROOT
+from dongle.logbook import Logbook
+from household import Household, needs_micropython, run_on_device, wait_for
+from rig import free_port
+
+BOARDS = ROOT / "boards"
+
+MOST_BYTES = 2048  # of an ESP32's RTC memory (ports/esp32/machine_rtc.c)
+
+
+class Memory:
+    """As machine.RTC().memory."""
+
+    def __init__(self, data=b""):
+        self.data = data
+
+    def __call__(self, data=None):
+        if data is None:
+            return self.data
+        if len(data) > MOST_BYTES:
+            raise ValueError("buffer too long")
+        self.data = bytes(data)
+
+
+def test_after_a_power_up_nothing_is_known():
+    book = Logbook(Memory())
+    assert book.report() == {"boots": 1, "fast": 1, "before": {}, "counts": {}}
+
+
+def test_a_reset_by_whatever_leaves_how_the_run_was():
+    memory = Memory()
+    book = Logbook(memory)
+    book.note(61, "mqtt: OSError: 5", {"good": 60, "rejected": 1})
+    book.note(121, None, {"good": 120, "rejected": 1})
+    again = Logbook(memory)
+    assert again.report() == {
+        "boots": 2,
+        "fast": 2,
+        "before": {"uptime_s": 121, "failure": "mqtt: OSError: 5"},
+        "counts": {"good": 120, "rejected": 1},
+    }
+    again.note(60, None, {"good": 59, "rejected": 0})
+    assert again.report()["counts"] == {"good": 179, "rejected": 1}
+    assert Logbook(memory).report()["counts"] == {"good": 179, "rejected": 1}
+
+
+def test_a_start_that_lasted_ends_the_fast_ones():
+    memory = Memory()
+    for number in range(1, 4):
+        assert Logbook(memory).fast == number
+    Logbook(memory).lasted()
+    assert Logbook(memory).fast == 1
+
+
+def test_resets_of_our_own_are_counted_until_they_helped():
+    memory = Memory()
+    Logbook(memory).ends("no Wi-Fi for 30 minutes")
+    book = Logbook(memory)
+    assert book.vain == 1 and book.report()["before"] == {"why": "no Wi-Fi for 30 minutes"}
+    book.ends("no Wi-Fi for 60 minutes")
+    assert Logbook(memory).vain == 2
+    Logbook(memory).helped()
+    assert Logbook(memory).vain == 0
+
+
+def test_long_texts_and_many_counts_find_room():
+    memory = Memory()
+    book = Logbook(memory)
+    counts = {"good": 2**31, "rejected": 2**31, "wifi_drops": 2**31, "failures": 2**31}
+    for _ in range(3):
+        book.note(2**31, 'é"\n' * 5000, counts)
+        book.ends("x" * 5000)
+        book = Logbook(memory)
+    assert book.boots == 4 and len(memory.data) <= MOST_BYTES
+    assert len(book.report()["before"]["failure"]) == 200
+
+
+@given(st.one_of(st.binary(), st.text().map(str.encode)))
+def test_rubbish_in_the_memory_is_a_power_up(data):
+    assert Logbook(Memory(data)).report()["boots"] == 1
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=8,
+)
+KEYS = ("boots", "fast", "vain", "before", "run", "counts")
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, JSON)))
+def test_other_peoples_json_does_no_harm(kept):
+    book = Logbook(Memory(json.dumps(kept).encode()))
+    book.note(1, "failure", {"good": 1})
+    book.ends("why")
+    assert json.loads(json.dumps(book.report()))["counts"]["good"] >= 1 or kept.get("counts")
+
+
+# --- The dongle ---
+
+
+# One that gives up after its first telegrams, once.
+HOPELESS = """
+from dongle import app
+app._NOTE_MS = 100
+
+def hopeless(self):
+    return "for a test" if self.logbook.boots == 1 and self.framer.good > 2 else None
+
+app.App._hopeless = hopeless
+"""
+
+
+@needs_micropython
+def test_health_tells_of_the_run_before(tmp_path):
+    with Household(tmp_path, before=HOPELESS) as home:
+        starts = wait_for(
+            lambda: (starts := home.health()["starts"])["boots"] == 2 and starts, "it is back"
+        )
+        assert starts["fast"] == 2
+        assert starts["before"]["why"] == "for a test"
+        assert starts["counts"]["good"] >= 2
+        assert home.dongle.resets == 1
+        assert home.health()["reset_cause"] == "hard reset"
+
+
+@needs_micropython
+@pytest.mark.parametrize("case", ["wifi", "memory", "patience", "doubt"])
+def test_the_last_resort(case, tmp_path):
+    config = {
+        "wifi": {"ssid": "home", "password": "secret", "delay_s": 0},
+        "http": {"port": free_port()},
+        "system": {"watchdog": False},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "board.json").write_bytes((BOARDS / "esp32_generic" / "board.json").read_bytes())
+    result = run_on_device("dongle_last_resort.py", case, folder=tmp_path)
+    assert result.stdout.endswith("ok\n"), result.stdout + result.stderr
+
+
+# A dongle that cannot start while there is this file.
+FAULTY = """
+import os
+from dongle import app, safe
+app._FATAL_S = 0
+safe._LENGTH_MS = 4_000
+whole = app.App
+
+def start(logbook):
+    if "fault" in os.listdir():
+        raise ValueError("no start")
+    return whole(logbook)
+
+app.App = start
+"""
+
+
+@needs_micropython
+def test_after_five_fast_starts_safe_mode_and_out_of_it_when_the_fault_is_gone(tmp_path):
+    with Household(tmp_path, before=FAULTY, files={"fault": ""}) as home:
+        health = wait_for(lambda: home.get("/health"), "it answers in safe mode")
+        assert health.status_code == 503
+        document = health.json()
+        assert document["reason"].startswith("safe mode, after 6 starts that did not last")
+        assert document["wifi"].keys() >= {"connected"}
+        assert home.dongle.resets == 5
+        assert home.get("/reading").status_code == 404
+        (tmp_path / "fault").unlink()
+        home.wait_until_reading()
+        assert home.health()["starts"]["fast"] == 1
+        assert home.dongle.resets == 6
