@@ -8,6 +8,23 @@ _PAGE = "web/index.html"
 _HOMEWIZARD = (b"", b"/v1/data", b"/v1/telegram", b"/v1/system", b"/v1/identify")
 
 
+def page(path):
+    """A page of the folder web."""
+    # The build packs it; run from source, it is there as it is.
+    try:
+        return Response(
+            open(path + ".gz", "rb"),
+            "text/html; charset=utf-8",
+            headers=b"Content-Encoding: gzip\r\n",
+        )
+    except OSError:
+        pass
+    try:
+        return Response(open(path, "rb"), "text/html; charset=utf-8")
+    except OSError:
+        return refusal(404, path + " is not on this dongle; run `make deploy`")
+
+
 def _homewizard_is_off(status, text, headers):
     return Response(b'{"error":{"id":202,"description":"API not enabled"}}', status=403)
 
@@ -34,19 +51,7 @@ class Web:
             self.routes[b"/quarter"] = capacity.view
 
     def _page(self):
-        # The build packs the page; run from source, it is there as it is.
-        try:
-            return Response(
-                open(_PAGE + ".gz", "rb"),
-                "text/html; charset=utf-8",
-                headers=b"Content-Encoding: gzip\r\n",
-            )
-        except OSError:
-            pass
-        try:
-            return Response(open(_PAGE, "rb"), "text/html; charset=utf-8")
-        except OSError:
-            return refusal(404, "the page is not on this dongle; see /reading")
+        return page(_PAGE)
 
     def _live(self):
         # For the page, which asks once a second.
