@@ -71,6 +71,7 @@ class App:
         asyncio.get_event_loop().set_exception_handler(self._stray)
         tasks = {
             "wifi": self.wifi.run,
+            "provision": self.provision.run,
             "http": lambda: self.server.run(self.http_port),
         }
         if self.port:
@@ -160,7 +161,8 @@ class App:
         now = self.health.uptime_ms()
         if now < _HOPELESS_MS << min(self.logbook.vain, _MOST_DOUBLINGS):
             return None
-        if self.wifi.away_ms() > _HOPELESS_MS:
+        # Not while somebody may be setting it up.
+        if self.wifi.away_ms() > _HOPELESS_MS and not self.wifi.turn.locked():
             return "no Wi-Fi for %d minutes" % (self.wifi.away_ms() // 60_000)
         if self._memory_errors > _MOST_MEMORY_ERRORS:
             return "out of memory %d times" % self._memory_errors

@@ -34,7 +34,6 @@ AUTH_WPA_WPA2_PSK = 4
 AUTH_WPA2_WPA3_PSK = 7
 
 _LEFT = _const(8)  # IDF's reason after a disconnect() of our own
-_WEDGE_MS = _const(1000)
 _NOWHERE = ("0.0.0.0", "0.0.0.0", "0.0.0.0", "0.0.0.0")
 _LOCAL = ("127.0.0.1", "255.0.0.0", "127.0.0.1", "127.0.0.1")
 _OWN = (_world.AP_ADDRESS, "255.255.255.0", _world.AP_ADDRESS, _world.AP_ADDRESS)
@@ -116,8 +115,8 @@ class WLAN:
             self._ssid, self._key = _text(ssid), _text(key)
         now = _ticks_ms()
         # Seen on the chip: right after disconnect() the driver answers 202 from then on, until
-        # the interface goes down. A second of rest avoids it.
-        if self._left_ms is not None and _ticks_diff(now, self._left_ms) < _WEDGE_MS:
+        # the interface goes down. A rest avoids it.
+        if self._left_ms is not None and _ticks_diff(now, self._left_ms) < _world.radio.wedge_ms:
             self._wedged = True
         self._since_ms = now
         self._wanted = True

@@ -202,6 +202,7 @@ class Radio:
         self.guests = 0  # that have joined our own access point
         self.join_ms = 1100  # connect and DHCP; 1.1 s on the chip
         self.scan_ms = 2500
+        self.wedge_ms = 1000  # connect() sooner than this after disconnect() wedges the driver
         self.hostname = None  # the name under which the station came up
         self.changed_ms = ticks_ms()
 
