@@ -8,31 +8,37 @@ import os
 from micropython import const
 
 PATH = "device.json"
+CHANCE_BYTES = const(12)
 
-_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # 32; no l and 1, no o and 0
-_LENGTH = const(12)  # 60 bits
+_KEY = "ap_password"
+_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # 32: no l and 1, no o and 0
 
 
 def make(chance):
-    """A password from as many random bytes (bytes) as it has characters."""
-    return "".join([_LETTERS[byte & 31] for byte in chance])
+    """What is to be in the file, with a password of 12 characters, 60 bits; chance: as many random
+    bytes."""
+    return {_KEY: "".join([_LETTERS[byte & 31] for byte in chance])}
 
 
-def read(path=PATH):
-    """The password that is kept in the file; None where there is none."""
+def parse(text):
+    """The password in the file's text; None where there is none that WPA2 takes."""
     try:
-        with open(path) as file:
-            password = json.load(file)["ap_password"]
-    except (OSError, ValueError, KeyError, TypeError):
+        password = json.loads(text)[_KEY]
+    except (ValueError, KeyError, TypeError):
         return None
     return password if isinstance(password, str) and 8 <= len(password) <= 63 else None
 
 
-def password(save, path=PATH):
+def password(save):
     """This dongle's; made, and kept by save(document, path), when it is first wanted. The radio
     must be on: the chip's random numbers are good ones only then."""
-    kept = read(path)
+    try:
+        with open(PATH) as file:
+            kept = parse(file.read())
+    except OSError:
+        kept = None
     if kept is None:
-        kept = make(os.urandom(_LENGTH))
-        save({"ap_password": kept}, path)
+        document = make(os.urandom(CHANCE_BYTES))
+        save(document, PATH)
+        kept = document[_KEY]
     return kept
