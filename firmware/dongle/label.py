@@ -29,15 +29,17 @@ def parse(text):
     return password if isinstance(password, str) and 8 <= len(password) <= 63 else None
 
 
-def password(save):
-    """This dongle's; made, and kept by save(document, path), when it is first wanted. The radio
-    must be on: the chip's random numbers are good ones only then."""
+def password():
+    """This dongle's, made when it is first wanted. The radio must be on: the chip's random numbers
+    are good ones only then."""
     try:
         with open(PATH) as file:
             kept = parse(file.read())
     except OSError:
         kept = None
     if kept is None:
+        from .config import save
+
         document = make(os.urandom(CHANCE_BYTES))
         save(document, PATH)
         kept = document[_KEY]

@@ -15,9 +15,8 @@ from micropython import const
 import network
 
 from . import captive, label
-from . import config as config_file
 from .http import Resource, Response, Server, refusal
-from .provision import AWAY
+from .provision import AWAY, forget
 from .station import join, rest, scan
 from .web import page
 
@@ -81,11 +80,12 @@ class Portal:
             self._app.reset("new settings")
 
     async def _open(self):
-        self._wifi.switch_on()
         if not self._station.isconnected() or self._is_mistakable():
+            self._station.active(True)
             await rest(self._station)
+            self._wifi.switch_on()
         self._access_point.active(True)
-        password = label.password(config_file.save)
+        password = label.password()
         self._access_point.config(
             ssid=self._hostname,
             key=password,
@@ -159,7 +159,10 @@ class Portal:
         if reason is None:
             self._wifi.adopt(ssid, password)
             try:
-                self._save(changes)
+                has_homewizard = _using_config(_save, changes)
+                self._saved_ms = self._health.uptime_ms()
+                # HomeWizard's API tells the network's name, which it was given at the start.
+                self._restarts = len(changes) > 1 or has_homewizard
             except OSError as error:
                 reason = f"config.json cannot be written: {error}"
         if reason:
@@ -174,17 +177,6 @@ class Portal:
             "named_url": f"http://{self._hostname}.local{port}/",
             "restarts": self._restarts,
         }
-
-    def _save(self, changes):
-        config = config_file.read()
-        for section, values in changes.items():
-            kept = config.get(section)
-            config[section] = dict(kept if isinstance(kept, dict) else {}, **values)
-        config_file.save(config)
-        self._saved_ms = self._health.uptime_ms()
-        # HomeWizard's API tells the network's name, which it was given at the start.
-        has_homewizard = config_file.validate(config)[0]["homewizard"]["enabled"]
-        self._restarts = len(changes) > 1 or has_homewizard
 
     # ---- What it serves ----
 
@@ -218,7 +210,7 @@ class Portal:
         if self._saved_ms is not None:
             return refusal(503, "a network has been chosen")
         try:
-            changes = _changes(json.loads(body))
+            changes = _using_config(_changes, json.loads(body))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return refusal(400, str(error) or "expected an object with ssid and password")
         self._wanted = changes
@@ -226,7 +218,17 @@ class Portal:
         return self._status()
 
 
-def _changes(wanted):
+def _using_config(work, *arguments):
+    """work(config, *arguments). That module is large, and in memory only for as long as this."""
+    from . import config
+
+    try:
+        return work(config, *arguments)
+    finally:
+        forget(("config",))
+
+
+def _changes(config, wanted):
     """What the page sends, as changes to the config. Raises ValueError with what is wrong, or
     anything where it is no object."""
     changes = {"wifi": {"ssid": wanted["ssid"], "password": wanted["password"]}}
@@ -236,9 +238,19 @@ def _changes(wanted):
             "user": wanted.get("mqtt_user", ""),
             "password": wanted.get("mqtt_password", ""),
         }
-    _, problems = config_file.validate(changes)
+    _, problems = config.validate(changes)
     if not changes["wifi"]["ssid"]:
         problems.append("wifi.ssid: a network must have a name")
     if problems:
         raise ValueError("; ".join(problems))
     return changes
+
+
+def _save(config, changes):
+    """Keeps the changes; whether HomeWizard's API is on."""
+    document = config.read()
+    for section, values in changes.items():
+        kept = document.get(section)
+        document[section] = dict(kept if isinstance(kept, dict) else {}, **values)
+    config.save(document)
+    return config.validate(document)[0]["homewizard"]["enabled"]

@@ -46,13 +46,18 @@ class Provision:
         try:
             await self._serve(why)
         finally:
-            dongle = sys.modules["dongle"]
-            for name in _MODULES:
-                if name not in resident and sys.modules.pop("dongle." + name, None):
-                    delattr(dongle, name)
-            gc.collect()
+            forget([name for name in _MODULES if name not in resident])
 
     async def _serve(self, why):
         from .portal import Portal
 
         await Portal(why, self._app, self._hostname).run()
+
+
+def forget(names):
+    """Takes these modules of the dongle out of memory, as far as nobody uses them."""
+    dongle = sys.modules["dongle"]
+    for name in names:
+        if sys.modules.pop("dongle." + name, None):
+            delattr(dongle, name)
+    gc.collect()

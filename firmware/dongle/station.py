@@ -67,11 +67,11 @@ async def scan(station):
 async def join(station, ssid, password, attempts=_ATTEMPTS):
     """Leaves the network there is and joins this one. None where it has an address there, else
     why not, in words; then the station rests."""
-    # One attempt at a time, whose end the status tells.
-    station.config(reconnects=0, pm=station.PM_NONE)
     try:
         for _ in range(attempts):
             await rest(station)
+            # One attempt at a time, whose end the status tells.
+            station.config(reconnects=0, pm=station.PM_NONE)
             station.connect(ssid, password)
             reason = await _outcome(station)
             if reason is None:
@@ -83,7 +83,10 @@ async def join(station, ssid, password, attempts=_ATTEMPTS):
     except OSError as error:  # the driver does not even try
         return str(error)
     finally:
-        station.config(reconnects=-1)
+        try:
+            station.config(reconnects=-1)
+        except OSError:
+            pass  # not while it connects, says IDF 5.5, but MicroPython has taken it down
 
 
 async def rest(station):

@@ -113,7 +113,7 @@ class Wifi:
             self._see()
             if self.up:
                 down_ms = attempts = 0
-                if self._is_doubtful() and not self.turn.locked():
+                if not self.turn.locked() and self._is_doubtful():
                     async with self.turn:
                         await self._start()
             elif self.turn.locked() or not self._ssid:

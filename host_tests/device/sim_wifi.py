@@ -47,6 +47,8 @@ refuses("AP required", wlan.config, ssid="x")
 wlan.connect("home", "secret")
 assert wlan.status() == network.STAT_CONNECTING and wlan.ifconfig()[0] == "0.0.0.0"
 assert wlan.scan() == [], "no scan while it connects"
+refuses("Wifi Internal State Error", wlan.config, txpower=8)
+assert wlan.config("txpower") == 8
 refuses("Wifi Internal State Error", wlan.connect, "home", "secret")
 assert world.offline()
 wait(network.STAT_GOT_IP, wlan)

@@ -186,6 +186,8 @@ class WLAN:
                 hostname(value)
                 continue
             self._settings[self._check(name)] = value
+        if self._is_station and self._wanted and not self._joined():
+            raise OSError("Wifi Internal State Error")  # since IDF 5.5; what was set counts
 
     def ifconfig(self, config=None):
         if config is None:
