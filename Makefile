@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check bench bench-target fuzz decode build flash deploy configure monitor clean
+.PHONY: help demo test check bench bench-target soak fuzz decode build flash deploy configure monitor clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -39,6 +39,9 @@ fuzz: $(VENV)/fuzz  ## look for inputs that break the core: SECONDS=n (1800)
 	@mkdir -p build/fuzz
 	$(RUN) host_tests/fuzz/fuzz_core.py build/fuzz -dict=host_tests/fuzz/core.dict -max_len=1500 \
 	  -max_total_time=$(or $(SECONDS),1800)
+
+soak: $(VENV)/device $(VENV)/demo  ## a campaign of faults: DAYS=n (30) of a dongle's life, an hour of yours
+	$(RUN) tools/soak $(if $(DAYS),--days $(DAYS)) $(ARGS)
 
 decode: $(VENV)/demo  ## telegrams in a file as JSON: FILE=path, or - for standard input
 	@$(RUN) tools/decode.py $(if $(FILE),$(FILE),--help)

@@ -67,8 +67,9 @@ class Client:
         self._lacking = ""  # what has to come next, for when it does not
 
     async def post(self, body):
-        """Posts what body() gives, bytes-like; it is asked once the connection stands, and what it
-        gave is no longer needed at its next turn. Returns an Answer; raises Failed."""
+        """Posts what body() gives, (size, pieces that are bytes-like); it is asked once the
+        connection stands, and what it gave is no longer needed at its next turn. Returns an
+        Answer; raises Failed."""
         try:
             address = await self._resolver.resolve(self._host, self._port)
         except (Unresolved, OSError):
@@ -92,10 +93,10 @@ class Client:
             stream.write(self._head)
             await stream.drain()
             self._lacking = "no answer"
-            content = body()
-            stream.write(b"Content-Length: %d\r\n\r\n" % len(content))
-            # What the socket does not take at once is copied.
-            stream.write(content)
+            size, pieces = body()
+            stream.write(b"Content-Length: %d\r\n\r\n" % size)
+            for piece in pieces:
+                stream.write(piece)  # what the socket does not take at once is copied
             await stream.drain()
             return await self._read_answer(stream)
         finally:

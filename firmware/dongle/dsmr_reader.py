@@ -41,7 +41,8 @@ class DsmrReader(Push):
         telegram = self._latest.telegram()
         if telegram is None:
             raise Failed("no telegram of the last 30 s")
-        return self._form.encode(telegram, len(telegram))
+        size = len(telegram)
+        return self._form.size(telegram, size), self._form.pieces(telegram, size)
 
     def arrived(self):
         self._is_due = False

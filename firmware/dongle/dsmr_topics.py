@@ -41,7 +41,7 @@ _EXTRA_TIME = b"dsmr/reading/extra_device_timestamp"
 _GAS = b"dsmr/consumption/gas/delivered"
 _GAS_TIME = b"dsmr/consumption/gas/read_at"
 
-_CAPACITY = const(2048)
+_CAPACITY = const(1536)  # all topics with the longest numbers need less
 _MOST_PLACES = const(9)  # of what a Page writes
 
 

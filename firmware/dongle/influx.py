@@ -10,8 +10,8 @@ from .backlog import Backlog
 from .client import Client, basic
 from .push import Push
 
-_LINE_BYTES = const(768)
-_KEPT_BYTES = 8192  # some 25 lines
+_LINE_BYTES = const(640)
+_KEPT_BYTES = 6144  # some 18 lines
 _BATCH_BYTES = const(4096)
 
 _USELESS = "it cannot use these lines, they are dropped"
@@ -64,7 +64,8 @@ class Influx(Push):
         return self._backlog.lines > 0
 
     def body(self):
-        return self._backlog.batch(_BATCH_BYTES)
+        batch = self._backlog.batch(_BATCH_BYTES)
+        return len(batch), (batch,)
 
     def arrived(self):
         return self._backlog.sent()

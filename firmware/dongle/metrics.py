@@ -8,8 +8,8 @@ from p1.render.prometheus import Exposition, reading_samples, table_samples
 from .http import Response
 
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_PAGE_BYTES = const(1024)
-_FULL_BYTES = const(512)  # then the page is sent; what is left has room for the longest sample
+_PAGE_BYTES = const(768)
+_FULL_BYTES = const(256)  # then the page is sent; what is left has room for the longest sample
 
 # As the tables of p1/render/prometheus.py; the key is a path in the report of /health.
 _REPORT = b"""

@@ -50,7 +50,8 @@ class Push:
         raise NotImplementedError
 
     def body(self):
-        """What to send now, bytes-like; raises Failed where there is nothing any more."""
+        """What to send now, as Client.post() takes it; raises Failed where there is nothing any
+        more."""
         raise NotImplementedError
 
     def arrived(self):

@@ -99,7 +99,8 @@ class Wifi:
     async def run(self):
         if not self._ssid:
             self._health.say("wifi: no network configured; run `make configure`")
-        if not self.turn.locked():  # never wait for it: that would be no heartbeat
+        # Up: this task has failed, and the radio is well. Locked: to wait is to give no heartbeat.
+        if not self.up and not self.turn.locked():
             async with self.turn:
                 # The port's ring and request come first; the radio's first breath is what a weak
                 # supply does not survive.

@@ -180,15 +180,11 @@ class UART(_IOBase):
         n = min(self._count, len(buf) if nbytes is None else nbytes)
         if n == 0:
             return None
-        ring = self._ring
-        size = len(ring)
-        head = self._head
-        for i in range(n):
-            buf[i] = ring[head]
-            head += 1
-            if head == size:
-                head = 0
-        self._head = head
+        ring, head = self._ring, self._head
+        first = min(n, len(ring) - head)  # up to where the ring goes on at its start
+        buf[:first] = ring[head : head + first]
+        buf[first:n] = ring[: n - first]
+        self._head = (head + n) % len(ring)
         self._count -= n
         return n
 
@@ -276,11 +272,12 @@ class UART(_IOBase):
         # A full ring keeps the oldest bytes and loses the rest without a word: the IDF driver
         # switches reception off, and the hardware FIFO behind it overflows and is reset.
         n = min(n, size - self._count)
-        for i in range(n):
-            ring[tail] = _chunk[i] ^ self._garble
-            tail += 1
-            if tail == size:
-                tail = 0
+        if self._garble:
+            for i in range(n):
+                _chunk[i] ^= self._garble
+        first = min(n, size - tail)
+        ring[tail : tail + first] = memoryview(_chunk)[:first]
+        ring[: n - first] = memoryview(_chunk)[first:n]
         self._count += n
 
 

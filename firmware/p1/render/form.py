@@ -2,43 +2,47 @@
 # was, line ends included. https://url.spec.whatwg.org/#urlencoded-serializing
 
 import micropython
+from micropython import const
+
+_AT_ONCE = const(128)  # bytes of the text that are encoded at a time; each becomes three at most
 
 
 @micropython.viper
-def _quote(out: ptr8, to: int, room: int, text: ptr8, size: int) -> int:
-    at = 0
-    while at < size:
+def _quote(out: ptr8, text: ptr8, at: int, end: int) -> int:
+    """Encodes text[at:end]; returns how many bytes that are."""
+    to = 0
+    while at < end:
         byte = text[at]
         letter = byte | 0x20
         if 0x30 <= byte <= 0x39 or 0x61 <= letter <= 0x7A or byte == 0x2D or byte == 0x2E:
-            if to < room:
-                out[to] = byte
+            out[to] = byte
             to += 1
         else:
-            if to + 2 < room:
-                high = byte >> 4
-                low = byte & 15
-                out[to] = 0x25
-                out[to + 1] = high + 0x30 if high < 10 else high + 0x37
-                out[to + 2] = low + 0x30 if low < 10 else low + 0x37
+            high = byte >> 4
+            low = byte & 15
+            out[to] = 0x25
+            out[to + 1] = high + 0x30 if high < 10 else high + 0x37
+            out[to + 2] = low + 0x30 if low < 10 else low + 0x37
             to += 3
         at += 1
     return to
 
 
 class Form:
-    """A form with one field. Its buffer is made anew only for a longer text than ever before."""
+    """A form with one field, in pieces."""
 
     def __init__(self, field):
         """field: bytes, the field's name."""
         self._start = field + b"="
-        self._bytes = bytearray()
+        self._piece = bytearray(3 * _AT_ONCE)
 
-    def encode(self, text, size):
-        """The form with text[:size]: a view that holds until the next call."""
-        start = len(self._start)
-        end = _quote(self._bytes, start, len(self._bytes), text, size)
-        if end > len(self._bytes):
-            self._bytes = bytearray(self._start + bytes(end - start))
-            _quote(self._bytes, start, end, text, size)
-        return memoryview(self._bytes)[:end]
+    def size(self, text, size):
+        """How long the form with text[:size] is, in bytes."""
+        return sum([len(piece) for piece in self.pieces(text, size)])
+
+    def pieces(self, text, size):
+        """Yields the form with text[:size]; each piece holds until the next."""
+        yield self._start
+        for at in range(0, size, _AT_ONCE):
+            end = _quote(self._piece, text, at, min(at + _AT_ONCE, size))
+            yield memoryview(self._piece)[:end]

@@ -1,0 +1,36 @@
+"""A campaign of faults, shorter than that of `make soak`: each fault once, and none for long."""
+
+import pytest
+
+import rig
+from soak.campaign import Campaign
+
+
+@pytest.fixture(scope="module")
+def campaign():
+    campaign = Campaign(calm_s=30, longest_s=120)
+    try:
+        campaign.outcomes = list(campaign.run())
+    except rig.Missing as missing:
+        pytest.skip(str(missing))
+    return campaign
+
+
+@pytest.mark.timeout(300)
+def test_every_fault_passes_and_all_is_back_in_time(campaign):
+    print("\n".join(campaign.said[-20:]))
+    assert {each.fault: each.problems for each in campaign.outcomes if each.problems} == {}
+    assert len(campaign.outcomes) >= 45
+
+
+def test_nothing_was_wrong_nothing_grew(campaign):
+    assert campaign.problems == []
+
+
+def test_the_world_did_what_it_was_asked_to(campaign):
+    """Faults were felt, else nothing was proven: some interface had to wait."""
+    assert campaign.sent > 5_000
+    assert min(campaign.served.values()) > 1_000
+    assert campaign.resets >= 10
+    back_ms = [max(each.back_ms.values()) for each in campaign.outcomes]
+    assert max(back_ms) > 600_000

@@ -1,0 +1,126 @@
+# The meter on its cable: a telegram a second, and what may happen to it on the way. What was sent
+# whole is remembered, so that nothing else can be passed off as its word.
+
+import time
+
+from micropython import const
+
+from p1 import crc16
+
+_KEPT = const(420)  # seconds for which a telegram may still be on its way, see socket.py
+
+_TEXT = (
+    b"/FLU5\\253769484_A\r\n\r\n"
+    b"0-0:96.1.4(50217)\r\n"
+    b"0-0:96.1.1(3153414733313030303030303432)\r\n"
+    b"0-0:1.0.0(YYMMDDhhmmssX)\r\n"
+    b"1-0:1.8.1(EEEEEE.EEE*kWh)\r\n"
+    b"1-0:1.8.2(005566.860*kWh)\r\n"
+    b"1-0:2.8.1(002560.956*kWh)\r\n"
+    b"1-0:2.8.2(001261.416*kWh)\r\n"
+    b"0-0:96.14.0(0001)\r\n"
+    b"1-0:1.4.0(00.410*kW)\r\n"
+    b"1-0:1.6.0(261020101500S)(04.151*kW)\r\n"
+    b"0-0:98.1.0(1)(1-0:1.6.0)(1-0:1.6.0)(261001000000S)(260914181500S)(03.800*kW)\r\n"
+    b"1-0:1.7.0(PP.PPP*kW)\r\n"
+    b"1-0:2.7.0(00.000*kW)\r\n"
+    b"1-0:21.7.0(PP.PPP*kW)\r\n"
+    b"1-0:22.7.0(00.000*kW)\r\n"
+    b"1-0:32.7.0(230.1*V)\r\n"
+    b"1-0:31.7.0(001.50*A)\r\n"
+    b"0-0:96.3.10(1)\r\n"
+    b"0-0:17.0.0(99.999*kW)\r\n"
+    b"1-0:31.4.0(999.99*A)\r\n"
+    b"0-0:96.13.0()\r\n"
+    b"0-1:24.1.0(003)\r\n"
+    b"0-1:96.1.1(37534147303030303030303432)\r\n"
+    b"0-1:24.2.3(261020000000S)(02118.124*m3)\r\n"
+    b"!"
+)
+_SUMMER_ENDS_S = const(1_792_890_000)  # 2026-10-25 01:00 UTC
+
+
+class Line:
+    """What world.cable has to be. on_telegram(stamp, power) hears what was sent whole."""
+
+    def __init__(self):
+        self.plugged = True
+        self.sent = {}  # stamp as the reading has it -> (power in W, digits of the CRC)
+        self.good = 0  # telegrams that were sent whole
+        self.spoil = None  # function(bytes) -> bytes: what becomes of a telegram on its way
+        self.skew_s = 0  # of the meter's clock
+        self.requested = True
+        self._text = bytearray(_TEXT)
+        self._clock_at = _TEXT.find(b"YYMM")
+        self._energy_at = _TEXT.find(b"EEEEEE")
+        self._power_at = [_TEXT.find(b"PP.PPP"), _TEXT.rfind(b"PP.PPP")]
+        self._energy_wh = 3_427_320
+        self._out = b""
+        self._order = []
+        time.later(1000, self._second)
+
+    def request(self, asserted):
+        self.requested = asserted
+
+    def fileno(self):
+        return -1
+
+    def readinto(self, buffer):
+        if not self._out:
+            return 0
+        count = min(len(buffer), len(self._out))
+        buffer[:count] = self._out[:count]
+        self._out = self._out[count:]
+        return count
+
+    def bring(self, data):
+        """Bytes on the line, from wherever."""
+        if self.plugged and self.requested:
+            self._out += data
+
+    def telegram(self):
+        """The telegram of this second, and (stamp as the reading has it, power in W)."""
+        now_s = time.time() + self.skew_s
+        is_summer = now_s < _SUMMER_ENDS_S
+        year, month, day, hour, minute, second = time.gmtime(now_s + 3600 * (1 + is_summer))[:6]
+        civil = (year - 2000, month, day, hour, minute, second)
+        power_w = (now_s * 7919) % 9000
+        self._energy_wh += power_w // 3600 + (now_s % 3 == 0)
+        text = self._text
+        at = self._clock_at
+        text[at : at + 13] = b"%02d%02d%02d%02d%02d%02d" % civil + (b"S" if is_summer else b"W")
+        at = self._energy_at
+        kwh, wh = divmod(self._energy_wh, 1000)
+        text[at : at + 10] = b"%06d.%03d" % (kwh, wh)
+        printed = b"%02d.%03d" % (power_w // 1000, power_w % 1000)
+        for at in self._power_at:
+            text[at : at + 6] = printed
+        telegram = bytes(text) + b"%04X\r\n" % crc16.update(text, 0, 0, len(text))
+        stamp = "20%02d-%02d-%02dT%02d:%02d:%02d" % civil + "+0%d:00" % (1 + is_summer)
+        return telegram, stamp, power_w
+
+    def is_word(self, telegram):
+        """Whether the meter has sent this telegram."""
+        at = self._clock_at
+        stamp = "20%s-%s-%sT%s:%s:%s" % tuple(
+            [telegram[at + pair : at + pair + 2].decode() for pair in range(0, 12, 2)]
+        )
+        stamp += "+02:00" if telegram[at + 12 : at + 13] == b"S" else "+01:00"
+        body = telegram.find(b"!") + 1
+        digits = b"%04X" % crc16.update(telegram, 0, 0, body)
+        return telegram[body : body + 4] == digits == self.sent.get(stamp, (0, b""))[1]
+
+    def _second(self):
+        time.later(1000, self._second)
+        telegram, stamp, power_w = self.telegram()
+        data = telegram if self.spoil is None else self.spoil(telegram)
+        if data is telegram and self.plugged and self.requested:
+            self.good += 1
+        # Also what is spoiled may get through whole: it is the meter's word all the same.
+        self.sent[stamp] = (power_w, telegram[-6:-2])
+        self._order.append(stamp)
+        if len(self._order) > _KEPT:
+            self.sent.pop(self._order.pop(0), None)
+        half = len(data) // 2
+        self.bring(data[:half])
+        time.later(60, lambda: self.bring(data[half:]))

@@ -1,0 +1,205 @@
+# Who talks to the dongle: a broker, somebody who polls HTTP, somebody who listens to telegrams.
+# Each notes when it was last served, and looks whether what it was told is what the meter said.
+
+import json
+import socket
+import time
+
+from micropython import const
+
+BROKER = ("10.0.0.2", 1883)
+_RETRY_MS = const(2_000)
+_LOOK_MS = const(1_000)
+
+
+class Wrong(BaseException):
+    """The dongle said what the meter did not."""
+
+
+class _Peer:
+    """name; served_ms: when it was last served, None: never."""
+
+    def __init__(self, name, line):
+        self.name = name
+        self._line = line
+        self.served_ms = None
+        self.served = 0
+
+    def is_served(self):
+        self.served_ms = time.now_ms
+        self.served += 1
+
+    def check(self, reading):
+        """A reading's JSON."""
+        document = json.loads(reading)
+        stamp, power_w = document["timestamp"], document["power_import_w"]
+        told = self._line.sent.get(stamp)
+        if told is None or told[0] != power_w:
+            raise Wrong(
+                "%s: %s W at %s, but the meter said %s" % (self.name, power_w, stamp, told)
+            )
+
+
+class Broker(_Peer):
+    """mode: what it does with connections.
+
+    well      what a broker does
+    stopped   takes the connection and says nothing
+    denies    answers that nobody may connect
+    nonsense  answers with what is no MQTT
+    closes    hangs up at once
+    half      begins a packet and never ends it
+    deaf      answers the connection, then reads nothing any more
+    """
+
+    def __init__(self, line):
+        _Peer.__init__(self, "mqtt", line)
+        self.mode = "well"
+        self._ends = []
+        self._heard_ms = {}  # id of an end -> when it last said something
+        self.start()
+        time.later(_LOOK_MS, self._forget_the_dead)
+
+    def start(self, address=BROKER):
+        socket.hosts[address] = self._take
+
+    def kill(self):
+        for address in [
+            address for address in socket.hosts if socket.hosts[address] == self._take
+        ]:
+            del socket.hosts[address]
+        self.drop()
+
+    def drop(self):
+        for end in list(self._ends):
+            end.reset()
+
+    def _forget_the_dead(self):
+        """After half as long again as the keep-alive, 30 s (MQTT 3.1.1 §3.1.2.10)."""
+        time.later(_LOOK_MS, self._forget_the_dead)
+        for end in list(self._ends):
+            if time.now_ms - self._heard_ms[id(end)] > 45_000:
+                end.reset()
+
+    def _take(self, end):
+        self._heard_ms[id(end)] = time.now_ms
+        end.on_data = self._hear
+        end.on_close = self._gone
+        self._ends.append(end)
+        if self.mode == "closes":
+            end.close()
+
+    def _gone(self, end):
+        if end in self._ends:
+            self._ends.remove(end)
+            del self._heard_ms[id(end)]
+
+    def _hear(self, end):
+        self._heard_ms[id(end)] = time.now_ms
+        if self.mode == "stopped":
+            end.take()
+            return
+        while True:
+            packet = _packet(end)
+            if packet is None:
+                return
+            kind, body = packet
+            if kind == 0x10:
+                self._answer_connect(end)
+            elif kind & 0xF0 == 0x30:
+                self._published(body)
+            elif kind & 0xF0 == 0x80:
+                end.send(b"\x90\x03" + body[:2] + b"\x00")
+            elif kind == 0xC0:
+                end.send(b"\xd0\x00")
+            if self.mode == "deaf":
+                end.is_reading = False
+                return
+
+    def _answer_connect(self, end):
+        if self.mode == "denies":
+            end.send(b"\x20\x02\x00\x05")
+            end.close()
+        elif self.mode == "nonsense":
+            end.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        else:
+            end.send(b"\x20\x02\x00\x00")
+            if self.mode == "half":
+                end.send(b"\x30\x7fhalf")
+
+    def _published(self, body):
+        length = body[0] << 8 | body[1]
+        topic = body[2 : 2 + length]
+        if topic.endswith(b"/reading"):
+            self.check(body[2 + length :])
+            self.is_served()
+
+
+def _packet(end):
+    """(first byte, body) of the next whole packet, or None."""
+    inbox = end.inbox
+    size = shift = 0
+    for at in range(1, min(5, len(inbox))):
+        size |= (inbox[at] & 0x7F) << shift
+        shift += 7
+        if inbox[at] < 0x80:
+            if len(inbox) < at + 1 + size:
+                return None
+            packet = end.take(at + 1 + size)
+            return packet[0], packet[at + 1 :]
+    return None
+
+
+class Poller(_Peer):
+    """GET /reading every so often."""
+
+    def __init__(self, line, every_ms):
+        _Peer.__init__(self, "http", line)
+        self._every_ms = every_ms
+        time.later(every_ms, self._ask)
+
+    def _ask(self):
+        time.later(self._every_ms, self._ask)
+        end = socket.visit(80)
+        if end is None:
+            return
+        end.on_close = self._answered
+        end.send(b"GET /reading HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n")
+
+    def _answered(self, end):
+        answer = end.take()
+        if answer.startswith(b"HTTP/1.1 200"):
+            self.check(answer[answer.find(b"\r\n\r\n") + 4 :])
+            self.is_served()
+        end.close()
+
+
+class Listener(_Peer):
+    """Raw telegrams, byte for byte."""
+
+    def __init__(self, line):
+        _Peer.__init__(self, "tcp", line)
+        self._end = None
+        time.later(1, self._connect)
+
+    def _connect(self):
+        self._end = socket.visit(1502)
+        if self._end is None:
+            time.later(_RETRY_MS, self._connect)
+            return
+        self._end.on_data = self._hear
+        self._end.on_close = self._gone
+
+    def _gone(self, end):
+        end.close()
+        time.later(_RETRY_MS, self._connect)
+
+    def _hear(self, end):
+        while True:
+            at = end.inbox.find(b"!")
+            if at < 0 or len(end.inbox) < at + 7:
+                return
+            telegram = end.take(at + 7)
+            if not self._line.is_word(telegram):
+                raise Wrong("tcp: a telegram that the meter did not send: %r" % telegram)
+            self.is_served()

@@ -1,0 +1,299 @@
+# Weeks of a dongle's life in minutes: fault after fault, and what becomes of each interface.
+# Prints a line of JSON for each fault, and one at the end.
+#
+#   soak.py CALM_S ROUNDS LONGEST_S SEED [NAME]
+#
+# CALM_S: how long it is left in peace between faults; LONGEST_S: for how long a fault may last,
+# those that are about more are left out.
+
+import asyncio
+import asyncio.core
+import gc
+import json
+import random
+import socket
+import sys
+import time
+from asyncio.task import Task, TaskQueue
+
+import faults
+import peers
+from line import Line
+from poller import Poller
+
+import world
+
+# In Python instead of C, for C's would look at the real clock.
+asyncio.core.Task, asyncio.core.TaskQueue = Task, TaskQueue
+
+_START_S = 90  # for everything to be there
+_PATIENCE_S = 7200  # for what does not come back at all
+_CONFIG = {
+    "wifi": {"ssid": "home", "password": "secret"},
+    "mqtt": {"host": "broker.lan"},
+    "homeassistant": {"discovery": "off"},
+}
+
+
+class Reset(BaseException):
+    """The chip starts anew."""
+
+
+class Over(BaseException):
+    """The last fault has been."""
+
+
+class Scene:
+    """The world around one dongle."""
+
+    def __init__(self, calm_s, rounds, longest_s, names):
+        self.line = world.cable = Line()
+        self.broker = peers.Broker(self.line)
+        self.poller = peers.Poller(self.line, 5_000)
+        self.listener = peers.Listener(self.line)
+        self.peers = (self.broker, self.poller, self.listener)
+        self.app = None
+        self.resets = 0
+        self.good = self.bad = (
+            0  # telegrams that the dongle has taken or refused, over all its runs
+        )
+        self.failing_starts = 0
+        self.memory = [[]]  # in use in quiet times, by run of the firmware
+        self._fed_ms = None  # when the watchdog was fed last; None: it is not on
+        self._bite_ms = 0
+        asyncio.new_event_loop()
+        self._calm_s, self._rounds = calm_s, rounds
+        self._longest_s = longest_s
+        self._faults = [fault for fault in faults.FAULTS if not names or fault.name in names]
+        if longest_s < faults.HOUR:
+            self._faults = [fault for fault in self._faults if fault.hold_s <= faults.HOUR]
+        world.radio.change(networks={"home": "secret"})
+        world.names["broker.lan"] = "10.0.0.2"
+        world.reset_hook = lambda cause: self.reset(cause)
+        world.watch, world.feed = self._watch, self._feed
+
+    # --- The chip ---
+
+    def reset(self, cause):
+        raise Reset(cause)
+
+    def power_cut(self):
+        world.rtc_memory(b"")
+        raise Reset("power")
+
+    def _watch(self, timeout_ms):
+        self._bite_ms = timeout_ms
+        self._fed_ms = time.now_ms
+
+    def _feed(self):
+        self._fed_ms = time.now_ms
+
+    def _look_at_watchdog(self):
+        time.later(1000, self._look_at_watchdog)
+        if self._fed_ms is not None and time.now_ms - self._fed_ms > self._bite_ms:
+            raise Reset("watchdog")
+
+    def live(self):
+        """Starts the firmware, again after each reset, until all is over."""
+        time.later(1000, self._look_at_watchdog)
+        time.later(1000 * _START_S, self._go_on)
+        while True:
+            try:
+                self._run()
+            except Reset:
+                self.resets += 1
+                self.memory.append([])
+            except Over:
+                return
+            self._power_off()
+
+    def _run(self):
+        asyncio.core._io_queue.poller = Poller()
+        from dongle import app as firmware
+
+        whole = firmware.App
+
+        def start(logbook):
+            if self.failing_starts:
+                self.failing_starts -= 1
+                raise ValueError("injected")
+            self.app = whole(logbook)
+            self.app.resolver._ask = lambda name, port: _ask(self.app.resolver, name, port)
+            return self.app
+
+        firmware.App = start
+        firmware.run()
+
+    def _power_off(self):
+        if self.app:
+            self.good += self.app.framer.good
+            self.bad += self.app.framer.rejected()
+        self.app = None
+        self._fed_ms = None
+        socket.power_off()
+        world.interfaces.clear()
+        world.pads.clear()
+        self.line.requested = world.requested()
+        for name in list(sys.modules):
+            if name.split(".")[0] in ("dongle", "p1", "network", "machine", "umqtt"):
+                del sys.modules[name]
+        asyncio.core.cur_task = None
+        asyncio.new_event_loop()
+        gc.collect()
+
+    # --- The story ---
+
+    def _story(self):
+        """What happens, one after the other; yields where time has to pass."""
+        for _ in range(self._rounds):
+            for fault in self._faults:
+                yield from self._wait(self._calm_s)
+                self._measure_memory()
+                yield from self._endure(fault)
+        yield from self._wait(self._calm_s)
+        self._measure_memory()
+        raise Over
+
+    def _wait(self, seconds):
+        time.later(int(1000 * seconds), self._go_on)
+        yield
+
+    def _go_on(self):
+        next(self._tale)
+
+    def _measure_memory(self):
+        gc.collect()
+        self.memory[-1].append(gc.mem_alloc())
+
+    def _taken(self):
+        framer = self.app.framer if self.app else None
+        return self.good + (framer.good if framer else 0)
+
+    def _endure(self, fault):
+        resets, sent, taken = self.resets, self.line.good, self._taken()
+        begun_ms = time.now_ms
+        gaps = [_Gap(peer) for peer in self.peers if peer.name in fault.spared]
+        yield from self._after(lambda: fault.begin(self))
+        yield from self._wait(min(fault.hold_s, self._longest_s))
+        yield from self._after(lambda: fault.end(self))
+        healed_ms = time.now_ms
+        back = {}
+        while len(back) < len(self.peers) and time.now_ms - healed_ms < 1000 * _PATIENCE_S:
+            yield from self._wait(0.25)
+            for peer in self.peers:
+                if peer.name not in back and (peer.served_ms or 0) > healed_ms:
+                    back[peer.name] = peer.served_ms - healed_ms
+        # And it stays so.
+        yield from self._wait(20)
+        problems = []
+        for peer in self.peers:
+            if peer.name not in back:
+                problems.append(peer.name + " does not come back")
+            elif back[peer.name] > 1000 * fault.back_s:
+                problems.append(peer.name + " comes back late")
+        for gap in gaps:
+            longest_s = gap.longest_ms() // 1000
+            if longest_s > _LONGEST_GAP_S:
+                problems.append("%s paused for %d s" % (gap.peer.name, longest_s))
+        least, most = fault.resets
+        count = self.resets - resets
+        if not least <= count <= most:
+            problems.append("%d resets" % count)
+        lost = (self.line.good - sent) - (self._taken() - taken)
+        if fault.reads and lost > 1:  # one may be under way
+            problems.append("%d telegrams were not read" % lost)
+        told = {
+            "fault": fault.name,
+            "held_s": min(fault.hold_s, self._longest_s),
+            "back_ms": back,
+            "limit_s": fault.back_s,
+            "resets": count,
+            "lost": lost,
+            "problems": problems,
+            "day": begun_ms / 86_400_000,
+        }
+        print(json.dumps(told))
+
+    def _after(self, what):
+        """Does it in a turn of its own: it may end this very run."""
+        self._pending = what
+        time.later(0, self._do)
+        yield from self._wait(0.1)
+
+    def _do(self):
+        self._pending()
+
+
+_LONGEST_GAP_S = 12  # of an interface that a fault is to spare; HTTP is asked every 5 s
+
+
+class _Gap:
+    """The longest time for which somebody is not served."""
+
+    def __init__(self, peer):
+        self.peer = peer
+        self._longest_ms = 0
+        plain = type(peer).is_served
+        self._last_ms = time.now_ms
+
+        def is_served():
+            self._see()
+            plain(peer)
+
+        peer.is_served = is_served
+
+    def _see(self):
+        self._longest_ms = max(self._longest_ms, time.now_ms - self._last_ms)
+        self._last_ms = time.now_ms
+
+    def longest_ms(self):
+        self._see()
+        del self.peer.is_served
+        return self._longest_ms
+
+
+def _ask(resolver, name, port):
+    """As dns.Resolver's own, with later() in the place of a thread."""
+    resolver._done.clear()
+    resolver._busy = True
+
+    def answer():
+        try:
+            if world.offline() or socket.lost or not world.dns_up:
+                raise OSError(-202)
+            found = (world.names[name], port)
+        except Exception as error:
+            found = error
+        resolver._answer = (name, port), found
+        resolver._busy = False
+        resolver._done.set()
+
+    time.later(world.dns_ms or 20, answer)
+
+
+def _main():
+    calm_s, rounds, longest_s, seed, *names = sys.argv[1:]
+    random.seed(int(seed))
+    with open("config.json", "w") as file:
+        json.dump(_CONFIG, file)
+    scene = Scene(int(calm_s), int(rounds), int(longest_s), names)
+    scene._tale = scene._story()
+    try:
+        scene.live()
+        wrong = None
+    except peers.Wrong as error:
+        wrong = str(error)
+    told = {
+        "days": time.now_ms / 86_400_000,
+        "sent": scene.line.good,
+        "taken": scene._taken(),
+        "bad": scene.bad,
+        "served": {peer.name: peer.served for peer in scene.peers},
+        "resets": scene.resets,
+        "memory": scene.memory,
+        "wrong": wrong,
+    }
+    print(json.dumps(told))
+
+
+_main()

@@ -1,0 +1,263 @@
+# socket: a network in memory. What is sent arrives a moment later, or never, as the world wills.
+
+import errno
+import time
+from io import IOBase
+from time import later
+
+from micropython import const
+
+import world
+
+AF_INET = const(2)
+SOCK_STREAM, SOCK_DGRAM = const(1), const(2)
+SOL_SOCKET, SO_REUSEADDR, SO_BROADCAST = const(1), const(2), const(6)
+IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP = const(0), const(6), const(17)
+IP_ADD_MEMBERSHIP, TCP_NODELAY, MSG_PEEK = const(35), const(1), const(2)
+
+_MAX = const(10)
+_WINDOW = const(5744)  # bytes under way, as lwIP's
+_TRIP_MS = const(2)
+_AGAIN_MS = const(1_000)
+_GIVEN_UP_MS = const(300_000)
+_MDNS_PORT = const(5353)
+_ENFILE = const(23)
+_POLL, _POLL_RD, _POLL_WR, _POLL_ERR, _POLL_HUP = const(3), const(1), const(4), const(8), const(16)
+
+listeners = {}  # port -> the dongle's socket that listens there
+hosts = {}  # (address, port) -> function(End) that takes a connection of the dongle's
+ends = []  # the dongle's ends of all connections
+lost = False  # True: nothing gets through, though the radio says that it is connected
+silent = set()  # addresses that do not answer at all
+
+
+def is_cut():
+    return lost or world.offline()
+
+
+class End:
+    """One end of a connection. on_data(end) and on_close(end) are for those who are no dongle."""
+
+    def __init__(self):
+        self.other = None
+        self.inbox = bytearray()
+        self.has_ended = False  # the other end has closed
+        self.is_reset = False
+        self.is_open = False  # the handshake is done
+        self.is_reading = True
+        self.on_data = self.on_close = None
+        self._held = []  # sent, but still on its way
+        self._tried_since_ms = None  # when that was sent again for the first time
+
+    def send(self, data):
+        """How many bytes were taken."""
+        if self.is_reset:
+            raise OSError(errno.ECONNRESET)
+        count = min(len(data), self.room())
+        if count > 0:
+            self._held.append(bytes(data[:count]))
+            later(_TRIP_MS, self.deliver)
+        return max(count, 0)
+
+    def room(self):
+        return _WINDOW - sum([len(each) for each in self._held]) - len(self.other.inbox)
+
+    def deliver(self):
+        """What is under way arrives, if it can."""
+        other = self.other
+        if other is None or self.is_reset:
+            return
+        if is_cut():
+            if self._held:  # sent again until it gets through, or is given up
+                if self._tried_since_ms is None:
+                    self._tried_since_ms = time.now_ms
+                if time.now_ms - self._tried_since_ms > _GIVEN_UP_MS:
+                    self.reset()
+                else:
+                    later(_AGAIN_MS, self.deliver)
+            return
+        self._tried_since_ms = None
+        while self._held:
+            other.inbox.extend(self._held.pop(0))
+        if other.inbox and other.on_data and other.is_reading:
+            other.on_data(other)
+
+    def take(self, count=None):
+        data = bytes(self.inbox if count is None else self.inbox[:count])
+        self.inbox = bytearray() if count is None else self.inbox[count:]
+        return data
+
+    def close(self):
+        later(_TRIP_MS, self._end)
+
+    def _end(self):
+        other = self.other
+        if other and not other.has_ended:
+            self.deliver()
+            if is_cut():
+                later(_AGAIN_MS, self._end)
+                return
+            other.has_ended = True
+            if other.on_close:
+                other.on_close(other)
+
+    def reset(self):
+        """At once, on both ends."""
+        for end in (self, self.other):
+            if end and not end.is_reset:
+                end.is_reset = end.has_ended = True
+                if end.on_close:
+                    end.on_close(end)
+
+
+def pair():
+    one, two = End(), End()
+    one.other, two.other = two, one
+    return one, two
+
+
+def visit(port):
+    """A connection from outside to a port of the dongle; None where it is refused or lost."""
+    listener = listeners.get(port)
+    if is_cut() or listener is None or len(listener.waiting) >= listener.backlog:
+        return None
+    here, there = pair()
+    here.is_open = there.is_open = True
+    listener.waiting.append(there)
+    return here
+
+
+class socket(IOBase):
+    def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0, _end=None):
+        self._closed = True
+        if world.sockets >= _MAX:
+            if _end:
+                _end.reset()
+            raise OSError(_ENFILE)
+        world.sockets += 1
+        self._closed = False
+        self._type = type
+        self._end = _end
+        if _end:
+            ends.append(_end)
+        self._port = None
+        self.waiting = []  # connections that nobody has accepted yet
+        self.backlog = 0
+
+    def close(self):
+        if self._closed:
+            return
+        self._closed = True
+        world.sockets -= 1
+        if self._port is not None and listeners.get(self._port) is self:
+            del listeners[self._port]
+            for end in self.waiting:
+                end.reset()
+        if self._end:
+            self._end.close()
+            ends.remove(self._end)
+
+    def setblocking(self, on):
+        pass
+
+    settimeout = setblocking
+
+    def setsockopt(self, *_):
+        pass
+
+    def bind(self, address):
+        if self._type == SOCK_DGRAM and address[1] == _MDNS_PORT and world.builtin_mdns:
+            raise OSError(errno.EADDRINUSE)
+        self._port = address[1]
+
+    def listen(self, backlog=2):
+        if self._port in listeners:
+            raise OSError(errno.EADDRINUSE)
+        self.backlog = backlog
+        listeners[self._port] = self
+
+    def accept(self):
+        if not self.waiting:
+            raise OSError(errno.EAGAIN)
+        return socket(_end=self.waiting.pop(0)), ("10.0.0.9", 4711)
+
+    def connect(self, address):
+        if world.offline():
+            raise OSError(errno.EHOSTUNREACH)
+        here, there = pair()
+        self._end = here
+        ends.append(here)
+
+        def arrive():
+            if is_cut() or address[0] in silent:
+                return
+            host = hosts.get(tuple(address))
+            if host is None:
+                here.reset()
+                return
+            here.is_open = there.is_open = True
+            host(there)
+
+        later(_TRIP_MS, arrive)
+        raise OSError(errno.EINPROGRESS)
+
+    def write(self, data, size=None):
+        end = self._end
+        if end.is_reset:
+            raise OSError(errno.ECONNRESET if end.is_open else errno.ECONNREFUSED)
+        if not end.is_open:
+            return None
+        return end.send(data if size is None else memoryview(data)[:size]) or None
+
+    send = write
+
+    def read(self, size=-1):
+        end = self._end
+        if end.inbox:
+            data = end.take(None if size < 0 else size)
+            if end.other.on_data is not None:
+                end.other.deliver()  # there is room again
+            return data
+        if end.is_reset:
+            raise OSError(errno.ECONNRESET)
+        return b"" if end.has_ended else None
+
+    recv = read
+
+    def readinto(self, buffer, size=None):
+        data = self.read(len(buffer) if size is None else size)
+        if data is None:
+            return None
+        buffer[: len(data)] = data
+        return len(data)
+
+    def ioctl(self, request, flags):
+        if request != _POLL:
+            return 0
+        end = self._end
+        if end is None:
+            return _POLL_RD & flags if self.waiting else 0
+        ready = 0
+        if end.inbox or end.has_ended:
+            ready |= _POLL_RD
+        if end.is_open and end.room() > 0:
+            ready |= _POLL_WR
+        if end.is_reset:
+            return _POLL_ERR | _POLL_HUP | (ready & flags)
+        return ready & flags
+
+
+def getaddrinfo(host, port, *_):
+    return [(AF_INET, SOCK_STREAM, 0, "", (host, port))]
+
+
+def power_off():
+    """The dongle is gone, with all its connections."""
+    for listener in list(listeners.values()):
+        for end in listener.waiting:
+            end.reset()
+    listeners.clear()
+    for end in list(ends):
+        end.reset()
+    ends.clear()
+    world.sockets = 0
