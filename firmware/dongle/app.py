@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import sys
 import time
 from binascii import hexlify
 
@@ -12,6 +11,7 @@ import machine
 
 from .health import Health
 from .logbook import Logbook
+from .provision import forget
 
 _LATE_MS = 30_000  # a task's heartbeat
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 30_000  # before a failed task is started again
@@ -50,8 +50,7 @@ class App:
 
         parts.assemble(self)
         # Only a start needs these, and they take kilobytes.
-        dongle = sys.modules["dongle"]
-        del sys.modules["dongle.parts"], sys.modules["dongle.config"], dongle.parts, dongle.config
+        forget(("parts", "config"))
         for problem in self.health.problems:
             self.health.say("config: " + problem)
 

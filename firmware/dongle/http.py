@@ -62,11 +62,13 @@ class Resource:
 class Server:
     """routes: path (bytes) -> Resource, or the function that it has for GET where that is all.
     gate(method, path, header): a Response in the place of what the path has, or None; header(name)
-    is what the request's head says, None where it says nothing; all of it bytes."""
+    is what the request's head says, None where it says nothing; all of it bytes.
+    most: clients at a time."""
 
-    def __init__(self, routes, health, gate=None):
+    def __init__(self, routes, health, gate=None, most=CLIENTS):
         self._routes = routes
         self._gate = gate
+        self._most = most
         self._health = health
         self._head = None  # a buffer that is free: most of the time there is one client
         self._clients = 0
@@ -76,7 +78,7 @@ class Server:
     async def run(self, port, address="0.0.0.0", network=""):
         """address, network: as of listen()."""
         self._health.say(f"http: on port {port}")
-        await listen(port, CLIENTS, self._client, address, network)
+        await listen(port, self._most, self._client, address, network)
 
     async def _client(self, stream):
         reader = writer = stream
@@ -97,7 +99,7 @@ class Server:
 
     def _take_head(self):
         """A buffer for a request's head; None where there are too many clients."""
-        if self._clients > CLIENTS:
+        if self._clients > self._most:
             return None
         head, self._head = self._head, None
         return head or bytearray(_HEAD_BYTES)

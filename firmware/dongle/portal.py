@@ -16,7 +16,7 @@ import network
 
 from . import captive, label
 from .http import Resource, Response, Server, refusal
-from .provision import AWAY, forget
+from .provision import forget
 from .station import join, rest, scan
 from .web import page
 
@@ -27,6 +27,7 @@ _ORIGIN = b"http://192.168.4.1"
 _PORT = const(80)
 _PAGE = "web/setup.html"
 _GUESTS = const(2)
+_CLIENTS = const(5)  # browsers open some in advance
 _MOST_NETWORKS = const(20)
 
 _LOOK_MS = const(250)
@@ -37,10 +38,10 @@ _RETRY_MS = 60_000
 
 
 class Portal:
-    """why: one of provision's reasons; hostname: the access point's name too."""
+    """hostname: the access point's name too; is_away: it opens because the network stays away."""
 
-    def __init__(self, why, app, hostname):
-        self._why = why
+    def __init__(self, app, hostname, is_away):
+        self._is_for_away = is_away
         self._app = app
         self._wifi = app.wifi
         self._health = app.health
@@ -67,7 +68,7 @@ class Portal:
             tasks = []
             try:
                 await self._open()
-                server = Server(self._routes, self._health, self._gate)
+                server = Server(self._routes, self._health, self._gate, _CLIENTS)
                 tasks.append(asyncio.create_task(server.run(_PORT, _ADDRESS, _NETWORK)))
                 tasks.append(asyncio.create_task(captive.answer(_ADDRESS)))
                 await self._serve(tasks)
@@ -93,8 +94,7 @@ class Portal:
             max_clients=_GUESTS,
         )
         self._health.say(
-            f"portal: open ({self._why}): Wi-Fi {self._hostname}, password {password}, "
-            f"http://{_ADDRESS}/"
+            f"portal: open: Wi-Fi {self._hostname}, password {password}, http://{_ADDRESS}/"
         )
 
     async def _serve(self, tasks):
@@ -120,7 +120,7 @@ class Portal:
             return self._since(self._saved_ms) >= _SHOWN_MS
         if not self._wifi.credentials()[0]:
             return False
-        if self._why == AWAY and self._wifi.up and not self._is_visited():
+        if self._is_for_away and self._wifi.up and not self._is_visited():
             return True
         return self._since(self._visited_ms) >= _LONELY_MS
 

@@ -10,9 +10,6 @@ _LOOK_MS = 250
 _HOLD_MS = 3_000
 _AWAY_MS = 900_000
 
-# Why it is open.
-UNCONFIGURED, BUTTON, AWAY = "no network is configured", "the button", "the network stays away"
-
 # What only the portal needs.
 _MODULES = ("portal", "station", "captive", "label", "config", "dns_packet")
 
@@ -33,29 +30,24 @@ class Provision:
             idle_ms += _LOOK_MS
             is_pressed = self._button is not None and not self._button.value()
             held_ms = held_ms + _LOOK_MS if is_pressed else 0
-            if not wifi.credentials()[0]:
-                await self._open(UNCONFIGURED)
-            elif held_ms == _HOLD_MS:  # once only, however long it is held
-                await self._open(BUTTON)
-            elif min(wifi.away_ms(), idle_ms) >= _AWAY_MS:
-                await self._open(AWAY)
-                idle_ms = 0  # if it stays away, again after as long
+            is_away = min(wifi.away_ms(), idle_ms) >= _AWAY_MS
+            # Once only, however long it is held; and if the network stays away, again after as
+            # long.
+            if not wifi.credentials()[0] or held_ms == _HOLD_MS or is_away:
+                idle_ms = 0
+                try:
+                    await self._open(is_away)
+                finally:
+                    forget(_MODULES)
 
-    async def _open(self, why):
-        resident = [name for name in _MODULES if "dongle." + name in sys.modules]
-        try:
-            await self._serve(why)
-        finally:
-            forget([name for name in _MODULES if name not in resident])
-
-    async def _serve(self, why):
+    async def _open(self, is_away):
         from .portal import Portal
 
-        await Portal(why, self._app, self._hostname).run()
+        await Portal(self._app, self._hostname, is_away).run()
 
 
 def forget(names):
-    """Takes these modules of the dongle out of memory, as far as nobody uses them."""
+    """Takes these modules of the dongle out of memory, as far as nobody has them in use."""
     dongle = sys.modules["dongle"]
     for name in names:
         if sys.modules.pop("dongle." + name, None):
