@@ -1,12 +1,15 @@
 """configure: what it asks, what it writes and what it never shows, on the unix port's board."""
 
 import json
+import os
+import re
 import sys
 import types
 
 import pytest
 
 import device
+from dongle import label
 from install import configure
 from unix_board import unix_board
 
@@ -37,6 +40,29 @@ def test_configure_merges_and_shows_no_secret(board, capsys):
     output = capsys.readouterr().out
     assert "geheim" not in output
     assert '"password": "***"' in output
+
+
+def test_configure_tells_what_belongs_on_a_label(board, capsys):
+    command = ["configure", "--port", board.port, "--ssid", "home"]
+    assert device.main(command) == 0
+    password = json.loads(board.files()["device.json"])["ap_password"]
+    assert re.fullmatch("[a-km-np-z2-9]{12}", password)
+    line = f"Wi-Fi p1meter-00002a, password {password}\n"
+    assert line in capsys.readouterr().out
+    assert device.main([*command, "--new", "--hostname", "meter"]) == 0
+    output = capsys.readouterr().out
+    assert f"Wi-Fi meter, password {password}\n" in output, "a label stays true"
+    (board.flash / "device.json").write_text('{"ap_password": "short"}')
+    assert device.main(command) == 0
+    assert json.loads(board.files()["device.json"])["ap_password"] != "short"
+
+
+def test_each_label_is_another():
+    made = {label.parse(json.dumps(label.make(os.urandom(12)))) for _ in range(100)}
+    assert len(made) == 100
+    assert set("".join(made)) == set("abcdefghijkmnpqrstuvwxyz23456789")
+    for text in ("", "[]", "{}", '{"ap_password": 12345678}', '{"ap_password": null}'):
+        assert label.parse(text) is None
 
 
 def test_configure_asks_for_what_is_missing(board, monkeypatch):

@@ -83,7 +83,8 @@ def run_configure(args: argparse.Namespace) -> None:
         say(f"read     {configure.CONFIG}" + (", to replace it" if args.new else ""))
         say(f"merge    {json.dumps(configure.redacted(changed))}")
         say("ask      for what is missing\ncheck    as the firmware would")
-        say(f"write    {configure.CONFIG}\nreset")
+        say(f"write    {configure.CONFIG}")
+        say("read     the password of its own access point, or make it, for a label\nreset")
         return
     with port.raw_repl(args.port) as board:
         config = configure.merge({} if args.new else configure.read(board), changed)
@@ -91,7 +92,9 @@ def run_configure(args: argparse.Namespace) -> None:
             config = configure.merge(config, configure.ask(config))
         configure.check(config)
         configure.write(board, config)
+        name, password = configure.label(board, config)
     say(json.dumps(configure.redacted(config), indent=1))
+    say(f"for a label, should its network ever be another: Wi-Fi {name}, password {password}")
     say("written. The board starts anew")
 
 

@@ -12,6 +12,7 @@ import machine
 
 from .health import Health
 from .logbook import Logbook
+from .seldom import forget
 
 _LATE_MS = 30_000  # a task's heartbeat
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 30_000  # before a failed task is started again
@@ -50,7 +51,7 @@ class App:
 
         parts.assemble(self)
         # Only a start needs these, and they take kilobytes.
-        _forget("parts", "config")
+        forget("parts", "config")
         for problem in self.health.problems:
             self.health.say("config: " + problem)
 
@@ -87,7 +88,7 @@ class App:
             answer = {"error": "no memory for an update now, try again"}
         finally:
             if status != 200:
-                _forget("update", "bundle", "ecdsa", "fetch")
+                forget("update", "bundle", "ecdsa", "fetch")
         return status or 503, answer
 
     def _renew(self):
@@ -103,7 +104,7 @@ class App:
         except Exception as error:
             self.health.failed("trial", error)
             self.reset("the trial failed")  # that was one of its starts
-        _forget("trial")
+        forget("trial")
         if not self.has_watchdog:
             self._renew()  # nothing else stops the trial's
 
@@ -112,6 +113,7 @@ class App:
         asyncio.get_event_loop().set_exception_handler(self._stray)
         tasks = {
             "wifi": self.wifi.run,
+            "provision": self.provision.run,
             "http": lambda: self.server.run(self.http_port),
         }
         if self.port:
@@ -204,7 +206,8 @@ class App:
         now = self.health.uptime_ms()
         if now < _HOPELESS_MS << min(self.logbook.vain, _MOST_DOUBLINGS):
             return None
-        if self.wifi.away_ms() > _HOPELESS_MS:
+        # Not while somebody may be setting it up.
+        if self.wifi.away_ms() > _HOPELESS_MS and not self.wifi.turn.locked():
             return "no Wi-Fi for %d minutes" % (self.wifi.away_ms() // 60_000)
         if self._memory_errors > _MOST_MEMORY_ERRORS:
             return "out of memory %d times" % self._memory_errors
@@ -279,16 +282,6 @@ class App:
             "no telegram: is the port open at the grid operator, the cable plugged in and the "
             "data request wired as in board.json?"
         )
-
-
-def _forget(*names):
-    """Frees the memory of modules that are not needed for long."""
-    dongle = sys.modules["dongle"]
-    for name in names:
-        sys.modules.pop("dongle." + name, None)
-        if hasattr(dongle, name):
-            delattr(dongle, name)
-    sys.modules.pop("slots", None)
 
 
 def dongle_id():

@@ -237,6 +237,16 @@ def load(path=CONFIG_PATH):
     return validate(raw)
 
 
+def read(path=CONFIG_PATH):
+    """The file as it is, a dict with what is not validated; empty where there is no such file."""
+    try:
+        with open(path) as file:
+            raw = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return raw if isinstance(raw, dict) else {}
+
+
 def save(config, path=CONFIG_PATH):
     """Writes config so that a power cut, or a full flash, leaves either the old file or the new
     one. Raises OSError."""

@@ -18,6 +18,7 @@ _PIECE = const(512)
 
 _REASONS = {
     200: "OK",
+    302: "Found",
     400: "Bad Request",
     403: "Forbidden",
     404: "Not Found",
@@ -62,19 +63,25 @@ class Resource:
 
 
 class Server:
-    """routes: path (bytes) -> Resource, or the function that it has for GET where that is all."""
+    """routes: path (bytes) -> Resource, or the function that it has for GET where that is all.
+    gate(method, path, header): a Response in the place of what the path has, or None; header(name)
+    is what the request's head says, None where it says nothing; all of it bytes.
+    most: clients at a time."""
 
-    def __init__(self, routes, health):
+    def __init__(self, routes, health, gate=None, most=CLIENTS):
         self._routes = routes
+        self._gate = gate
+        self._most = most
         self._health = health
         self._head = None  # a buffer that is free: most of the time there is one client
         self._clients = 0
         self.requests = 0
         self.refused = 0  # answered with an error
 
-    async def run(self, port):
+    async def run(self, port, address="0.0.0.0", network=""):
+        """address, network: as of listen()."""
         self._health.say(f"http: on port {port}")
-        await listen(port, CLIENTS, self._client)
+        await listen(port, self._most, self._client, address, network)
 
     async def _client(self, stream):
         reader = writer = stream
@@ -95,7 +102,7 @@ class Server:
 
     def _take_head(self):
         """A buffer for a request's head; None where there are too many clients."""
-        if self._clients > CLIENTS:
+        if self._clients > self._most:
             return None
         head, self._head = self._head, None
         return head or bytearray(_HEAD_BYTES)
@@ -133,7 +140,12 @@ class Server:
         if length > _BODY_BYTES:
             return method, refusal(413, f"a body may have {_BODY_BYTES} bytes"), True
 
-        resource = self._routes.get(target.split(b"?")[0])
+        path = target.split(b"?")[0]
+        if self._gate:
+            response = self._gate(method, path, lambda name: _header(head, end, name))
+            if response:
+                return method, response, length > 0
+        resource = self._routes.get(path)
         if resource is None:
             text = "no such document; there are " + self._paths()
             return method, refusal(404, text), length > 0
@@ -224,6 +236,14 @@ async def _read_head(reader, head):
         if end >= 0:
             return end + 4, size
     return -1, size
+
+
+def _header(head, size, name):
+    for line in bytes(head[:size]).split(b"\r\n")[1:]:
+        key, _, value = line.partition(b":")
+        if key.lower() == name:
+            return value.strip()
+    return None
 
 
 def _content_length(head, size):

@@ -15,6 +15,7 @@ from .health import Health
 from .http import Server
 from .latest import Latest
 from .port import Port
+from .provision import Provision
 from .stream import Stream
 from .web import Web
 from .wifi import Wifi
@@ -48,6 +49,7 @@ def assemble(app):
     wifi = config["wifi"]
     hostname = wifi["hostname"] or app.hostname
     app.wifi = Wifi(wifi, hostname, app.health)
+    app.provision = Provision(app, _button(app, board), hostname)
     app.resolver = Resolver()
     app.capacity = _capacity(app, config)
     app.mqtt = _mqtt(app, config)
@@ -191,6 +193,18 @@ def _led(app, board):
         _complain(app, f"led_pin: {error}")
         return None
     return machine.Signal(pin, invert=is_low)
+
+
+def _button(app, board):
+    """The board's button, low while it is pressed; None where it has none."""
+    # Without a port what is wrong with board.json is said already.
+    if app.port is None or board.get("button_pin") is None:
+        return None
+    try:
+        return machine.Pin(board["button_pin"], machine.Pin.IN, machine.Pin.PULL_UP)
+    except (ValueError, TypeError) as error:
+        _complain(app, f"button_pin: {error}")
+        return None
 
 
 def _pushes(app, config):

@@ -10,6 +10,26 @@ _PAGE = "web/index.html"
 _HOMEWIZARD = (b"", b"/v1/data", b"/v1/telegram", b"/v1/system", b"/v1/identify")
 
 
+def page(path):
+    """A page of the folder web."""
+    # It lies beside the packages. The build packs it; run from source, it is there as it is.
+    for folder in sys.path:
+        found = folder + "/" + path if folder else path
+        try:
+            return Response(
+                open(found + ".gz", "rb"),
+                "text/html; charset=utf-8",
+                headers=b"Content-Encoding: gzip\r\n",
+            )
+        except OSError:
+            pass
+        try:
+            return Response(open(found, "rb"), "text/html; charset=utf-8")
+        except OSError:
+            pass
+    return refusal(404, path + " is not on this dongle; run `make deploy`")
+
+
 def _homewizard_is_off(status, text, headers):
     return Response(b'{"error":{"id":202,"description":"API not enabled"}}', status=403)
 
@@ -36,22 +56,7 @@ class Web:
             self.routes[b"/quarter"] = capacity.view
 
     def _page(self):
-        # It lies beside the packages. The build packs it; run from source, it is there as it is.
-        for folder in sys.path:
-            path = folder + "/" + _PAGE if folder else _PAGE
-            try:
-                return Response(
-                    open(path + ".gz", "rb"),
-                    "text/html; charset=utf-8",
-                    headers=b"Content-Encoding: gzip\r\n",
-                )
-            except OSError:
-                pass
-            try:
-                return Response(open(path, "rb"), "text/html; charset=utf-8")
-            except OSError:
-                pass
-        return refusal(404, "the page is not on this dongle; see /reading")
+        return page(_PAGE)
 
     def _live(self):
         # For the page, which asks once a second.

@@ -2,10 +2,12 @@
 
 import importlib
 import json
+import secrets
 import sys
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from mpremote.transport_serial import SerialTransport
 from rich.prompt import Prompt
@@ -127,12 +129,33 @@ def redacted(config: object, key: str = "") -> object:
 
 def check(config: dict) -> None:
     """Raises InstallError with the problems that the firmware itself would find in `config`."""
+    _, problems = _firmware("config").validate(config)
+    if problems:
+        raise InstallError("\n".join([*problems, "Nothing is written."]))
+
+
+def label(transport: SerialTransport, config: dict) -> tuple[str, str]:
+    """Name and password of the board's own access point, for a label. The password is made where
+    the board has none yet."""
+    module = _firmware("label")
+    try:
+        password = module.parse(transport.fs_readfile(module.PATH).decode())
+    except FileNotFoundError:
+        password = None
+    if password is None:
+        text = json.dumps(module.make(secrets.token_bytes(module.CHANCE_BYTES)))
+        put(transport, module.PATH, text.encode())
+        password = module.parse(text)
+    transport.exec("import machine")
+    number = transport.eval("machine.unique_id()").hex()
+    return config.get("wifi", {}).get("hostname") or f"p1meter-{number[-6:]}", password
+
+
+def _firmware(module: str) -> ModuleType:
     for folder in ("tools/cpython", "firmware"):
         if (path := str(_ROOT / folder)) not in sys.path:
             sys.path.append(path)
-    _, problems = importlib.import_module("dongle.config").validate(config)
-    if problems:
-        raise InstallError("\n".join([*problems, "Nothing is written."]))
+    return importlib.import_module(f"dongle.{module}")
 
 
 def read(transport: SerialTransport) -> dict:
