@@ -18,7 +18,7 @@ DONGLE = [name for name in MODULES if name.startswith("dongle/")]
 BASICS = {"array", "binascii", "struct", "micropython", "cryptolib"}
 
 HARDWARE = {"machine", "network", "esp32", "esp"}
-EDGES = {"port", "wifi", "provision", "health", "config", "app", "parts"}
+EDGES = {"port", "wifi", "led", "provision", "health", "config", "app", "parts"}
 
 OBIS_CODE = re.compile(r"\d-\d:\d+\.\d+\.\d+")
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import time
 
 import pytest
 from hypothesis import given

@@ -29,12 +29,12 @@ class App:
     def __init__(self):
         self.id = hexlify(machine.unique_id()).decode()
         self.longest_turn_ms = 0
+        self.is_outdated = False  # config.json has changed since the start
+        self.auth = None
         from . import parts
 
         parts.assemble(self)
-        # Only a start needs these, and they take kilobytes.
-        dongle = sys.modules["dongle"]
-        del sys.modules["dongle.parts"], sys.modules["dongle.config"], dongle.parts, dongle.config
+        _forget("parts", "config")
         for problem in self.health.problems:
             self.health.say("config: " + problem)
 
@@ -48,6 +48,24 @@ class App:
         from .metrics import Metrics
 
         return Metrics(self.latest, self.report, self.capacity).view()
+
+    async def refuse(self, request, needs_password):
+        """See auth.Auth."""
+        # Most dongles are only read.
+        if self.auth is None:
+            from .auth import Auth
+
+            self.auth = Auth(self.password_hash, self.health)
+        return await self.auth.refuse(request, needs_password)
+
+    def owner(self, path, method):
+        """For http.Later."""
+        from . import owner
+
+        try:
+            return owner.view(self, machine.reset, path, method)
+        finally:
+            _forget("owner", "settings", "config")
 
     async def run(self):
         # The last net: for tasks that no _keep looks after, as those of single connections.
@@ -136,7 +154,11 @@ class App:
             "wifi": self.wifi.state(),
             "mqtt": self.mqtt.state() if self.mqtt else {"connected": False, "reason": "off"},
             "mdns": self.mdns.state() if self.mdns else {"responder": "none", "reason": "off"},
-            "http": {"requests": self.server.requests, "refused": self.server.refused},
+            "http": {
+                "requests": self.server.requests,
+                "refused": self.server.refused,
+                "wrong_passwords": self.auth.wrong if self.auth else 0,
+            },
             "tcp": {"clients": self.stream.clients(), "dropped": self.stream.dropped},
             "memory": self.health.memory(),
             "longest_turn_ms": self.longest_turn_ms,
@@ -172,6 +194,14 @@ class App:
             "no telegram: is the port open at the grid operator, the cable plugged in and the "
             "data request wired as in board.json?"
         )
+
+
+def _forget(*names):
+    """Modules that are needed once or seldom, and take kilobytes."""
+    dongle = sys.modules["dongle"]
+    for name in names:
+        if sys.modules.pop("dongle." + name, None):
+            delattr(dongle, name)
 
 
 def run():

@@ -10,7 +10,7 @@ from p1.framer import Framer
 from . import config as config_file
 from .dns import Resolver
 from .health import Health
-from .http import Server
+from .http import BODY_BYTES, Later, Server
 from .latest import Latest
 from .port import Port
 from .stream import Stream
@@ -56,7 +56,16 @@ def assemble(app):
         web.routes[b"/history"] = _history(app).view
     if config["http"]["metrics"]:
         web.routes[b"/metrics"] = app.metrics
-    app.server = Server(web.routes, app.health)
+    web.routes.update(_owners(app))
+    app.password_hash = config["http"]["password_hash"]
+    names = ("localhost", hostname, config["http"]["name"])
+    app.server = Server(
+        web.routes,
+        app.health,
+        [name.lower().encode() for name in names if name],
+        app.refuse,
+        config["http"]["read_password"],
+    )
 
 
 def _complain(app, text):
@@ -165,16 +174,28 @@ def _homewizard(app, ssid, board):
 
 def _led(app, board):
     """The board's LED, with on() and off(); None where it has none."""
-    # Without a port what is wrong with board.json is said already.
-    if app.port is None or board.get("led_pin") is None:
-        return None
-    is_low = not board.get("led_active", 1)
+    from . import led
+
     try:
-        pin = machine.Pin(board["led_pin"], machine.Pin.OUT, value=is_low)
+        # Without a port what is wrong with board.json is said already.
+        return led.find(board) if app.port else None
     except (ValueError, TypeError) as error:
         _complain(app, f"led_pin: {error}")
         return None
-    return machine.Signal(pin, invert=is_low)
+
+
+def _owners(app):
+    """The routes that are the owner's."""
+    post = Later((b"POST",), app.owner)
+    routes = {
+        b"/config": Later((b"GET", b"POST"), app.owner, 2 * BODY_BYTES),
+        b"/identify": post,
+        b"/restart": post,
+    }
+    if hasattr(app, "receive_update"):
+        # Both may take minutes.
+        routes[b"/update"] = routes[b"/update/pull"] = Later((b"POST",), app.owner, None)
+    return routes
 
 
 def _pushes(app, config):
