@@ -22,7 +22,7 @@ from rich.progress import Progress
 import boards
 from boards import BoardError
 from build import ROOT, BuildError, build_board
-from install import InstallError, configure, deploy, flash, port
+from install import InstallError, configure, deploy, flash, owner, port
 
 _DOWNLOADS = ROOT / "build" / "micropython"
 _console = Console(highlight=False)
@@ -65,6 +65,13 @@ def run_deploy(args: argparse.Namespace) -> None:
 
 def run_configure(args: argparse.Namespace) -> None:
     changed = configure.changes(vars(args))
+    password, is_made = args.owner_password, False
+    if password == "":
+        password = owner.ask() if sys.stdin.isatty() and not args.dry_run else ""
+        is_made = not password
+        password = password or owner.generated()
+    if password is not None:
+        changed = configure.merge(changed, {"http": {"password_hash": owner.hashed(password)}})
     if args.dry_run:
         configure.check(changed)
         say(f"read     {configure.CONFIG}" + (", to replace it" if args.new else ""))
@@ -79,6 +86,8 @@ def run_configure(args: argparse.Namespace) -> None:
         configure.check(config)
         configure.write(board, config)
     say(json.dumps(configure.redacted(config), indent=1))
+    if is_made:
+        say(f"the owner's password, which is nowhere else: {password}")
     say("written. The board starts anew")
 
 
@@ -115,6 +124,13 @@ def _parser() -> argparse.ArgumentParser:
         "configure", run_configure, "set Wi-Fi and MQTT; asks for what is missing", False
     )
     sub.add_argument("--new", action="store_true", help="forget the board's present config")
+    sub.add_argument(
+        "--owner-password",
+        nargs="?",
+        const="",
+        metavar="TEXT",
+        help="password for changes over the network; asked for, or made, where none follows",
+    )
     for setting in configure.SETTINGS:
         sub.add_argument(
             setting.option, dest=setting.option, type=setting.type, help=setting.about, metavar=""
