@@ -57,12 +57,14 @@ class Request:
         """Whether it calls the dongle by an address or by one of these names (bytes, in lower
         case; with or without .local). Any other name is somebody's whose name server says that it
         is the dongle's, so that his page may read the dongle's (DNS rebinding)."""
-        name = (self.host or b"0").lower().partition(b":")[0]
+        if self.host is None:
+            return True
+        name = self.host.lower().partition(b":")[0]
         if name.endswith(b".local"):
             name = name[:-6]
         if name[:1] == b"[":
             return b"." not in name  # IPv6, of which no more is left
-        return name in names or not name.strip(b".0123456789")
+        return name in names or (name and not name.strip(b".0123456789"))
 
 
 # Native, because it goes through every byte of every request.
