@@ -159,7 +159,7 @@ class Server:
         if request:
             response.has_chunks = not request.is_old
         await self._reply(stream, response, head.find(b"HEAD ", 0, 5) == 0)
-        if not request or request.left:
+        if not request or request.left > size - end:
             await _linger(stream, head)
         return None
 
@@ -194,9 +194,10 @@ class Server:
             methods = resource.methods()
             allow = b"Allow: %s\r\n" % methods.encode()
             return resource.refuse(405, f"only {methods} here", allow)
-        if self._refuse_client is None or (request.method == b"GET" and not self._asks_readers):
+        is_get = request.method == b"GET"
+        if self._refuse_client is None or (is_get and not self._asks_readers):
             return None
-        refused = await self._refuse_client(request, resource.needs_password)
+        refused = await self._refuse_client(request, is_get or resource.needs_password)
         return refused and resource.refuse(*refused)
 
     async def _see(self, request, resource, *arguments):
