@@ -1,5 +1,6 @@
 """configure: what it asks, what it writes and what it never shows, on the unix port's board."""
 
+import hashlib
 import json
 import os
 import re
@@ -90,6 +91,76 @@ def test_configure_asks_for_what_is_missing(board, monkeypatch):
     ]
 
 
+def opens(password, stored):
+    """Whether a hash in config.json is that of a password."""
+    kind, iterations, salt, key = stored.split("$")
+    derived = hashlib.pbkdf2_hmac(
+        "sha256", password.encode(), bytes.fromhex(salt), int(iterations)
+    )
+    return kind == "pbkdf2-sha256" and derived.hex() == key
+
+
+def test_of_the_owners_password_only_a_salted_hash_is_written(board, capsys):
+    board_has(board, '{"http": {"port": 8080}}')
+    command = ["configure", "--port", board.port, "--owner-password", "correct horse"]
+    seen = set()
+    for _ in range(2):
+        assert device.main([*command, "--read-password", "on"]) == 0
+        http = board_config(board)["http"]
+        stored = http.pop("password_hash")
+        assert http == {"port": 8080, "read_password": True}
+        assert opens("correct horse", stored) and not opens("correct horsf", stored)
+        seen.add(stored)
+    assert len(seen) == 2, "each time another salt"
+    assert not any(b"correct" in data for data in board.files().values())
+    output = capsys.readouterr().out
+    assert "correct" not in output and not any(stored in output for stored in seen)
+    assert '"read_password": true' in output
+
+
+def test_an_owners_password_is_made_where_none_is_given(board, capsys):
+    board_has(board, "{}")
+    assert device.main(["configure", "--port", board.port, "--owner-password"]) == 0
+    output = capsys.readouterr().out
+    password = output.partition("which is nowhere else: ")[2].split()[0]
+    assert len(password) == 23
+    assert opens(password, board_config(board)["http"]["password_hash"])
+
+
+@pytest.mark.parametrize(
+    "answers, complaint",
+    [
+        (["correct horse", "correct horse"], ""),
+        (["correct horse", "correct horsf"], "that was another password"),
+        (["horse"], "that was another password"),
+        (["horse", "horse"], "needs 8 to 128 characters"),
+    ],
+)
+def test_the_owners_password_is_asked_for_twice(board, monkeypatch, capsys, answers, complaint):
+    board_has(board, '{"wifi": {"ssid": "", "password": ""}, "mqtt": {"host": ""}}')
+    left = list(answers)
+
+    def ask(question, *, password, default):
+        return (left.pop(0) if left else default) if password else default
+
+    monkeypatch.setattr(configure.Prompt, "ask", ask)
+    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(isatty=lambda: True))
+    code = device.main(["configure", "--port", board.port, "--owner-password"])
+    if complaint:
+        assert code == 1 and complaint in capsys.readouterr().err
+        assert "http" not in board_config(board)
+    else:
+        assert code == 0
+        assert opens("correct horse", board_config(board)["http"]["password_hash"])
+
+
+def test_reading_by_password_needs_one(board, capsys):
+    board_has(board, "{}")
+    assert device.main(["configure", "--port", board.port, "--read-password", "on"]) == 1
+    assert "needs http.password_hash" in capsys.readouterr().err
+    assert board_config(board) == {}
+
+
 def test_a_config_that_the_firmware_would_refuse_is_not_written(board, capsys):
     board_has(board, "{}")
     assert device.main(["configure", "--port", board.port, "--mqtt-port", "0"]) == 1
@@ -115,8 +186,16 @@ def test_another_network_does_not_inherit_the_password():
 
 
 def test_secrets_are_redacted_wherever_they_are():
-    config = {"web": {"password": "a", "token": "b"}, "mqtt": {"user": "c", "password": ""}}
+    config = {
+        "web": {"password": "a", "token": "b", "password_hash": "d", "read_password": True},
+        "mqtt": {"user": "c", "password": ""},
+    }
     assert configure.redacted(config) == {
-        "web": {"password": "***", "token": "***"},
+        "web": {
+            "password": "***",
+            "token": "***",
+            "password_hash": "***",
+            "read_password": True,
+        },
         "mqtt": {"user": "c", "password": ""},
     }

@@ -44,6 +44,8 @@ class App:
         self.id = dongle_id()
         self.hostname = hostname(self.id)
         self.longest_turn_ms = 0
+        self.is_outdated = False  # config.json has changed since the start
+        self.auth = None
         self._memory_errors = 0
         self._noted_ms = 0  # uptime of the last entry in the logbook
         self._noted_failure = None  # what it said
@@ -82,7 +84,7 @@ class App:
         try:
             from .update import Update
 
-            update = Update(self.firmware, self.resolver, self.health, self._renew)
+            update = Update(self.firmware, self.resolver, self.health, self._run_new)
             status, answer = await take(update)
         except MemoryError:
             answer = {"error": "no memory for an update now, try again"}
@@ -91,10 +93,13 @@ class App:
                 forget("update", "bundle", "ecdsa", "fetch")
         return status or 503, answer
 
-    def _renew(self):
-        # However soon after the start this is, it is no failure.
+    def _run_new(self):
+        self.renew("a new firmware")
+
+    def renew(self, why):
+        """A reset that is no failure, however soon after the start it is."""
         self.logbook.lasted()
-        self.reset("for a new firmware")
+        self.reset(why)
 
     async def _prove(self):
         try:
@@ -106,7 +111,25 @@ class App:
             self.reset("the trial failed")  # that was one of its starts
         forget("trial")
         if not self.has_watchdog:
-            self._renew()  # nothing else stops the trial's
+            self.renew("the trial is over")  # nothing else stops the trial's
+
+    async def refuse(self, request, needs_password):
+        """See auth.Auth."""
+        # Most dongles are only read.
+        if self.auth is None:
+            from .auth import Auth
+
+            self.auth = Auth(self.password_hash, self.health)
+        return await self.auth.refuse(request, needs_password)
+
+    def owner(self, path, method):
+        """For http.Later."""
+        from . import owner
+
+        try:
+            return owner.view(self, path, method)
+        finally:
+            forget("owner", "settings", "config")
 
     async def run(self):
         # The last net: for tasks that no _keep looks after, as those of single connections.
@@ -246,7 +269,11 @@ class App:
             "wifi": self.wifi.state(),
             "mqtt": self.mqtt.state() if self.mqtt else {"connected": False, "reason": "off"},
             "mdns": self.mdns.state() if self.mdns else {"responder": "none", "reason": "off"},
-            "http": {"requests": self.server.requests, "refused": self.server.refused},
+            "http": {
+                "requests": self.server.requests,
+                "refused": self.server.refused,
+                "wrong_passwords": self.auth.wrong if self.auth else 0,
+            },
             "tcp": {"clients": self.stream.clients(), "dropped": self.stream.dropped},
             "memory": self.health.memory(),
             "longest_turn_ms": self.longest_turn_ms,

@@ -68,7 +68,7 @@ class Portal:
             tasks = []
             try:
                 await self._open()
-                server = Server(self._routes, self._health, self._gate, _CLIENTS)
+                server = Server(self._routes, self._health, gate=self._gate, most=_CLIENTS)
                 tasks.append(asyncio.create_task(server.run(_PORT, _ADDRESS, _NETWORK)))
                 tasks.append(asyncio.create_task(captive.answer(_ADDRESS)))
                 await self._serve(tasks)
@@ -78,7 +78,7 @@ class Portal:
                 self._access_point.active(False)
                 self._health.say("portal: closed")
         if self._restarts:
-            self._app.reset("new settings")
+            self._app.renew("new settings")
 
     async def _open(self):
         if not self._station.isconnected() or self._is_mistakable():
@@ -180,15 +180,15 @@ class Portal:
 
     # ---- What it serves ----
 
-    def _gate(self, method, path, header):
+    def _gate(self, request):
         """Only for who means us: a phone that asks for another host, as its check for the internet
         does, is sent here, and a page of another host may not change anything."""
-        if header(b"host") in _HOSTS and path in self._routes:
-            if method == b"POST" and header(b"origin") not in (None, _ORIGIN):
+        if request.host in _HOSTS and request.path in self._routes:
+            if request.method == b"POST" and request.header(b"origin") not in (None, _ORIGIN):
                 return refusal(403, "this is for the dongle's own page")
             self._visited_ms = self._health.uptime_ms()
             return None
-        if method == b"GET" or method == b"HEAD":
+        if request.method == b"GET":
             location = b"Location: %s/\r\n" % _ORIGIN
             return Response(b"", "text/plain", status=302, headers=location)
         return refusal(403, f"this is http://{_ADDRESS}/")
@@ -248,7 +248,9 @@ def _changes(config, wanted):
 
 def _save(config, changes):
     """Keeps the changes; whether HomeWizard's API is on."""
-    document = config.read()
+    document, _ = config.read()
+    if not isinstance(document, dict):
+        document = {}
     for section, values in changes.items():
         kept = document.get(section)
         document[section] = dict(kept if isinstance(kept, dict) else {}, **values)

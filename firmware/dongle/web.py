@@ -7,7 +7,13 @@ from .http import Resource, Response, refusal
 
 _TEXT = "text/plain; charset=us-ascii"
 _PAGE = "web/index.html"
-_HOMEWIZARD = (b"", b"/v1/data", b"/v1/telegram", b"/v1/system", b"/v1/identify")
+_HOMEWIZARD = (
+    b"/api",
+    b"/api/v1/data",
+    b"/api/v1/telegram",
+    b"/api/v1/system",
+    b"/api/v1/identify",
+)
 
 
 def page(path):
@@ -51,7 +57,8 @@ class Web:
         }
         # Until somebody puts the real ones there.
         off = Resource({}, _homewizard_is_off)
-        self.routes.update({b"/api" + path: off for path in _HOMEWIZARD})
+        for path in _HOMEWIZARD:
+            self.routes[path] = off
         if capacity:
             self.routes[b"/quarter"] = capacity.view
 

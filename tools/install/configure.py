@@ -31,6 +31,13 @@ class Setting:
     asked: bool = False  # for when it is neither given nor on the board
 
 
+def on_or_off(word: str) -> bool:
+    """For argparse, which words the error."""
+    if word not in ("on", "off"):
+        raise ValueError
+    return word == "on"
+
+
 SETTINGS = (
     Setting("--ssid", "wifi", "ssid", "Wi-Fi name", asked=True),
     Setting("--password", "wifi", "password", "Wi-Fi password", asked=True),
@@ -40,6 +47,14 @@ SETTINGS = (
     Setting("--mqtt-user", "mqtt", "user", "MQTT user", asked=True),
     Setting("--mqtt-password", "mqtt", "password", "MQTT password", asked=True),
     Setting("--prefix", "mqtt", "prefix", "first part of the MQTT topics"),
+    Setting(
+        "--read-password",
+        "http",
+        "read_password",
+        "on or off: reading by HTTP needs the owner's password too",
+        type=on_or_off,
+    ),
+    Setting("--http-name", "http", "name", "one more name that browsers may call the dongle by"),
     Setting("--influx-url", "influx", "url", "where to push line protocol; empty: nowhere"),
     Setting("--influx-token", "influx", "token", "InfluxDB's API token"),
     Setting("--influx-user", "influx", "user", "InfluxDB's user, where there is no token"),
@@ -124,7 +139,7 @@ def redacted(config: object, key: str = "") -> object:
     if isinstance(config, dict):
         return {name: redacted(value, name) for name, value in config.items()}
     secret = any(word in key.lower() for word in ("password", "secret", "token", "key"))
-    return "***" if secret and config else config
+    return "***" if secret and config and config is not True else config
 
 
 def check(config: dict) -> None:
