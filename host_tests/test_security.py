@@ -592,4 +592,9 @@ def test_a_change_counts_after_the_restart(tmp_path):
         assert record.status("GET", "/reading", "Host: other.local") == 503
         assert household.health()["reset_cause"] == "hard reset"
         saved = json.loads((tmp_path / "config.json").read_text())
-        assert saved["wifi"] == {"ssid": "home", "password": "wifi secret", "hostname": "other"}
+        assert saved["wifi"] == {
+            "ssid": "home",
+            "password": "wifi secret",
+            "hostname": "other",
+            "delay_s": 0,
+        }
