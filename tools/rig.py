@@ -27,9 +27,9 @@ RESETS = (75, -signal.SIGALRM)
 # (extmod/modselect.c, poll_set_add_fd).
 _POWER_UP = """
 from asyncio.core import _io_queue
-for descriptor in range(12):
+for descriptor in range(16):
     _io_queue.poller.register(descriptor)
-for descriptor in range(12):
+for descriptor in range(16):
     _io_queue.poller.unregister(descriptor)
 import boot, main
 """
@@ -154,9 +154,6 @@ class Dongle:
         self.folder = folder
         self._say = say
         shutil.copy(_BOARD, folder / "board.json")
-        web = folder / "web"
-        if not web.exists():
-            web.symlink_to(ROOT / "firmware" / "web")
         (folder / "config.json").write_text(json.dumps(config))
         self._command = [
             micropython(),

@@ -12,6 +12,7 @@ import machine
 
 from .health import Health
 from .logbook import Logbook
+from .seldom import forget
 
 _LATE_MS = 30_000  # a task's heartbeat
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 30_000  # before a failed task is started again
@@ -43,6 +44,8 @@ class App:
         self.id = dongle_id()
         self.hostname = hostname(self.id)
         self.longest_turn_ms = 0
+        self.is_outdated = False  # config.json has changed since the start
+        self.auth = None
         self._memory_errors = 0
         self._noted_ms = 0  # uptime of the last entry in the logbook
         self._noted_failure = None  # what it said
@@ -50,8 +53,7 @@ class App:
 
         parts.assemble(self)
         # Only a start needs these, and they take kilobytes.
-        dongle = sys.modules["dongle"]
-        del sys.modules["dongle.parts"], sys.modules["dongle.config"], dongle.parts, dongle.config
+        forget("parts", "config")
         for problem in self.health.problems:
             self.health.say("config: " + problem)
 
@@ -66,11 +68,75 @@ class App:
 
         return Metrics(self.latest, self.report, self.capacity).view()
 
+    async def receive_update(self, readinto, size):
+        """For POST /update: (HTTP status, dict) of Update.receive()."""
+        return await self._update(lambda update: update.receive(readinto, size))
+
+    async def pull_update(self):
+        """The same of Update.pull(), from the config's update.url."""
+        return await self._update(lambda update: update.pull(self.update_url))
+
+    async def _update(self, take):
+        # Takes 10 KiB, and is seldom: loaded while there is one.
+        if "dongle.update" in sys.modules:
+            return 409, {"error": "an update is under way"}
+        status = 0
+        try:
+            from .update import Update
+
+            update = Update(self.firmware, self.resolver, self.health, self._run_new)
+            status, answer = await take(update)
+        except MemoryError:
+            answer = {"error": "no memory for an update now, try again"}
+        finally:
+            if status != 200:
+                forget("update", "bundle", "ecdsa", "fetch")
+        return status or 503, answer
+
+    def _run_new(self):
+        self.renew("a new firmware")
+
+    def renew(self, why):
+        """A reset that is no failure, however soon after the start it is."""
+        self.logbook.lasted()
+        self.reset(why)
+
+    async def _prove(self):
+        try:
+            from .trial import prove
+
+            await prove(self.firmware, self.framer, self.wifi, self.health, self.reset)
+        except Exception as error:
+            self.health.failed("trial", error)
+            self.reset("the trial failed")  # that was one of its starts
+        forget("trial")
+        if not self.has_watchdog:
+            self.renew("the trial is over")  # nothing else stops the trial's
+
+    async def refuse(self, request, needs_password):
+        """See auth.Auth."""
+        # Most dongles are only read.
+        if self.auth is None:
+            from .auth import Auth
+
+            self.auth = Auth(self.password_hash, self.health)
+        return await self.auth.refuse(request, needs_password)
+
+    def owner(self, path, method):
+        """For http.Later."""
+        from . import owner
+
+        try:
+            return owner.view(self, path, method)
+        finally:
+            forget("owner", "settings", "config")
+
     async def run(self):
         # The last net: for tasks that no _keep looks after, as those of single connections.
         asyncio.get_event_loop().set_exception_handler(self._stray)
         tasks = {
             "wifi": self.wifi.run,
+            "provision": self.provision.run,
             "http": lambda: self.server.run(self.http_port),
         }
         if self.port:
@@ -90,10 +156,13 @@ class App:
         for name in ("port", "wifi", "mqtt"):
             if name in tasks:
                 self.health.expect(name, _LATE_MS)
-        if self.has_watchdog:
+        is_trial = self.firmware["state"] == "trial"
+        if self.has_watchdog or is_trial:
             self.health.watch(machine.WDT)
         for name, make in tasks.items():
             asyncio.create_task(self._keep(name, make))
+        if is_trial:
+            asyncio.create_task(self._prove())
         await self._guard()
 
     async def _keep(self, name, make):
@@ -160,7 +229,8 @@ class App:
         now = self.health.uptime_ms()
         if now < _HOPELESS_MS << min(self.logbook.vain, _MOST_DOUBLINGS):
             return None
-        if self.wifi.away_ms() > _HOPELESS_MS:
+        # Not while somebody may be setting it up.
+        if self.wifi.away_ms() > _HOPELESS_MS and not self.wifi.turn.locked():
             return "no Wi-Fi for %d minutes" % (self.wifi.away_ms() // 60_000)
         if self._memory_errors > _MOST_MEMORY_ERRORS:
             return "out of memory %d times" % self._memory_errors
@@ -185,6 +255,7 @@ class App:
             "status": "error" if reason else "ok",
             "id": self.id,
             "uptime_s": self.health.uptime_ms() // 1000,
+            "firmware": self.firmware,
             "reset_cause": _RESET_CAUSES.get(machine.reset_cause(), "unknown"),
             "starts": self.logbook.report(),
             "telegrams": {
@@ -198,7 +269,11 @@ class App:
             "wifi": self.wifi.state(),
             "mqtt": self.mqtt.state() if self.mqtt else {"connected": False, "reason": "off"},
             "mdns": self.mdns.state() if self.mdns else {"responder": "none", "reason": "off"},
-            "http": {"requests": self.server.requests, "refused": self.server.refused},
+            "http": {
+                "requests": self.server.requests,
+                "refused": self.server.refused,
+                "wrong_passwords": self.auth.wrong if self.auth else 0,
+            },
             "tcp": {"clients": self.stream.clients(), "dropped": self.stream.dropped},
             "memory": self.health.memory(),
             "longest_turn_ms": self.longest_turn_ms,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rig
 from bench import unix
-from build import arch_of, compile_into
+from build import arch_of, compile_firmware, compile_into
 
 _FOLDER = rig.ROOT / "build" / "flash"
 
@@ -17,8 +17,7 @@ def path(micropython: Path) -> str:
     rig.micropython_path()  # fetches umqtt
     arch = arch_of(micropython)
     shutil.rmtree(_FOLDER, ignore_errors=True)
-    for part in ("p1", "dongle"):
-        compile_into(_FOLDER, rig.ROOT / "firmware", part, arch)
+    compile_firmware(_FOLDER, arch)
     for root in (rig.ROOT / "tools" / "sim", rig.ROOT / "build" / "lib", unix.DEVICE):
         compile_into(_FOLDER, root, "", arch)
     return f"{_FOLDER}:.frozen"

@@ -16,10 +16,14 @@ from pathlib import Path, PurePosixPath
 from mpremote.transport_serial import SerialTransport
 from rich.progress import Progress
 
-from build import MANIFEST, MpyFormat
+from build import MANIFEST, SLOT, MpyFormat
 from install import InstallError
 
-_FOLDERS = ("p1", "dongle", "web")  # all that is in these is ours; config.json is not
+# All that is in these is ours, config.json is not. The last three are where the firmware was
+# before there were slots.
+_FOLDERS = ("slot_a", "slot_b", "p1", "dongle", "web")
+# What updates over the air leave: with it gone, slot_a is what runs.
+_STATE = ("slots.json", "slots.json.new", "slot_b.json", "update.part")
 _PARTIAL = ".part"
 _CHUNK_BYTES = 1024
 
@@ -61,16 +65,18 @@ class Step:
         return f"{self.verb:6}  {self.path}"
 
 
-def wanted_files(build: Path) -> Files:
-    """What the board is to hold, from the manifest of `build`."""
+def wanted_files(build: Path, more: dict[str, bytes]) -> Files:
+    """What the board is to hold: what the manifest of `build` says, and `more`."""
     manifest = json.loads((build / MANIFEST).read_text())
-    return {path: file["sha256"] for path, file in manifest["files"].items()}
+    wanted = {path: file["sha256"] for path, file in manifest["files"].items()}
+    return wanted | {path: hashlib.sha256(data).hexdigest() for path, data in more.items()}
 
 
 def present_files(transport: SerialTransport, wanted: Files) -> Files:
-    """What the board holds of ours: the folders, and `wanted`'s files outside them."""
+    """What the board holds of ours: the folders, what updates leave, and `wanted`'s files outside
+    of these."""
     loose = [path for path in wanted if "/" not in path]
-    paths = [*_FOLDERS, *loose, *(path + _PARTIAL for path in loose)]
+    paths = [*_FOLDERS, *_STATE, *loose, *(path + _PARTIAL for path in loose)]
     listing = transport.exec(_LIST.format(paths=paths)).decode()
     return dict(ast.literal_eval(line) for line in listing.splitlines())
 
@@ -107,19 +113,25 @@ def _depth(path: str) -> tuple[int, str]:
 
 def _rank(path: str) -> tuple[int, str]:
     """Libraries, then what they read, then what starts them."""
-    last = {"board.json": 1, "boot.py": 3, "main.py": 4}
-    return last.get(path, 2 if path.startswith("web/") else 0), path
+    last = {f"{SLOT}.json": 2, "board.json": 3, "slots.mpy": 4, "boot.py": 4, "main.py": 5}
+    return last.get(path, 1 if path.startswith(f"{SLOT}/web/") else 0), path
 
 
-def deploy(transport: SerialTransport, build: Path, progress: Progress) -> list[Step]:
-    """Brings the board to what `build` holds and returns the steps it took. Raises InstallError
-    before the first step when the board cannot run it."""
+def deploy(
+    transport: SerialTransport, build: Path, progress: Progress, more: dict[str, bytes]
+) -> list[Step]:
+    """Brings the board to what `build` and `more` hold and returns the steps it took. Raises
+    InstallError before the first step when the board cannot run it."""
     check_runs_on(transport, build)
-    wanted = wanted_files(build)
+    wanted = wanted_files(build, more)
     steps = plan(wanted, present_files(transport, wanted))
     if not steps:
         return []
-    data = {step: (build / step.path).read_bytes() for step in steps if step.verb == "copy"}
+    data = {
+        step: more.get(step.path) or (build / step.path).read_bytes()
+        for step in steps
+        if step.verb == "copy"
+    }
     task = progress.add_task("", total=sum(map(len, data.values())))
     for step in steps:
         progress.update(task, description=str(step))

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import debian
 import rig
-from build import arch_of, compile_into
+from build import arch_of, compile_firmware
 
 _DEVICE = Path(__file__).resolve().parent / "device"
 _BOARD = rig.ROOT / "boards" / "esp32_generic" / "board.json"
@@ -56,8 +56,7 @@ class Campaign:
         micropython, source = debian.micropython(), debian.source()
         arch = arch_of(micropython)
         shutil.rmtree(_COMPILED, ignore_errors=True)
-        for part in ("p1", "dongle"):
-            compile_into(_COMPILED, rig.ROOT / "firmware", part, arch)
+        compile_firmware(_COMPILED, arch)
         library = rig.micropython_path().rsplit(":", 1)[1]
         # asyncio as source, for its queue in Python; in the place of time and socket those of
         # device/.
