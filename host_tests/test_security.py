@@ -53,20 +53,23 @@ push._FIRST_PAUSE_MS, push._LONGEST_PAUSE_MS = 200, 400
 import machine
 machine.reset = lambda: print("RESET")
 from dongle.app import App
-async def receive_update(self, readinto, size):
-    buffer, total, check = bytearray(1000), 0, 0
-    while True:
-        count = await readinto(buffer)
-        if not count:
-            break
-        total += count
-        check = (check + sum(memoryview(buffer)[:count])) & 0xffff
-    print("UPDATE", total, size)
-    return (200 if total == size else 400), {"size": total, "check": check}
-async def pull_update(self):
-    print("PULL")
-    return 502, {"error": "nothing there"}
-App.receive_update, App.pull_update = receive_update, pull_update
+class Update:
+    async def receive(self, readinto, size):
+        buffer, total, check = bytearray(1000), 0, 0
+        while True:
+            count = await readinto(buffer)
+            if not count:
+                break
+            total += count
+            check = (check + sum(memoryview(buffer)[:count])) & 0xffff
+        print("UPDATE", total, size)
+        return (200 if total == size else 400), {"size": total, "check": check}
+    async def pull(self, url):
+        print("PULL")
+        return 502, {"error": "nothing there"}
+async def update(self, take):
+    return await take(Update())
+App.update = update
 """
 
 

@@ -27,14 +27,6 @@ _MOST_DOUBLINGS = const(5)
 _FATAL_S, _FATAL_AGAIN_S = 10, 600  # before a reset where nothing works at all
 _MOST_MEMORY_ERRORS = const(20)  # of which one a minute is forgiven
 
-_RESET_CAUSES = {
-    machine.PWRON_RESET: "power on",
-    machine.HARD_RESET: "hard reset",
-    machine.WDT_RESET: "watchdog",
-    machine.DEEPSLEEP_RESET: "deep sleep",
-    machine.SOFT_RESET: "soft reset",
-}
-
 
 class App:
     """The parts that are missing: see parts.py, which makes them."""
@@ -52,8 +44,7 @@ class App:
         from . import parts
 
         parts.assemble(self)
-        # Only a start needs these, and they take kilobytes.
-        forget("parts", "config")
+        forget("parts")
         for problem in self.health.problems:
             self.health.say("config: " + problem)
 
@@ -68,15 +59,8 @@ class App:
 
         return Metrics(self.latest, self.report, self.capacity).view()
 
-    async def receive_update(self, readinto, size):
-        """For POST /update: (HTTP status, dict) of Update.receive()."""
-        return await self._update(lambda update: update.receive(readinto, size))
-
-    async def pull_update(self):
-        """The same of Update.pull(), from the config's update.url."""
-        return await self._update(lambda update: update.pull(self.update_url))
-
-    async def _update(self, take):
+    async def update(self, take):
+        """(HTTP status, dict) of what take(update) comes to, update being an Update."""
         # Takes 10 KiB, and is seldom: loaded while there is one.
         if "dongle.update" in sys.modules:
             return 409, {"error": "an update is under way"}
@@ -84,7 +68,7 @@ class App:
         try:
             from .update import Update
 
-            update = Update(self.firmware, self.resolver, self.health, self._run_new)
+            update = Update(self.firmware, self.resolver, self.health, self.renew)
             status, answer = await take(update)
         except MemoryError:
             answer = {"error": "no memory for an update now, try again"}
@@ -92,9 +76,6 @@ class App:
             if status != 200:
                 forget("update", "bundle", "ecdsa", "fetch")
         return status or 503, answer
-
-    def _run_new(self):
-        self.renew("a new firmware")
 
     def renew(self, why):
         """A reset that is no failure, however soon after the start it is."""
@@ -136,7 +117,6 @@ class App:
         asyncio.get_event_loop().set_exception_handler(self._stray)
         tasks = {
             "wifi": self.wifi.run,
-            "provision": self.provision.run,
             "http": lambda: self.server.run(self.http_port),
         }
         if self.port:
@@ -186,7 +166,8 @@ class App:
         self.health.failed("stray", context["exception"])
 
     async def _guard(self):
-        """The only one who feeds the watchdog; also measures how long the loop is held up."""
+        """Once a second: the only one who feeds the watchdog, and measures how long the loop is
+        held up."""
         late = []
         while True:
             before_ms = time.ticks_ms()
@@ -199,6 +180,8 @@ class App:
                 self.health.say(self.health.last_failure)
             late = now_late
             self._note()
+            if self.provision.is_due():
+                asyncio.create_task(self.provision.serve())
             why = self._hopeless()
             if why:
                 self.reset(why)
@@ -256,7 +239,7 @@ class App:
             "id": self.id,
             "uptime_s": self.health.uptime_ms() // 1000,
             "firmware": self.firmware,
-            "reset_cause": _RESET_CAUSES.get(machine.reset_cause(), "unknown"),
+            "reset_cause": _reset_cause(),
             "starts": self.logbook.report(),
             "telegrams": {
                 "good": framer.good,
@@ -309,6 +292,17 @@ class App:
             "no telegram: is the port open at the grid operator, the cable plugged in and the "
             "data request wired as in board.json?"
         )
+
+
+def _reset_cause():
+    causes = {
+        machine.PWRON_RESET: "power on",
+        machine.HARD_RESET: "hard reset",
+        machine.WDT_RESET: "watchdog",
+        machine.DEEPSLEEP_RESET: "deep sleep",
+        machine.SOFT_RESET: "soft reset",
+    }
+    return causes.get(machine.reset_cause(), "unknown")
 
 
 def dongle_id():

@@ -17,11 +17,9 @@ class Unresolved(Exception):
 
 class Resolver:
     def __init__(self):
-        self._lock = _thread.allocate_lock()  # held while there is nothing to look up
-        self._lock.acquire()
-        self._done = asyncio.ThreadSafeFlag()
+        self._lock = None  # held while there is nothing to look up
+        self._done = None
         self._turn = asyncio.Lock()  # of those who ask
-        self._running = False
         self._busy = False  # a look-up is under way, perhaps one that nobody waits for any more
         self._question = None
         self._answer = None  # (question, address or the exception)
@@ -48,17 +46,20 @@ class Resolver:
         return known
 
     def _ask(self, name, port):
-        if not self._running:
-            _thread.start_new_thread(self._work, ())
-            self._running = True
+        if not self._lock:  # who has only numbers needs none of this
+            lock = _thread.allocate_lock()
+            lock.acquire()
+            self._done = asyncio.ThreadSafeFlag()
+            _thread.start_new_thread(self._work, (lock,))
+            self._lock = lock
         self._done.clear()
         self._busy = True
         self._question = name, port
         self._lock.release()
 
-    def _work(self):
+    def _work(self, lock):
         while True:
-            self._lock.acquire()
+            lock.acquire()
             question = self._question
             try:
                 self._answer = question, _look_up(*question)

@@ -17,25 +17,26 @@ _PIECE_MS = const(20_000)  # for a piece of a body that is taken as it comes
 _LINGER_MS = const(500)  # for a client that is still sending when its answer has been given
 _PIECE = const(512)
 
-_REASONS = {
-    200: "OK",
-    302: "Found",
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    409: "Conflict",
-    413: "Content Too Large",
-    421: "Misdirected Request",
-    429: "Too Many Requests",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    505: "HTTP Version Not Supported",
-    507: "Insufficient Storage",
-}
+# In one piece, which takes no memory where the firmware is frozen.
+_REASONS = b"""
+200 OK
+302 Found
+400 Bad Request
+401 Unauthorized
+403 Forbidden
+404 Not Found
+405 Method Not Allowed
+409 Conflict
+413 Content Too Large
+421 Misdirected Request
+429 Too Many Requests
+431 Request Header Fields Too Large
+500 Internal Server Error
+502 Bad Gateway
+503 Service Unavailable
+505 HTTP Version Not Supported
+507 Insufficient Storage
+"""
 
 
 class Response:
@@ -88,7 +89,8 @@ class Later(Resource):
 class Server:
     def __init__(self, routes, health, gate=None, refuse=None, asks_readers=False, most=CLIENTS):
         """routes: path (bytes) -> Resource, or the function that it has for GET where that is all.
-        gate(request): a Response in the place of what the path has, or None. refuse: see
+        gate(request): a Response in the place of what the path has, or None; or it raises Refused.
+        refuse: see
         auth.Auth; None: every client may do everything. asks_readers: whether GET needs the
         password too. most: clients at a time."""
         self._routes = routes
@@ -232,12 +234,11 @@ class Server:
         else:  # without chunks, the connection's end is the document's
             length = b"Transfer-Encoding: chunked\r\n" if response.has_chunks else b""
         head = (
-            b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%s"
+            b"HTTP/1.1 %s\r\nContent-Type: %s\r\n%s"
             b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
             b"Connection: close\r\n%s\r\n"
         ) % (
-            response.status,
-            _REASONS.get(response.status, "").encode(),
+            _with_reason(response.status),
             response.content_type.encode(),
             length,
             response.headers,
@@ -263,6 +264,13 @@ class Server:
         finally:
             if is_file:
                 body.close()
+
+
+def _with_reason(status):
+    """As in an answer's first line."""
+    status = b"%d " % status
+    start = _REASONS.find(b"\n" + status) + 1
+    return _REASONS[start : _REASONS.find(b"\n", start)] if start else status
 
 
 async def _send_file(writer, file):

@@ -43,7 +43,8 @@ class Mqtt:
         tls,
         capacity=None,
     ):
-        self._settings = settings
+        self._host, self._port = settings["host"], settings["port"]
+        self._user, self._password = settings["user"], settings["password"]
         self._id = dongle_id
         self._latest = latest
         self._wifi = wifi
@@ -133,14 +134,13 @@ class Mqtt:
         self.reason = reason
 
     async def _session(self):
-        settings = self._settings
         if self._tls:
             self._tls.prepare()
-        address = await self._resolver.resolve(settings["host"], settings["port"])
+        address = await self._resolver.resolve(self._host, self._port)
         codec = Codec(
             self._id,
-            settings["user"],
-            settings["password"],
+            self._user,
+            self._password,
             _KEEPALIVE_S,
             self._status_topic,
             b"offline",
@@ -181,7 +181,7 @@ class Mqtt:
         self._health_due_ms = 0
         self._heard_ms = self._health.uptime_ms()
         self._wake.set()
-        self._health.say(f"mqtt: connected to {self._settings['host']}")
+        self._health.say(f"mqtt: connected to {self._host}")
 
     async def _publish(self, link, codec):
         """Sends whatever is due; ends only by an exception."""

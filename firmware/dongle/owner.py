@@ -23,12 +23,12 @@ def view(app, path, method):
     if path == b"/restart":
         return lambda _: _restart(app)
     if path == b"/update":
-        return lambda readinto, size: _update(app.receive_update(readinto, size))
-    return lambda readinto, size: _update(app.pull_update())
+        return lambda readinto, size: _update(app, lambda update: update.receive(readinto, size))
+    return lambda readinto, size: _update(app, lambda update: update.pull(app.update_url))
 
 
-async def _update(update):
-    status, answer = await update
+async def _update(app, take):
+    status, answer = await app.update(take)
     return Response(json.dumps(answer).encode(), status=status)
 
 

@@ -9,13 +9,14 @@ from p1 import country
 from p1.framer import Framer
 
 from . import VERSION
-from . import config as config_file
 from .dns import Resolver
 from .health import Health
-from .http import BODY_BYTES, Later, Server, refusal
+from .http import BODY_BYTES, Later, Server
 from .latest import Latest
 from .port import Port
 from .provision import Provision
+from .request import for_names
+from .seldom import forget
 from .stream import Stream
 from .web import Web
 from .wifi import Wifi
@@ -26,7 +27,7 @@ _PINS = ("rx_pin", "tx_pin", "request_pin", "led_pin")
 def assemble(app):
     """Gives an App its parts; None stands for one that is off or cannot be."""
     app.health = Health()
-    config, app.health.problems = config_file.load()
+    config, board = _settings(app)
     app.http_port, app.tcp_port = config["http"]["port"], config["tcp"]["port"]
     app.update_url = config["update"]["url"]
     app.has_watchdog = config["system"]["watchdog"]
@@ -38,14 +39,14 @@ def assemble(app):
     app.framer = Framer(app.latest.take, profile.has_crc)
     app.cipher = _cipher(config["meter"], app.framer)
     # The port first: its ring is taken from memory that Wi-Fi wants too.
-    board = {}
     app.port = None
     try:
-        board = config_file.load_board()
-        app.port = Port(board, profile.line, app.health)
+        if board is not None:
+            app.port = Port(board, profile.line, app.health)
     except (OSError, ValueError, KeyError, TypeError) as error:
         # Without a port the rest still comes up and says so.
         _complain(app, f"{type(error).__name__} {error}")
+    board = board or {}
     wifi = config["wifi"]
     hostname = wifi["hostname"] or app.hostname
     app.wifi = Wifi(wifi, hostname, app.health)
@@ -66,9 +67,24 @@ def assemble(app):
         web.routes[b"/metrics"] = app.metrics
     web.routes.update(_owners(app))
     app.password_hash = config["http"]["password_hash"]
-    gate = _gate("localhost", hostname, config["http"]["name"])
+    gate = for_names("localhost", hostname, config["http"]["name"])
     asks_readers = config["http"]["read_password"]
     app.server = Server(web.routes, app.health, gate, app.refuse, asks_readers)
+
+
+def _settings(app):
+    """(config, what board.json says or None where it cannot be read)."""
+    from . import config
+
+    board = None
+    try:
+        settings, app.health.problems = config.load()
+        board = config.load_board()
+    except (OSError, ValueError) as error:
+        _complain(app, f"{type(error).__name__} {error}")
+    finally:
+        forget("config")  # all else still needs its room
+    return settings, board
 
 
 def _firmware(state):
@@ -208,18 +224,6 @@ def _owners(app):
         b"/update": update,
         b"/update/pull": update,
     }
-
-
-def _gate(*names):
-    """For Server: who calls the dongle by none of these names does not mean it."""
-    names = [name.lower().encode() for name in names if name]
-
-    def gate(request):
-        if request.is_for(names):
-            return None
-        return refusal(421, "by this name it is not to be had; its address always works")
-
-    return gate
 
 
 def _button(app, board):

@@ -2,13 +2,11 @@
 # held, and when the configured network has stayed away. What it does is in portal.py, and that is
 # in memory only as long as it is open.
 
-import asyncio
-
 from .seldom import forget
 
-_LOOK_MS = 250
-_HOLD_MS = 3_000
+_HOLD_LOOKS = 3
 _AWAY_MS = 900_000
+_REST_MS = 30_000
 
 # What only the portal needs.
 _MODULES = ("portal", "station", "captive", "label", "config", "dns_packet")
@@ -21,24 +19,38 @@ class Provision:
         self._app = app
         self._button = button
         self._hostname = hostname
+        self._is_open = self._is_away = False
+        self._held = 0  # looks in a row at which the button was pressed
+        self._closed_ms = 0  # uptime
+        self._rests_until_ms = 0  # the same, after a failure
 
-    async def run(self):
+    def is_due(self):
+        """To be asked once a second: whether serve() is to be called."""
+        now_ms = self._app.health.uptime_ms()
+        if self._is_open or now_ms < self._rests_until_ms:
+            return False
         wifi = self._app.wifi
-        held_ms = idle_ms = 0
-        while True:
-            await asyncio.sleep_ms(_LOOK_MS)
-            idle_ms += _LOOK_MS
-            is_pressed = self._button is not None and not self._button.value()
-            held_ms = held_ms + _LOOK_MS if is_pressed else 0
-            is_away = min(wifi.away_ms(), idle_ms) >= _AWAY_MS
-            # Once only, however long it is held; and if the network stays away, again after as
-            # long.
-            if not wifi.credentials()[0] or held_ms == _HOLD_MS or is_away:
-                idle_ms = 0
-                try:
-                    await self._open(is_away)
-                finally:
-                    forget(*_MODULES)
+        is_pressed = self._button is not None and not self._button.value()
+        self._held = self._held + 1 if is_pressed else 0
+        # If the network stays away, again after as long.
+        self._is_away = min(wifi.away_ms(), now_ms - self._closed_ms) >= _AWAY_MS
+        # By the button once only, however long it is held.
+        held = self._held == _HOLD_LOOKS
+        self._is_open = held or self._is_away or not wifi.credentials()[0]
+        return self._is_open
+
+    async def serve(self):
+        """Returns when the portal is closed again."""
+        health = self._app.health
+        try:
+            await self._open(self._is_away)
+        except Exception as error:
+            health.failed("provision", error)
+            self._rests_until_ms = health.uptime_ms() + _REST_MS
+        finally:
+            forget(*_MODULES)
+            self._closed_ms = health.uptime_ms()
+            self._is_open = False
 
     async def _open(self, is_away):
         from .portal import Portal

@@ -67,6 +67,17 @@ class Request:
         return name in names or (name and not name.strip(b".0123456789"))
 
 
+def for_names(*names):
+    """A gate for http.Server: by address, or by one of these names (str)."""
+    names = [name.lower().encode() for name in names if name]
+
+    def gate(request):
+        if not request.is_for(names):
+            raise Refused(421, "by this name it is not to be had; its address always works")
+
+    return gate
+
+
 # Native, because it goes through every byte of every request.
 @micropython.viper
 def _line_up(head: ptr8, size: int) -> int:

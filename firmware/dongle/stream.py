@@ -16,7 +16,7 @@ class Stream:
     def __init__(self, latest, health):
         self._latest = latest
         self._health = health
-        self._writers = []
+        self._clients = []
         self.dropped = 0  # clients that were too slow
         latest.listeners.append(self._on_telegram)
 
@@ -25,20 +25,21 @@ class Stream:
         await listen(port, CLIENTS, self._client)
 
     def clients(self):
-        return len(self._writers)
+        return len(self._clients)
 
     def _on_telegram(self):
-        if not self._writers:
+        if not self._clients:
             return
         telegram = self._latest.telegram()
-        for client in self._writers:
+        for client in self._clients:
             client.send(telegram)
 
     async def _client(self, stream):
-        client = _Client(stream)
+        client = None
         try:
-            if len(self._writers) < CLIENTS:
-                self._writers.append(client)
+            client = _Client(stream, self)
+            if len(self._clients) < CLIENTS:
+                self._clients.append(client)
                 age_ms = self._latest.age_ms()
                 if age_ms is not None and age_ms < _FRESH_MS:
                     client.send(self._latest.telegram())
@@ -46,64 +47,55 @@ class Stream:
         except OSError:
             pass  # it left
         finally:
-            if client in self._writers:
-                self._writers.remove(client)
+            if client in self._clients:
+                self._clients.remove(client)
+                client.close()
             stream.close()
             await stream.wait_closed()
 
-    async def _serve(self, reader, client):
+    async def _serve(self, stream, client):
         # Whatever it says is not for us; that it says nothing any more means it has left.
-        leaving = asyncio.create_task(_left(reader, client))
-        try:
-            while not client.gone:
-                await client.wake.wait()
-                client.wake.clear()
-                if client.backlog:
-                    try:
-                        await asyncio.wait_for_ms(client.drain(), _STUCK_MS)
-                    except asyncio.TimeoutError:
-                        self.dropped += 1
-                        return
-        finally:
-            leaving.cancel()
-
-
-async def _left(reader, client):
-    try:
-        while await reader.read(64):
+        while not client.is_lost and await stream.read(64):
             pass
-    except OSError:
-        pass
-    client.leave()
 
 
 class _Client:
-    """Sends at once what the socket takes; the rest of that telegram waits for drain(), and
-    telegrams that come meanwhile are left out whole."""
+    """Sends at once what the socket takes; a task sees to the rest of that telegram, and telegrams
+    that come meanwhile are left out whole. It is made in the task that looks after the client."""
 
-    def __init__(self, writer):
-        self._writer = writer
-        self.wake = asyncio.Event()
-        self.backlog = False
-        self.gone = False
+    def __init__(self, stream, server):
+        self._stream = stream
+        self._server = server
+        self._task = asyncio.current_task()
+        self._draining = None  # the task, while there is a rest
+        self.is_lost = False
 
     def send(self, telegram):
-        if self.backlog or self.gone:
+        if self._draining or self.is_lost:
             return
         try:
-            self._writer.write(telegram)
+            self._stream.write(telegram)
+            if self._stream.out_buf:
+                self._draining = asyncio.create_task(self._drain())
         except (OSError, MemoryError):
             # Without memory for the rest of a telegram it would get half of it.
-            self.leave()
-            return
-        self.backlog = bool(self._writer.out_buf)
-        if self.backlog:
-            self.wake.set()
+            self._lose()
 
-    async def drain(self):
-        await self._writer.drain()
-        self.backlog = False
+    async def _drain(self):
+        try:
+            await asyncio.wait_for_ms(self._stream.drain(), _STUCK_MS)
+        except asyncio.TimeoutError:
+            self._server.dropped += 1
+            self._lose()
+        except OSError:
+            self._lose()
+        self._draining = None
 
-    def leave(self):
-        self.gone = True
-        self.wake.set()
+    def _lose(self):
+        self.is_lost = True
+        if self._task is not asyncio.current_task():
+            self._task.cancel()
+
+    def close(self):
+        if self._draining:
+            self._draining.cancel()

@@ -28,7 +28,8 @@ _FOLDER = const(0x4000)  # what ilistdir() calls one
 
 class Update:
     def __init__(self, firmware, resolver, health, reset):
-        """firmware: what runs, as /health shows it: a dict, in which the result is noted."""
+        """firmware: what runs, as /health shows it: a dict, in which the result is noted.
+        reset(why): starts it."""
         self._firmware = firmware
         self._resolver = resolver
         self._health = health
@@ -70,7 +71,7 @@ class Update:
 
     async def _restart(self):
         await asyncio.sleep_ms(_ANSWER_MS)
-        self._reset()
+        self._reset("a new firmware")
 
     async def pull(self, url):
         """Fetches a bundle from http://...; returns as receive()."""

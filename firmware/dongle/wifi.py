@@ -21,15 +21,6 @@ _REST_MS = 3_600_000
 # connect() straight after disconnect() can leave the driver saying "no such network" for ever.
 _PAUSE_MS = const(1_000)
 
-# What the status numbers say to a person.
-_REASONS = {
-    network.STAT_IDLE: "not connected",
-    network.STAT_CONNECTING: "connecting",
-    network.STAT_WRONG_PASSWORD: "wrong password",
-    network.STAT_NO_AP_FOUND: "no such network in reach",
-    network.STAT_GOT_IP: "connected",
-}
-
 
 class Wifi:
     """turn: the Lock of who moves the station. That is run(), and for as long as it is open the
@@ -92,8 +83,7 @@ class Wifi:
             state["address"] = self._station.ifconfig()[0]
             state["rssi_dbm"] = self._station.status("rssi")
         else:
-            status = self._station.status()
-            state["reason"] = _REASONS.get(status, f"status {status}")
+            state["reason"] = _in_words(self._station.status())
         return state
 
     async def run(self):
@@ -174,3 +164,14 @@ class Wifi:
         self._station.disconnect()
         await asyncio.sleep_ms(_PAUSE_MS)
         self._station.connect(self._ssid, self._password)
+
+
+def _in_words(status):
+    words = {
+        network.STAT_IDLE: "not connected",
+        network.STAT_CONNECTING: "connecting",
+        network.STAT_WRONG_PASSWORD: "wrong password",
+        network.STAT_NO_AP_FOUND: "no such network in reach",
+        network.STAT_GOT_IP: "connected",
+    }
+    return words.get(status, f"status {status}")

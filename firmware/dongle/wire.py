@@ -8,14 +8,6 @@ from umqtt import simple
 # Answers that umqtt waits for, given to it beforehand; the real ones are looked at by mqtt.py.
 _CONNACK = b"\x20\x02\x00\x00"
 
-_REFUSALS = {
-    1: "the broker does not speak MQTT 3.1.1",
-    2: "the broker does not accept the client id",
-    3: "the broker is not available",
-    4: "wrong user or password",
-    5: "not allowed to connect: are mqtt.user and mqtt.password right?",
-}
-
 
 class Refused(Exception):
     """The broker answered the connection with a no, or with what is no MQTT."""
@@ -159,7 +151,7 @@ class Codec:
         if len(packet) != 4 or packet[0] != 0x20:
             raise Refused("what answers there is no MQTT broker")
         if packet[3]:
-            raise Refused(_REFUSALS.get(packet[3], f"code {packet[3]}"))
+            raise Refused(_refusal(packet[3]))
 
     def publish(self, topic, message, retain=False):
         self._client.publish(topic, message, retain)
@@ -194,3 +186,14 @@ class Codec:
             self._message = None
             self._heard(topic, message)
         return self._taken()
+
+
+def _refusal(code):
+    words = {
+        1: "the broker does not speak MQTT 3.1.1",
+        2: "the broker does not accept the client id",
+        3: "the broker is not available",
+        4: "wrong user or password",
+        5: "not allowed to connect: are mqtt.user and mqtt.password right?",
+    }
+    return words.get(code, f"code {code}")

@@ -12,7 +12,7 @@ from micropython import const
 from . import crc16
 
 CAPACITY = const(6144)  # the longest legal Belgian telegram has about 4.5 kB
-_USUAL = const(2048)  # most meters' telegrams have 0.5 to 1.5 kB
+_USUAL = const(1792)  # most meters' telegrams have 0.5 to 1.5 kB
 
 _OUTSIDE = const(0)  # waiting for "/"
 _INSIDE = const(1)  # copying up to "!"

@@ -31,10 +31,11 @@ class Asyncio:
     def __getattr__(self, name):
         return self._fail if name == self.name and self.times else getattr(asyncio, name)
 
-    def _fail(self, argument):
+    def _fail(self, *arguments):
         self.times -= 1
-        if hasattr(argument, "close") and not hasattr(argument, "read"):
-            argument.close()  # a coroutine that nobody will run
+        for argument in arguments:
+            if hasattr(argument, "close") and not hasattr(argument, "read"):
+                argument.close()  # a coroutine that nobody will run
         raise MemoryError(self.name)
 
 
@@ -101,7 +102,7 @@ async def main():
             await lose_a_client(port, listen, name)
             assert world.sockets == sockets, (port, name)
     # A client that could not be looked after is gone, with its socket.
-    await lose_a_client(TCP_PORT, stream, "create_task")
+    await lose_a_client(TCP_PORT, stream, "current_task")
     assert world.sockets == sockets and telegrams.clients() == 0
     assert (await get()).endswith(b"{}")
     for task in tasks:
@@ -113,11 +114,16 @@ async def main():
 asyncio.get_event_loop().set_exception_handler(lambda loop, context: None)  # they are told
 asyncio.run(main())
 
+
 # Half a telegram and then the next one would be no telegram: such a client has to leave.
-client = stream._Client(NoRoom())
-client.send(b"/TEL")
-client.send(b"/TEL")
-assert client.gone and client._writer.written == 1
+async def half():
+    client = stream._Client(NoRoom(), None)
+    client.send(b"/TEL")
+    client.send(b"/TEL")
+    assert client.is_lost and client._stream.written == 1
+
+
+asyncio.run(half())
 
 # A listener that fails is told, and the others hear of the telegram all the same.
 heard, told = [], []

@@ -65,6 +65,7 @@ def run(client, count):
 
 mqtt.asyncio = Clockwork()
 settings = {"prefix": "p1", "telegram": False, "host": "nowhere", "port": 1883}
+settings.update({"user": "", "password": ""})
 health = Health()
 wifi = Wifi()
 client = mqtt.Mqtt(

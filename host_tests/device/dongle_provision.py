@@ -16,7 +16,8 @@ from dongle.wifi import Wifi
 radio = world.radio
 radio.change(join_ms=20, scan_ms=20, wedge_ms=100)
 wifi._LOOK_MS = 20
-provision._LOOK_MS, provision._HOLD_MS, provision._AWAY_MS = 10, 100, 1_200
+provision._HOLD_LOOKS, provision._AWAY_MS = 10, 1_200
+LOOK_MS = 10
 access_point = network.WLAN(network.AP_IF)
 station = network.WLAN(network.STA_IF)
 MODULES = {"dongle." + name for name in provision._MODULES}
@@ -46,6 +47,13 @@ class Provision(provision.Provision):
         super().__init__(app, button, "p1meter-00002a")
         self.openings = []
         self.answer = None  # in the place of captive's
+
+    async def run(self):
+        """As app.py does."""
+        while True:
+            await asyncio.sleep_ms(LOOK_MS)
+            if self.is_due():
+                await self.serve()
 
     async def _open(self, is_away):
         from dongle import portal
@@ -160,7 +168,7 @@ async def unconfigured():
 
 
 async def fails():
-    """What goes wrong inside is told, and nothing stays behind."""
+    """What goes wrong inside is told, nothing stays behind, and it is tried again later."""
 
     async def refuse(*_):
         raise OSError(112)
@@ -168,15 +176,17 @@ async def fails():
     app = App("")
     guard = Provision(app, None)
     guard.answer = refuse
-    try:
-        await guard.run()
-    except OSError as error:
-        assert error.errno == 112
-    else:
-        raise AssertionError("it goes on without a name server")
+    provision._REST_MS = 300
+    task = asyncio.create_task(guard.run())
+    await until(lambda: app.health.failures, "it goes on without a name server")
+    assert app.health.failures == {"provision": 1}
+    assert app.health.last_failure.startswith("provision: OSError")
     await asyncio.sleep_ms(50)
     assert not access_point.active() and not app.wifi.turn.locked() and is_forgotten()
-    assert world.sockets == 0
+    assert world.sockets == 0 and len(guard.openings) == 1
+    guard.answer = None
+    await until(access_point.active, "it is not tried again")
+    stop([task])
 
 
 def stop(tasks):

@@ -1,8 +1,8 @@
 # Imported between boot.py and main.py: a plain server by which a test reaches the dongle's
 # updates, instead of HTTP with a password. A line says what is wanted, the answer is JSON:
 #
-#   receive SIZE  and then the bundle: what App.receive_update() says
-#   pull          what App.pull_update() says
+#   receive SIZE  and then the bundle: what Update.receive() says
+#   pull          what Update.pull() says
 #   modules       which modules are in memory
 
 import asyncio
@@ -16,9 +16,9 @@ from dongle.app import App
 async def _answer(app, stream):
     wanted = (await stream.readline()).decode().split()
     if wanted[0] == "receive":
-        return await app.receive_update(stream.readinto, int(wanted[1]))
+        return await app.update(lambda update: update.receive(stream.readinto, int(wanted[1])))
     if wanted[0] == "pull":
-        return await app.pull_update()
+        return await app.update(lambda update: update.pull(app.update_url))
     return sorted(sys.modules)
 
 

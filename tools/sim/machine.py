@@ -11,6 +11,7 @@ from umachine import PinBase as _PinBase
 from umachine import Signal, idle  # noqa: F401
 
 import world as _world
+from ring import copy as _copy
 
 PWRON_RESET = 1
 HARD_RESET = 2
@@ -182,8 +183,8 @@ class UART(_IOBase):
             return None
         ring, head = self._ring, self._head
         first = min(n, len(ring) - head)  # up to where the ring goes on at its start
-        buf[:first] = ring[head : head + first]
-        buf[first:n] = ring[: n - first]
+        _copy(buf, 0, ring, head, first)
+        _copy(buf, first, ring, 0, n - first)
         self._head = (head + n) % len(ring)
         self._count -= n
         return n
@@ -276,8 +277,8 @@ class UART(_IOBase):
             for i in range(n):
                 _chunk[i] ^= self._garble
         first = min(n, size - tail)
-        ring[tail : tail + first] = memoryview(_chunk)[:first]
-        ring[: n - first] = memoryview(_chunk)[first:n]
+        _copy(ring, tail, _chunk, 0, first)
+        _copy(ring, 0, _chunk, first, n - first)
         self._count += n
 
 

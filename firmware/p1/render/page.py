@@ -43,6 +43,9 @@ class _One:
         self.ends = array("H", [0])
 
 
+_ONE = _One()  # for all pages, as long as it takes to write it
+
+
 class Page:
     """bytes[:size] is what has been written. Each method raises Full, and writes nothing (string()
     perhaps a part), where there is no room left below limit."""
@@ -52,7 +55,6 @@ class Page:
         most: up to where it may grow, where that is more than the capacity."""
         self.head = head
         self._most = most
-        self._one = _One()
         self.size = 0
         self._take(bytearray(head + capacity))
 
@@ -116,7 +118,7 @@ class Page:
     def number(self, value, decimals=0):
         """Appends value / 10^decimals, exactly; the value has 31 bits at most."""
         self.reserve(NUMBER_LENGTH)
-        one = self._one
+        one = _ONE
         one.mantissa[0] = abs(value)
         one.decimals[0] = decimals | NEGATIVE if value < 0 else decimals
         self.size = write_numbers(self, one, one, one)

@@ -254,6 +254,7 @@ class _Gap:
 
 def _ask(resolver, name, port):
     """As dns.Resolver's own, with later() in the place of a thread."""
+    resolver._done = resolver._done or asyncio.ThreadSafeFlag()
     resolver._done.clear()
     resolver._busy = True
 
