@@ -50,7 +50,7 @@ class App:
 
         parts.assemble(self)
         # Only a start needs these, and they take kilobytes.
-        _forget("parts", "config")
+        _forget("parts", "config", "uplink")
         for problem in self.health.problems:
             self.health.say("config: " + problem)
 
@@ -111,7 +111,7 @@ class App:
         # The last net: for tasks that no _keep looks after, as those of single connections.
         asyncio.get_event_loop().set_exception_handler(self._stray)
         tasks = {
-            "wifi": self.wifi.run,
+            self.wifi.NAME: self.wifi.run,
             "http": lambda: self.server.run(self.http_port),
         }
         if self.port:
@@ -128,7 +128,7 @@ class App:
             tasks["tcp"] = lambda: self.stream.run(self.tcp_port)
         for name, push in self.pushes.items():
             tasks[name] = push.run
-        for name in ("port", "wifi", "mqtt"):
+        for name in ("port", self.wifi.NAME, "mqtt"):
             if name in tasks:
                 self.health.expect(name, _LATE_MS)
         is_trial = self.firmware["state"] == "trial"
@@ -205,7 +205,7 @@ class App:
         if now < _HOPELESS_MS << min(self.logbook.vain, _MOST_DOUBLINGS):
             return None
         if self.wifi.away_ms() > _HOPELESS_MS:
-            return "no Wi-Fi for %d minutes" % (self.wifi.away_ms() // 60_000)
+            return "no network for %d minutes" % (self.wifi.away_ms() // 60_000)
         if self._memory_errors > _MOST_MEMORY_ERRORS:
             return "out of memory %d times" % self._memory_errors
         return None
@@ -240,7 +240,7 @@ class App:
             },
             "values_rejected": self.latest.rejected,
             "rearmed": self.port.rearmed if self.port else 0,
-            "wifi": self.wifi.state(),
+            "wifi": {"connected": False, "reason": "off"},
             "mqtt": self.mqtt.state() if self.mqtt else {"connected": False, "reason": "off"},
             "mdns": self.mdns.state() if self.mdns else {"responder": "none", "reason": "off"},
             "http": {"requests": self.server.requests, "refused": self.server.refused},
@@ -250,6 +250,7 @@ class App:
             "task_failures": self.health.failures,
             "config_problems": self.health.problems,
         }
+        report[self.wifi.NAME] = self.wifi.state()
         if self.cipher:
             report["frames"] = {
                 "good": self.cipher.good,

@@ -16,8 +16,8 @@ from .http import Server
 from .latest import Latest
 from .port import Port
 from .stream import Stream
+from .uplink import make as make_uplink
 from .web import Web
-from .wifi import Wifi
 
 _PINS = ("rx_pin", "tx_pin", "request_pin", "led_pin")
 
@@ -47,7 +47,7 @@ def assemble(app):
         _complain(app, f"{type(error).__name__} {error}")
     wifi = config["wifi"]
     hostname = wifi["hostname"] or app.hostname
-    app.wifi = Wifi(wifi, hostname, app.health)
+    app.wifi = _uplink(app, wifi, hostname, board)
     app.resolver = Resolver()
     app.capacity = _capacity(app, config)
     app.mqtt = _mqtt(app, config)
@@ -63,6 +63,14 @@ def assemble(app):
     if config["http"]["metrics"]:
         web.routes[b"/metrics"] = app.metrics
     app.server = Server(web.routes, app.health)
+
+
+def _uplink(app, settings, hostname, board):
+    try:
+        return make_uplink(board, settings, hostname, app.health)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        _complain(app, f"ethernet: {type(error).__name__} {error}")
+        return make_uplink({}, settings, hostname, app.health)
 
 
 def _firmware(state):

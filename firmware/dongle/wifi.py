@@ -32,6 +32,8 @@ _REASONS = {
 
 
 class Wifi:
+    NAME = "wifi"
+
     def __init__(self, settings, hostname, health):
         """settings: the section "wifi" of the config."""
         self._ssid, self._password = settings["ssid"], settings["password"]
