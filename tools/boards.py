@@ -132,7 +132,7 @@ def _meaning(profile: dict, chip: Chip) -> Iterator[str]:
 def _pins(profile: dict, chip: Chip) -> Iterator[str]:
     """Pin rules. Outside parts hang on rx and request while the chip starts, hence the strapping
     rule; tx and request are outputs. Where a board is sold with a pin that breaks one, its profile
-    names pin, rule and reason: what it names is let pass, once it is really so, and nothing else."""
+    names pin, rule and reason: that is let pass where it is really so, and nothing else."""
     outside = {
         "a strapping pin, sampled at reset": chip.strapping,
         "a USB pin": chip.usb,

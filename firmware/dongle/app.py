@@ -163,6 +163,7 @@ class App:
     async def _guard(self):
         """The only one who feeds the watchdog; also measures how long the loop is held up."""
         late = []
+        is_reading = False
         while True:
             before_ms = time.ticks_ms()
             await asyncio.sleep_ms(_GUARD_MS)
@@ -173,6 +174,9 @@ class App:
                 self.health.last_failure = "no heartbeat from " + ", ".join(now_late)
                 self.health.say(self.health.last_failure)
             late = now_late
+            if self.framer.good and not is_reading:
+                is_reading = True
+                self.health.say("meter: the first telegram is read")
             self._note()
             why = self._hopeless()
             if why:

@@ -1,5 +1,5 @@
-# network: the station, the access point and the Ethernet of an ESP32, without threads. Whatever
-# the radio or the cable did since the last look is worked out from the clock when the program asks.
+# network: the station, the access point and the Ethernet of an ESP32, without threads. What radio
+# and cable did since the last look is worked out from the clock when the program asks.
 
 import os as _os
 from binascii import unhexlify as _unhexlify
