@@ -5,8 +5,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check bench bench-target soak fuzz decode build bundle install flash deploy \
-  configure wait monitor clean
+.PHONY: help demo test check bench bench-target soak fuzz decode build bundle image install flash \
+  deploy configure wait monitor clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -52,6 +52,10 @@ build: $(VENV)/device  ## the compiled firmware in build/: BOARD=name, else for 
 
 bundle: $(VENV)/device  ## the firmware as one signed file, for updates over the network: BOARD=name
 	@$(RUN) tools/bundle.py $(if $(BOARD),--board "$(BOARD)") $(ARGS)
+
+image: $(VENV)/device  ## one file to flash, with firmware and config: BOARD=name FIRMWARE=file.bin [CONFIG=file]
+	@$(RUN) tools/image.py $(if $(BOARD),--board "$(BOARD)") $(if $(FIRMWARE),--firmware "$(FIRMWARE)") \
+	  $(if $(CONFIG),--config "$(CONFIG)") $(ARGS)
 
 # An ESP32, from empty to running. BOARD is a folder of boards/, PORT a serial port;
 # ARGS are further options, as --dry-run (`make flash ARGS=--help` shows them).

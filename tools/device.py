@@ -162,7 +162,9 @@ def _parser() -> argparse.ArgumentParser:
 def _flash_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--firmware", type=Path, help="MicroPython's .bin; else it is downloaded")
     sub.add_argument("--micropython", default=flash.matching_version(), help="version to download")
-    sub.add_argument("--baud", type=int, default=460800, help="while writing; less on a bad cable")
+    sub.add_argument(
+        "--baud", type=int, default=flash.BAUD, help="while writing; less on a bad cable"
+    )
 
 
 def _deploy_options(sub: argparse.ArgumentParser) -> None:
