@@ -4,9 +4,9 @@ starts from there. MicroPython's part is played (micropython_bin.py)."""
 import dataclasses
 import json
 import os
-import signal
 import subprocess
 
+import httpx
 import pytest
 from esptool import cmds
 from esptool.targets import CHIP_DEFS
@@ -164,40 +164,72 @@ def micropython(request):
         pytest.skip(str(missing))
 
 
-@needs_micropython
-def test_the_firmware_starts_from_the_image(micropython, tmp_path):
+class Started:
+    """A MicroPython that has mounted the image, up to where the dongle serves HTTP."""
+
+    def __init__(self, folder, micropython, files, path):
+        packed = image.pack(micropython_bin("esp32c3"), C3, files)
+        (folder / "flash.bin").write_bytes(in_flash(packed, C3))
+        flash_and_partition = (folder / "flash.bin", f"{2 * MIB}", f"{2 * MIB}")
+        self._process = subprocess.Popen(
+            [micropython, "-X", "heapsize=1m", DEVICE / "image_start.py", *flash_and_partition],
+            env={"PATH": os.environ["PATH"], "MICROPYPATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.said = []
+        for line in self._process.stdout:
+            self.said.append(line.strip())
+            if "http: on port" in line:
+                break
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def files(self):
+        return dict(line.split()[1:] for line in self.said if line.startswith("file "))
+
+
+@pytest.fixture
+def built(tmp_path, micropython):
+    """contents(frozen): of an image whose native code this MicroPython runs."""
     board = dataclasses.replace(C3, arch=build.arch_of(micropython))
-    built = tmp_path / "build"
-    manifest = build.build(board, build.ROOT / "firmware", built, "1.2.3")
+    manifest = build.build(board, build.ROOT / "firmware", tmp_path / "build", "1.2.3")
     key, config = tmp_path / "owner-key.pem", tmp_path / "config.json"
     owner.make(key)
     config.write_text(json.dumps({"http": {"port": rig.free_port()}, "tcp": {"port": 0}}))
-    files = image.contents(built, manifest, key, config)
-    (tmp_path / "flash.bin").write_bytes(
-        in_flash(image.pack(micropython_bin("esp32c3"), C3, files), C3)
-    )
-    path = [part for part in rig.micropython_path().split(":") if not part.endswith("firmware")]
-    flash_and_partition = (tmp_path / "flash.bin", f"{2 * MIB}", f"{2 * MIB}")
-    process = subprocess.Popen(
-        [micropython, "-X", "heapsize=1m", DEVICE / "image_start.py", *flash_and_partition],
-        env={"PATH": os.environ["PATH"], "MICROPYPATH": ":".join(path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    said = []
-    try:
-        for line in process.stdout:
-            said.append(line.strip())
-            if "http: on port" in line:
-                break
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-    assert "http: on port" in said[-1], said
-    assert "imported slot_a/dongle/__init__.mpy" in said
-    assert not [line for line in said if "config:" in line]
-    seen = dict(line.split()[1:] for line in said if line.startswith("file "))
-    assert seen == {path: str(len(data)) for path, data in files.items()}
-    assert {"update.pub", "config.json", "slot_a/p1/crc16.mpy"} <= seen.keys()
+    return lambda frozen: image.contents(tmp_path / "build", manifest, key, config, frozen)
+
+
+@needs_micropython
+def test_the_firmware_starts_from_the_image(micropython, built, tmp_path):
+    files = built(frozen=False)
+    folders = rig.micropython_path().split(":")
+    path = ":".join(folder for folder in folders if not folder.endswith("firmware"))
+    with Started(tmp_path, micropython, files, path) as dongle:
+        assert "http: on port" in dongle.said[-1], dongle.said
+        assert "imported slot_a/dongle/__init__.mpy" in dongle.said
+        assert not [line for line in dongle.said if "config:" in line]
+        assert dongle.files() == {path: str(len(data)) for path, data in files.items()}
+    assert {"update.pub", "config.json", "slot_a/p1/crc16.mpy"} <= files.keys()
+
+
+@needs_micropython
+def test_a_frozen_firmware_finds_the_rest_in_the_image(micropython, built, tmp_path):
+    files = built(frozen=True)
+    loose = {path for path in files if not path.startswith("web/")}
+    assert loose == {"board.json", "config.json", "update.pub"}
+    # The sources stand for what is frozen.
+    with Started(tmp_path, micropython, files, rig.micropython_path()) as dongle:
+        assert dongle.files().keys() == files.keys()
+        port = json.loads(files["config.json"])["http"]["port"]
+        page = httpx.get(f"http://127.0.0.1:{port}/", trust_env=False)
+        assert page.text == (build.ROOT / "firmware/web/index.html").read_text()
+        health = httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).json()
+        assert health["firmware"]["slot"] is None and health["config_problems"] == []

@@ -25,7 +25,7 @@ from rich.console import Console
 import boards
 import owner
 from boards import Board, BoardError
-from build import ROOT, BuildError, build_board
+from build import ROOT, BuildError, beside_frozen, build_board
 from install import InstallError, configure, flash, partitions
 from owner import OwnerError
 
@@ -85,9 +85,14 @@ def file_system(files: dict[str, bytes], size: int) -> bytes:
     return bytes(system.context.buffer)
 
 
-def contents(target: Path, manifest: dict, key: Path, config: Path | None) -> dict[str, bytes]:
-    """What `make deploy` and `make configure` would put there. Raises InstallError, OwnerError."""
+def contents(
+    target: Path, manifest: dict, key: Path, config: Path | None, frozen: bool = False
+) -> dict[str, bytes]:
+    """What `make deploy` and `make configure` would put there; frozen: only what cannot be frozen.
+    Raises InstallError, OwnerError."""
     files = {path: (target / path).read_bytes() for path in manifest["files"]}
+    if frozen:
+        files = beside_frozen(files)
     if key.exists():
         files[owner.PUBLIC_KEY] = owner.public_pem(owner.load(key))
     if config:
@@ -124,6 +129,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--owner-key", type=Path, default=owner.KEY, help="of updates over the air"
     )
+    parser.add_argument(
+        "--frozen", action="store_true", help="the firmware is frozen into that MicroPython"
+    )
     parser.add_argument("--output", type=Path, help="the file to write (build/p1-dongle-...)")
     args = parser.parse_args(arguments)
     try:
@@ -132,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise InstallError(f"FIRMWARE= takes the .bin of MicroPython's {board.micropython}")
         flash.check_image(args.firmware, board)
         target, manifest = build_board(args.board)
-        files = contents(target, manifest, args.owner_key, args.config)
+        files = contents(target, manifest, args.owner_key, args.config, args.frozen)
         image = pack(args.firmware.read_bytes(), board, files)
         name = f"p1-dongle-{manifest['version']}-{board.name}.bin"
         output = args.output or ROOT / "build" / name
