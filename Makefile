@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check bench bench-target soak fuzz decode build bundle image install flash \
+.PHONY: help demo test check size bench bench-target soak fuzz decode build bundle image install flash \
   deploy configure wait monitor clean
 .DEFAULT_GOAL := help
 
@@ -29,6 +29,9 @@ check: $(VENV)/test  ## style and board profiles
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(RUN) tools/boards.py
+
+size: $(VENV)/device  ## what each compiled module takes, against its budget
+	@$(RUN) tools/size.py
 
 bench: $(VENV)/bench  ## speed and memory against the goals, also in build/bench.json
 	$(RUN) tools/bench
