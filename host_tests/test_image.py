@@ -87,7 +87,7 @@ def test_a_micropython_that_is_larger_than_its_partition_is_refused():
 # --- what the tools say to it ---
 
 
-@pytest.mark.parametrize("board", [C3, ESP32], ids=["esp32c3", "esp32"])
+@pytest.mark.parametrize("board", list(map(boards.load, boards.names())), ids=boards.names())
 def test_esptool_takes_it_as_it_takes_micropython_s(board, tmp_path, capsys):
     file = tmp_path / "image.bin"
     file.write_bytes(image.pack(micropython_bin(board.chip), board, FILES))
