@@ -32,6 +32,16 @@ def test_readme_has_the_profile_s_pins(name):
     assert f"GPIO{board.rx_pin} (rx)" in readme
 
 
+@pytest.mark.parametrize("name", boards.names())
+def test_every_folder_has_the_same_shape_and_is_listed(name):
+    readme = (BOARDS / name / "README.md").read_text()
+    assert re.findall(r"^## (.*)", readme, re.MULTILINE) == ["Pins", "Supply and request", "Notes"]
+    assert f"`BOARD={name}` · MicroPython `{boards.load(name).micropython}`" in readme
+    assert (BOARDS / name / "manifest.py").is_file()
+    assert f"[{name}]({name}/README.md)" in (BOARDS / "README.md").read_text()
+    assert f"| `{name}` |" in (BOARDS.parent / "README.md").read_text()
+
+
 BROKEN = [
     ({"flavour": "mint"}, "flavour: unknown key"),
     ({"rx_pin": None}, "rx_pin: None is not int"),

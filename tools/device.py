@@ -101,7 +101,7 @@ def run_configure(args: argparse.Namespace) -> None:
     with port.raw_repl(args.port) as board:
         config = configure.merge({} if args.new else configure.read(board), changed)
         if sys.stdin.isatty():
-            config = configure.merge(config, configure.ask(config))
+            config = configure.merge(config, configure.ask(config, configure.is_wired(board)))
         configure.check(config)
         configure.write(board, config)
     say(json.dumps(configure.redacted(config), indent=1))

@@ -27,8 +27,8 @@ def wait(port: str, within_s: float, hear: Callable[[str], None]) -> tuple[str, 
     if not address:
         raise InstallError(
             f"the dongle is not on the network after {within_s:.0f} s. Are name and password of "
-            "the Wi-Fi right (`make configure`), is it in reach, and 2.4 GHz? `make monitor` "
-            "shows what it says from here on"
+            "the Wi-Fi right (`make configure`), is it in reach, and 2.4 GHz? Or the cable, "
+            "where there is one? `make monitor` shows what it says from here on"
         )
     return address, reads
 
