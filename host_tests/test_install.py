@@ -1,12 +1,14 @@
 """install, from a bare board to the first telegram: flash is played, the rest is real, up to the
 console, on which the test speaks as the firmware does."""
 
+import dataclasses
 import os
 import threading
-import time
 
 import pytest
 
+import boards
+import build
 import device
 import rig
 from esp_rom import EspRom
@@ -36,11 +38,6 @@ def command(board, tmp_path, monkeypatch):
 
 
 def x64_build(folder):
-    import dataclasses
-
-    import boards
-    import build
-
     firmware = folder / "firmware"
     firmware.mkdir()
     (firmware / "main.py").write_text("print('started')\n")
@@ -48,23 +45,29 @@ def x64_build(folder):
     return folder / "build", build.build(profile, firmware, folder / "build", "1.2.3")
 
 
-def speak_when_configured(board, *lines):
-    """What the board's console says once deploy and configure have both started it anew."""
+@pytest.fixture
+def speak(board):
+    """speak(lines): what the board's console says, again and again, once deploy and configure have
+    both started it anew. Who opens a port misses what was said before."""
+    over, threads = threading.Event(), []
 
-    def speak():
-        while board.notes.count("reset") < 2:
-            time.sleep(0.02)
-        time.sleep(0.3)  # until somebody listens
-        for line in lines:
-            os.write(board._master, line.encode() + b"\r\n")
+    def start(*lines):
+        def run():
+            while not over.wait(0.2):
+                if board.notes.count("reset") >= 2:
+                    os.write(board._master, "".join(f"{line}\r\n" for line in lines).encode())
 
-    thread = threading.Thread(target=speak, daemon=True)
-    thread.start()
+        threads.append(threading.Thread(target=run))
+        threads[-1].start()
+
+    yield start
+    over.set()
+    for thread in threads:
+        thread.join()
 
 
-def test_a_bare_board_ends_up_reading_the_meter(board, command, capsys):
-    speak_when_configured(
-        board,
+def test_a_bare_board_ends_up_reading_the_meter(board, command, speak, capsys):
+    speak(
         "       2 s  wifi: connected to home as 192.0.2.7",
         "       4 s  meter: the first telegram is read",
     )
@@ -77,15 +80,15 @@ def test_a_bare_board_ends_up_reading_the_meter(board, command, capsys):
     assert {"main.py", "config.json"} <= set(board.files())
 
 
-def test_without_a_meter_it_says_what_to_do(board, command, capsys):
-    speak_when_configured(board, "       2 s  ethernet: connected as 192.0.2.7")
+def test_without_a_meter_it_says_what_to_do(command, speak, capsys):
+    speak("       2 s  ethernet: connected as 192.0.2.7")
     assert device.main([*command, "--within", "3"]) == 0
     said = capsys.readouterr().out
     assert "http://192.0.2.7/" in said and "plug it into the meter" in said
 
 
-def test_without_a_network_it_fails_and_says_why(board, command, capsys):
-    speak_when_configured(board, "       2 s  wifi: no network configured; run `make configure`")
+def test_without_a_network_it_fails_and_says_why(command, speak, capsys):
+    speak("       2 s  wifi: no network configured; run `make configure`")
     assert device.main([*command, "--within", "2"]) == 1
     output = capsys.readouterr()
     assert "wifi: no network configured" in output.out
