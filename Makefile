@@ -5,8 +5,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check bench bench-target soak fuzz decode build bundle flash deploy configure \
-  monitor clean
+.PHONY: help demo test check size bench bench-target soak fuzz decode build bundle image install flash \
+  deploy configure wait monitor clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -29,6 +29,9 @@ check: $(VENV)/test  ## style and board profiles
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(RUN) tools/boards.py
+
+size: $(VENV)/device  ## what each compiled module takes, against its budget
+	@$(RUN) tools/size.py
 
 bench: $(VENV)/bench  ## speed and memory against the goals, also in build/bench.json
 	$(RUN) tools/bench
@@ -53,8 +56,15 @@ build: $(VENV)/device  ## the compiled firmware in build/: BOARD=name, else for 
 bundle: $(VENV)/device  ## the firmware as one signed file, for updates over the network: BOARD=name
 	@$(RUN) tools/bundle.py $(if $(BOARD),--board "$(BOARD)") $(ARGS)
 
+image: $(VENV)/device  ## one file to flash, with firmware and config: BOARD=name FIRMWARE=file.bin [CONFIG=file]
+	@$(RUN) tools/image.py $(if $(BOARD),--board "$(BOARD)") $(if $(FIRMWARE),--firmware "$(FIRMWARE)") \
+	  $(if $(CONFIG),--config "$(CONFIG)") $(ARGS)
+
 # An ESP32, from empty to running. BOARD is a folder of boards/, PORT a serial port;
 # ARGS are further options, as --dry-run (`make flash ARGS=--help` shows them).
+install: $(VENV)/device  ## all of it onto a bare board: BOARD=name PORT=port [FIRMWARE=file.bin]
+	@$(RUN) tools/device.py install $(BOARD_AND_PORT) $(if $(FIRMWARE),--firmware "$(FIRMWARE)") $(ARGS)
+
 flash: $(VENV)/device  ## MicroPython onto a board: BOARD=name PORT=port [FIRMWARE=file.bin]
 	$(RUN) tools/device.py flash $(BOARD_AND_PORT) $(if $(FIRMWARE),--firmware "$(FIRMWARE)") $(ARGS)
 
@@ -63,6 +73,9 @@ deploy: $(VENV)/device  ## the firmware onto a board that has MicroPython: BOARD
 
 configure: $(VENV)/device  ## Wi-Fi and broker, asked for or given in ARGS: PORT=port
 	$(RUN) tools/device.py configure $(if $(PORT),--port "$(PORT)") $(ARGS)
+
+wait: $(VENV)/device  ## until the dongle reads its meter; prints its address: PORT=port
+	@$(RUN) tools/device.py wait $(if $(PORT),--port "$(PORT)") $(ARGS)
 
 monitor: $(VENV)/device  ## what the dongle prints: PORT=port
 	$(RUN) tools/device.py monitor $(if $(PORT),--port "$(PORT)") $(ARGS)

@@ -2,4 +2,5 @@
 
 package("p1", opt=2)
 package("dongle", opt=2)
-module("slots.py", opt=2)
+for started in ("slots.py", "boot.py", "main.py"):
+    module(started, opt=2)

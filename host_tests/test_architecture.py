@@ -19,8 +19,11 @@ BASICS = {"array", "binascii", "struct", "micropython", "cryptolib"}
 
 HARDWARE = {"machine", "network", "esp32", "esp"}
 EDGES = {
-    *("port", "wifi", "station", "portal", "led", "health", "config", "app", "parts", "safe"),
+    *("port", "wifi", "lan", "station", "portal", "led"),
+    *("health", "config", "app", "parts", "safe"),
 }
+
+README = FIRMWARE.parent / "README.md"
 
 OBIS_CODE = re.compile(r"\d-\d:\d+\.\d+\.\d+")
 
@@ -103,6 +106,15 @@ def test_obis_codes_stand_in_the_registry_only():
         if OBIS_CODE.search(without_comments(path))
     }
     assert holders == {"p1/obis.py"}
+
+
+@pytest.mark.parametrize("folder", ["p1", "dongle"])
+def test_the_readme_s_picture_names_every_module(folder):
+    picture = README.read_text().partition("## How it is built")[2]
+    lines = re.search(rf"^  {folder}/.*\n((?:    .*\n)+)", picture, re.MULTILINE)[1]
+    named = set(re.findall(r"\w+", lines))
+    modules = {path.stem for path in (FIRMWARE / folder).glob("*.py")} - {"__init__"}
+    assert modules <= named, modules - named
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -199,3 +199,12 @@ def test_secrets_are_redacted_wherever_they_are():
         },
         "mqtt": {"user": "c", "password": ""},
     }
+
+
+def test_a_wired_board_is_not_asked_for_wifi(board, monkeypatch):
+    (board.flash / "board.json").write_text('{"ethernet": {"phy": "LAN8720"}}')
+    asked = []
+    monkeypatch.setattr(configure.Prompt, "ask", lambda question, **_: asked.append(question))
+    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(isatty=lambda: True))
+    assert device.main(["configure", "--port", board.port]) == 0
+    assert asked == ["MQTT broker, name or address (Enter: none)"]

@@ -121,6 +121,17 @@ def test_only_what_changed_is_copied_and_main_goes_first_and_comes_last(
     assert start(board) == "new\n"
 
 
+def test_a_file_that_differs_in_one_byte_is_put_right(board, make_build):
+    target = make_build()
+    run_deploy(board, target)
+    file = board.flash / "slot_a/p1/crc16.mpy"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    assert ["copy", "slot_a/p1/crc16.mpy"] in run_deploy(board, target)
+    assert board.files() == built_files(target)
+
+
 def test_stale_files_of_ours_go_and_everything_else_stays(board, make_build):
     target = make_build()
     theirs = {"config.json": "{}", "update.pub": "key", "lib/other.py": "", "notes.txt": "x"}

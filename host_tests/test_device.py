@@ -41,6 +41,7 @@ def image(chip_id, partitions_at=0x8000):
     [
         ("esp32_generic", image(0, 0x7000), None),
         ("esp32c3", image(5), None),
+        ("esp32c6", image(13), None),
         ("esp32s3", image(9), None),
         ("esp32c3", image(9), "is for esp32s3, the board esp32c3 has an esp32c3"),
         ("esp32c3", image(999), "is for a chip with id 999"),

@@ -62,10 +62,10 @@ def test_a_start_that_lasted_ends_the_fast_ones():
 
 def test_resets_of_our_own_are_counted_until_they_helped():
     memory = Memory()
-    Logbook(memory).ends("no Wi-Fi for 30 minutes")
+    Logbook(memory).ends("no network for 30 minutes")
     book = Logbook(memory)
-    assert book.vain == 1 and book.report()["before"] == {"why": "no Wi-Fi for 30 minutes"}
-    book.ends("no Wi-Fi for 60 minutes")
+    assert book.vain == 1 and book.report()["before"] == {"why": "no network for 30 minutes"}
+    book.ends("no network for 60 minutes")
     assert Logbook(memory).vain == 2
     Logbook(memory).helped()
     assert Logbook(memory).vain == 0

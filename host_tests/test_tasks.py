@@ -9,6 +9,7 @@ import fastcrc
 import pytest
 
 import rig
+from boards import BOARDS
 from household import needs_micropython, run_on_device
 
 pytestmark = needs_micropython
@@ -18,12 +19,14 @@ TELEGRAM = BODY + b"%04X\r\n" % fastcrc.crc16.arc(BODY)
 
 SCRIPTS = [
     ("dongle_clock.py",),
+    ("dongle_lan.py",),
     ("dongle_names.py",),
     ("dongle_no_memory.py",),
     ("dongle_packet.py",),
     ("dongle_pauses.py",),
     ("dongle_provision.py",),
     ("dongle_station.py",),
+    ("dongle_rx_idle.py",),
     ("dongle_wifi.py",),
     ("dongle_request.py", "direct", "1"),
     ("dongle_request.py", "switch", "1"),
@@ -41,9 +44,11 @@ def results(tmp_path_factory):
     def run(command, folder):
         config = {"http": {"port": rig.free_port()}, "tcp": {"port": 0}}
         (folder / "config.json").write_text(json.dumps(config))
-        (folder / "board.json").write_bytes(rig._BOARD.read_bytes())
+        board = BOARDS / "wt32_eth01/board.json" if command[0] == "dongle_lan.py" else rig._BOARD
+        (folder / "board.json").write_bytes(board.read_bytes())
         (folder / "telegram").write_bytes(TELEGRAM)
-        command = [*command, "telegram"] if command[0] == "dongle_tasks.py" else command
+        if command[0] in ("dongle_tasks.py", "dongle_rx_idle.py"):
+            command = [*command, "telegram"]
         if command[0] == "dongle_no_memory.py":
             command = [*command, str(rig.free_port()), str(rig.free_port())]
         return run_on_device(*command, folder=folder, P1_WIFI='{"home": "secret"}')

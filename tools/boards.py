@@ -42,6 +42,7 @@ class Board:
     micropython: str  # the board's name on MicroPython's download page
     uart: int
     rx_pin: int
+    rx_idle: int  # its level between telegrams: 0 as at the plug, 1 where a transistor inverts
     tx_pin: int  # spare: UART 1's own tx would be a flash pin (micropython.md §1.1)
     request_pin: int | None
     request_drive: str
@@ -49,10 +50,22 @@ class Board:
     led_pin: int | None
     led_active: int
     button_pin: int | None
+    ethernet: dict | None  # the PHY of a wired board, with the keys of _PHY
+    exceptions: dict  # {"rx_pin": {"a USB pin": why the board's wiring has it so}}
 
 
 _TYPES = get_type_hints(Board)
 _KEYS = tuple(field.name for field in fields(Board))
+
+# Of "ethernet": the arguments of network.LAN.
+_PHY = {
+    "phy": str,  # as in network.PHY_LAN8720
+    "address": int,  # of the PHY
+    "mdc_pin": int,
+    "mdio_pin": int,
+    "power_pin": int | None,  # high switches it on
+    "clock_pin": int,  # comes from the board: 50 MHz
+}
 
 
 def problems(profile: dict, folder: str) -> list[str]:
@@ -66,16 +79,32 @@ def problems(profile: dict, folder: str) -> list[str]:
 def _shape(profile: dict, folder: str) -> Iterator[str]:
     for key in profile.keys() - _KEYS:
         yield f"{key}: unknown key"
-    for key in _KEYS:
-        if key not in profile:
-            yield f"{key}: missing"
-        elif not isinstance(profile[key], _TYPES[key]) or isinstance(profile[key], bool):
-            expected = getattr(_TYPES[key], "__name__", _TYPES[key])
-            yield f"{key}: {profile[key]!r} is not {expected}"
+    yield from _typed(profile, _TYPES)
+    if isinstance(profile.get("ethernet"), dict):
+        yield from (f"ethernet: {wrong}" for wrong in _typed(profile["ethernet"], _PHY))
+        yield from (f"ethernet: {key}: unknown key" for key in profile["ethernet"].keys() - _PHY)
+    if not _are_reasons(profile.get("exceptions")):
+        yield "exceptions: expected {pin: {rule: why}}, with a why of some words"
     if profile.get("name", folder) != folder:
         yield f"name: {profile['name']!r} is not the name of its folder, {folder!r}"
     if isinstance(profile.get("chip"), str) and profile["chip"] not in CHIPS:
         yield f"chip: {profile['chip']!r} is none of {', '.join(CHIPS)}"
+
+
+def _are_reasons(exceptions: object) -> bool:
+    return not isinstance(exceptions, dict) or all(
+        isinstance(rules, dict)
+        and all(isinstance(why, str) and " " in why for why in rules.values())
+        for rules in exceptions.values()
+    )
+
+
+def _typed(values: dict, types: dict) -> Iterator[str]:
+    for key, type_ in types.items():
+        if key not in values:
+            yield f"{key}: missing"
+        elif not isinstance(values[key], type_) or isinstance(values[key], bool):
+            yield f"{key}: {values[key]!r} is not {getattr(type_, '__name__', type_)}"
 
 
 def _meaning(profile: dict, chip: Chip) -> Iterator[str]:
@@ -87,7 +116,7 @@ def _meaning(profile: dict, chip: Chip) -> Iterator[str]:
             f"uart: {profile['chip']} has UART 1 to {chip.uarts - 1} to give, "
             f"not {profile['uart']} (0 is the console)"
         )
-    for key in ("request_active", "led_active"):
+    for key in ("rx_idle", "request_active", "led_active"):
         if profile[key] not in (0, 1):
             yield f"{key}: {profile[key]} is not a level, 0 or 1"
     if drive not in DRIVES:
@@ -96,11 +125,14 @@ def _meaning(profile: dict, chip: Chip) -> Iterator[str]:
         yield f"request_pin: {request_pin} does not go with the drive {drive!r}"
     elif drive == "direct" and profile["request_active"] != 1:
         yield "request_active: a direct drive asks with a high level, never a low one"
+    if profile["ethernet"] and not chip.rmii:
+        yield f"ethernet: {profile['chip']} has no Ethernet of its own"
 
 
 def _pins(profile: dict, chip: Chip) -> Iterator[str]:
     """Pin rules. Outside parts hang on rx and request while the chip starts, hence the strapping
-    rule; tx and request are outputs."""
+    rule; tx and request are outputs. Where a board is sold with a pin that breaks one, its profile
+    names pin, rule and reason: that is let pass where it is really so, and nothing else."""
     outside = {
         "a strapping pin, sampled at reset": chip.strapping,
         "a USB pin": chip.usb,
@@ -114,7 +146,8 @@ def _pins(profile: dict, chip: Chip) -> Iterator[str]:
         "led_pin": input_only,
         "button_pin": {},
     }
-    owners: dict[int, str] = {}
+    owners = _ethernet_pins(profile["ethernet"], chip)
+    excused = {(key, rule) for key, rules in profile["exceptions"].items() for rule in rules}
     for key, reasons in forbidden.items():
         pin = profile[key]
         if pin is None:
@@ -122,11 +155,24 @@ def _pins(profile: dict, chip: Chip) -> Iterator[str]:
         if pin not in chip.gpio:
             yield f"{key}: {profile['chip']} has no GPIO{pin}"
         for reason, taken in ({"a flash pin": chip.flash} | reasons).items():
-            if pin in taken:
+            if pin not in taken:
+                continue
+            if reason in outside and (key, reason) in excused:
+                excused.remove((key, reason))
+            else:
                 yield f"{key}: GPIO{pin} of {profile['chip']} is {reason}"
         if pin in owners:
             yield f"{key}: GPIO{pin} is {owners[pin]} already"
         owners.setdefault(pin, key)
+    for key, rule in sorted(excused):
+        yield f"exceptions: {key} breaks no rule {rule!r} that can be excused"
+
+
+def _ethernet_pins(phy: dict | None, chip: Chip) -> dict[int, str]:
+    if phy is None:
+        return {}
+    own = {pin: f"ethernet's {key}" for key, pin in phy.items() if key.endswith("_pin")}
+    return dict.fromkeys(chip.rmii, "the data lines of Ethernet") | own
 
 
 def names(root: Path = BOARDS) -> list[str]:

@@ -127,6 +127,17 @@ def _slot_files(board: Board, firmware: Path) -> Iterator[tuple[str, bytes]]:
             yield name, source.read_bytes()
 
 
+def beside_frozen(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Of a build's files what a MicroPython with the firmware frozen in still wants, where it
+    looks for it."""
+    page = f"{SLOT}/web/"
+    return {
+        path.removeprefix(f"{SLOT}/"): data
+        for path, data in files.items()
+        if path == "board.json" or path.startswith(page)
+    }
+
+
 def slot_manifest(files: dict[str, bytes], version: str, arch: str) -> bytes:
     """What a slot holds and needs, in the lines that firmware/dongle/bundle.py reads."""
     needs = {

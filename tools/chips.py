@@ -1,9 +1,9 @@
 """What the chips are: which pins exist and which of them are spoken for.
 
-Sources: Espressif's datasheets (ESP32, ESP32-C3, ESP32-S3: "Pin Definitions" and "Strapping Pins")
-and the pin table in ESP-IDF's API reference, "GPIO & RTC GPIO". Numbers of UARTs as MicroPython
-has them (ports/esp32, `SOC_UART_HP_NUM`). What esptool knows better (flash offset, image chip id)
-is taken from esptool.
+Sources: Espressif's datasheets (ESP32, ESP32-C3, ESP32-C6, ESP32-S3: "Pin Definitions" and
+"Strapping Pins") and the pin table in ESP-IDF's API reference, "GPIO & RTC GPIO"; for RMII its
+"Ethernet". Numbers of UARTs as MicroPython has them (ports/esp32, `SOC_UART_HP_NUM`). What esptool
+knows better (flash offset, image chip id) is taken from esptool.
 """
 
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ class Chip:
     usb: frozenset[int]  # the console of chips with USB on board
     uart0: frozenset[int]  # the console, and the boot ROM talks on it
     input_only: frozenset[int]
+    rmii: frozenset[int] = frozenset()  # to an Ethernet PHY, where the board has one; fixed
 
 
 CHIPS = {
@@ -40,6 +41,7 @@ CHIPS = {
         usb=frozenset(),
         uart0=pins("1 3"),
         input_only=pins("34-39"),
+        rmii=pins("19 21 22 25-27"),
     ),
     "esp32c3": Chip(
         arch="rv32imc",
@@ -49,6 +51,16 @@ CHIPS = {
         strapping=pins("2 8 9"),
         usb=pins("18 19"),
         uart0=pins("20 21"),
+        input_only=frozenset(),
+    ),
+    "esp32c6": Chip(
+        arch="rv32imc",
+        uarts=2,  # and one for low power, with a small buffer
+        gpio=pins("0-30"),
+        flash=pins("24-30"),
+        strapping=pins("4 5 8 9 15"),
+        usb=pins("12 13"),
+        uart0=pins("16 17"),
         input_only=frozenset(),
     ),
     "esp32s3": Chip(

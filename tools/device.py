@@ -1,11 +1,14 @@
 """A dongle on a serial port.
 
+    python tools/device.py install   --board esp32c3 --port PORT    all of it, from a bare board
     python tools/device.py flash     --board esp32c3 --port PORT    MicroPython itself
     python tools/device.py deploy    --board esp32c3 --port PORT    the firmware, compiled
     python tools/device.py configure --port PORT                    Wi-Fi and MQTT
+    python tools/device.py wait      --port PORT                    until it reads its meter
     python tools/device.py monitor   --port PORT                    what it prints
 
-Each takes --dry-run: it prints what it would do, in order, and needs no board for that.
+install is flash, deploy, configure and wait. Each takes --dry-run: it prints what it would do, in
+order, and needs no board for that.
 """
 
 import argparse
@@ -23,7 +26,7 @@ import boards
 import owner
 from boards import BoardError
 from build import ROOT, BuildError, build_board
-from install import InstallError, configure, deploy, flash, password, port
+from install import InstallError, arrival, configure, deploy, flash, password, port
 from owner import OwnerError
 
 _DOWNLOADS = ROOT / "build" / "micropython"
@@ -32,6 +35,16 @@ _console = Console(highlight=False)
 
 def say(line: str) -> None:
     _console.print(line, markup=False, soft_wrap=True)
+
+
+def run_install(args: argparse.Namespace) -> None:
+    configure.check(configure.changes(vars(args)))  # before the board is erased for it
+    steps = (run_flash, run_deploy, run_configure, run_wait)
+    for number, step in enumerate(steps, 1):
+        say(f"--- {number} of {len(steps)}: {step.__name__.removeprefix('run_')}")
+        if number > 1 and not args.dry_run:
+            port.wait_for(args.port)
+        step(args)
 
 
 def run_flash(args: argparse.Namespace) -> None:
@@ -96,7 +109,7 @@ def run_configure(args: argparse.Namespace) -> None:
     with port.raw_repl(args.port) as board:
         config = configure.merge({} if args.new else configure.read(board), changed)
         if sys.stdin.isatty():
-            config = configure.merge(config, configure.ask(config))
+            config = configure.merge(config, configure.ask(config, configure.is_wired(board)))
         configure.check(config)
         configure.write(board, config)
         name, label = configure.label(board, config)
@@ -105,6 +118,18 @@ def run_configure(args: argparse.Namespace) -> None:
         say(f"the owner's password, which is nowhere else: {owners}")
     say(f"for a label, should its network ever be another: Wi-Fi {name}, password {label}")
     say("written. The board starts anew")
+
+
+def run_wait(args: argparse.Namespace) -> None:
+    if args.dry_run:
+        return say(f"listen   {args.within} s for its address and its first telegram")
+    port.check(args.port)
+    address, reads = arrival.wait(args.port, args.within, lambda line: say(f"  {line}"))
+    say(f"The dongle is at http://{address}/ (or the port that its config names)")
+    if reads:
+        say("and reads the meter.")
+    else:
+        say("No telegram yet: plug it into the meter. That page then shows it, or what is wrong")
 
 
 def run_monitor(args: argparse.Namespace) -> None:
@@ -131,15 +156,34 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--board", default="", help=", ".join(boards.names()))
         return sub
 
-    sub = command("flash", run_flash, "erase the board, put MicroPython on it")
+    _flash_options(command("flash", run_flash, "erase the board, put MicroPython on it"))
+    _deploy_options(
+        command("deploy", run_deploy, "compile the firmware and bring the board up to it")
+    )
+    _configure_options(
+        command("configure", run_configure, "set Wi-Fi and MQTT; asks for what is missing", False)
+    )
+    _wait_options(command("wait", run_wait, "wait until it reads its meter; print its URL", False))
+    command("monitor", run_monitor, "show what the board prints", False)
+    sub = command("install", run_install, "flash, deploy, configure, wait")
+    for options in (_flash_options, _deploy_options, _configure_options, _wait_options):
+        options(sub)
+    return parser
+
+
+def _flash_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--firmware", type=Path, help="MicroPython's .bin; else it is downloaded")
     sub.add_argument("--micropython", default=flash.matching_version(), help="version to download")
-    sub.add_argument("--baud", type=int, default=460800, help="while writing; less on a bad cable")
-    sub = command("deploy", run_deploy, "compile the firmware and bring the board up to it")
-    sub.add_argument("--owner-key", type=Path, default=owner.KEY, help="of updates over the air")
-    sub = command(
-        "configure", run_configure, "set Wi-Fi and MQTT; asks for what is missing", False
+    sub.add_argument(
+        "--baud", type=int, default=flash.BAUD, help="while writing; less on a bad cable"
     )
+
+
+def _deploy_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--owner-key", type=Path, default=owner.KEY, help="of updates over the air")
+
+
+def _configure_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--new", action="store_true", help="forget the board's present config")
     sub.add_argument(
         "--owner-password",
@@ -152,8 +196,10 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument(
             setting.option, dest=setting.option, type=setting.type, help=setting.about, metavar=""
         )
-    command("monitor", run_monitor, "show what the board prints", False)
-    return parser
+
+
+def _wait_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--within", type=int, default=60, help="seconds (60)")
 
 
 def main(arguments: list[str] | None = None) -> int:

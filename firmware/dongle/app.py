@@ -44,7 +44,7 @@ class App:
         from . import parts
 
         parts.assemble(self)
-        forget("parts")
+        forget("parts", "uplink")
         for problem in self.health.problems:
             self.health.say("config: " + problem)
 
@@ -116,7 +116,7 @@ class App:
         # The last net: for tasks that no _keep looks after, as those of single connections.
         asyncio.get_event_loop().set_exception_handler(self._stray)
         tasks = {
-            "wifi": self.wifi.run,
+            self.wifi.NAME: self.wifi.run,
             "http": lambda: self.server.run(self.http_port),
         }
         if self.port:
@@ -133,7 +133,7 @@ class App:
             tasks["tcp"] = lambda: self.stream.run(self.tcp_port)
         for name, push in self.pushes.items():
             tasks[name] = push.run
-        for name in ("port", "wifi", "mqtt"):
+        for name in ("port", self.wifi.NAME, "mqtt"):
             if name in tasks:
                 self.health.expect(name, _LATE_MS)
         is_trial = self.firmware["state"] == "trial"
@@ -169,6 +169,7 @@ class App:
         """Once a second: the only one who feeds the watchdog, and measures how long the loop is
         held up."""
         late = []
+        is_reading = False
         while True:
             before_ms = time.ticks_ms()
             await asyncio.sleep_ms(_GUARD_MS)
@@ -179,8 +180,11 @@ class App:
                 self.health.last_failure = "no heartbeat from " + ", ".join(now_late)
                 self.health.say(self.health.last_failure)
             late = now_late
+            if self.framer.good and not is_reading:
+                is_reading = True
+                self.health.say("meter: the first telegram is read")
             self._note()
-            if self.provision.is_due():
+            if self.provision and self.provision.is_due():
                 asyncio.create_task(self.provision.serve())
             why = self._hopeless()
             if why:
@@ -213,8 +217,9 @@ class App:
         if now < _HOPELESS_MS << min(self.logbook.vain, _MOST_DOUBLINGS):
             return None
         # Not while somebody may be setting it up.
-        if self.wifi.away_ms() > _HOPELESS_MS and not self.wifi.turn.locked():
-            return "no Wi-Fi for %d minutes" % (self.wifi.away_ms() // 60_000)
+        is_open = self.provision and self.provision.is_open
+        if self.wifi.away_ms() > _HOPELESS_MS and not is_open:
+            return "no network for %d minutes" % (self.wifi.away_ms() // 60_000)
         if self._memory_errors > _MOST_MEMORY_ERRORS:
             return "out of memory %d times" % self._memory_errors
         return None
@@ -249,7 +254,7 @@ class App:
             },
             "values_rejected": self.latest.rejected,
             "rearmed": self.port.rearmed if self.port else 0,
-            "wifi": self.wifi.state(),
+            "wifi": {"connected": False, "reason": "off"},
             "mqtt": self.mqtt.state() if self.mqtt else {"connected": False, "reason": "off"},
             "mdns": self.mdns.state() if self.mdns else {"responder": "none", "reason": "off"},
             "http": {
@@ -263,6 +268,7 @@ class App:
             "task_failures": self.health.failures,
             "config_problems": self.health.problems,
         }
+        report[self.wifi.NAME] = self.wifi.state()
         if self.cipher:
             report["frames"] = {
                 "good": self.cipher.good,

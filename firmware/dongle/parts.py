@@ -18,8 +18,8 @@ from .provision import Provision
 from .request import for_names
 from .seldom import forget
 from .stream import Stream
+from .uplink import make as make_uplink
 from .web import Web
-from .wifi import Wifi
 
 _PINS = ("rx_pin", "tx_pin", "request_pin", "led_pin")
 
@@ -49,8 +49,10 @@ def assemble(app):
     board = board or {}
     wifi = config["wifi"]
     hostname = wifi["hostname"] or app.hostname
-    app.wifi = Wifi(wifi, hostname, app.health)
-    app.provision = Provision(app, _button(app, board), hostname)
+    app.wifi = _uplink(app, wifi, hostname, board)
+    app.provision = None
+    if not board.get("ethernet"):
+        app.provision = Provision(app, _button(app, board), hostname)
     app.resolver = Resolver()
     app.capacity = _capacity(app, config)
     app.mqtt = _mqtt(app, config)
@@ -85,6 +87,14 @@ def _settings(app):
     finally:
         forget("config")  # all else still needs its room
     return settings, board
+
+
+def _uplink(app, settings, hostname, board):
+    try:
+        return make_uplink(board, settings, hostname, app.health)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        _complain(app, f"ethernet: {type(error).__name__} {error}")
+        return make_uplink({}, settings, hostname, app.health)
 
 
 def _firmware(state):

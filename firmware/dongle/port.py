@@ -64,7 +64,8 @@ class Port:
             rx=board["rx_pin"],
             tx=board["tx_pin"],
             rxbuf=_RING,
-            invert=UART.INV_RX,
+            # Some boards have a transistor that inverts already: then the line idles high.
+            invert=0 if board.get("rx_idle") else UART.INV_RX,
         )
         # An interrupt wakes the loop at once; without one it looks every 10 ms. What the handler
         # does does not matter.

@@ -19,7 +19,7 @@ class Provision:
         self._app = app
         self._button = button
         self._hostname = hostname
-        self._is_open = self._is_away = False
+        self.is_open = self._is_away = False
         self._held = 0  # looks in a row at which the button was pressed
         self._closed_ms = 0  # uptime
         self._rests_until_ms = 0  # the same, after a failure
@@ -27,7 +27,7 @@ class Provision:
     def is_due(self):
         """To be asked once a second: whether serve() is to be called."""
         now_ms = self._app.health.uptime_ms()
-        if self._is_open or now_ms < self._rests_until_ms:
+        if self.is_open or now_ms < self._rests_until_ms:
             return False
         wifi = self._app.wifi
         is_pressed = self._button is not None and not self._button.value()
@@ -36,8 +36,8 @@ class Provision:
         self._is_away = min(wifi.away_ms(), now_ms - self._closed_ms) >= _AWAY_MS
         # By the button once only, however long it is held.
         held = self._held == _HOLD_LOOKS
-        self._is_open = held or self._is_away or not wifi.credentials()[0]
-        return self._is_open
+        self.is_open = held or self._is_away or not wifi.credentials()[0]
+        return self.is_open
 
     async def serve(self):
         """Returns when the portal is closed again."""
@@ -50,7 +50,7 @@ class Provision:
         finally:
             forget(*_MODULES)
             self._closed_ms = health.uptime_ms()
-            self._is_open = False
+            self.is_open = False
 
     async def _open(self, is_away):
         from .portal import Portal

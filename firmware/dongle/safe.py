@@ -10,7 +10,7 @@ import machine
 from . import config as config_file
 from .health import Health, pieces
 from .http import Response, Server
-from .wifi import Wifi
+from .uplink import make as make_uplink
 
 _GUARD_MS = const(1_000)
 _LENGTH_MS = 1_800_000
@@ -25,7 +25,7 @@ class Safe:
         wifi = config["wifi"]
         self._has_watchdog = config["system"]["watchdog"]
         self.http_port = config["http"]["port"]
-        self._wifi = Wifi(wifi, wifi["hostname"] or hostname, self.health)
+        self._wifi = make_uplink(_board(), wifi, wifi["hostname"] or hostname, self.health)
         self._server = Server({b"/": self._view, b"/health": self._view}, self.health)
 
     def _view(self):
@@ -37,7 +37,7 @@ class Safe:
             "id": self._id,
             "uptime_s": self.health.uptime_ms() // 1000,
             "starts": self._logbook.report(),
-            "wifi": self._wifi.state(),
+            self._wifi.NAME: self._wifi.state(),
             "config_problems": self.health.problems,
         }
         return Response(pieces(report), status=503)
@@ -53,3 +53,10 @@ class Safe:
             self.health.guard()
         self._logbook.lasted()
         machine.reset()
+
+
+def _board():
+    try:
+        return config_file.load_board()
+    except (OSError, ValueError):
+        return {}  # then by Wi-Fi

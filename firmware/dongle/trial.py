@@ -20,7 +20,7 @@ async def prove(firmware, framer, wifi, health, reset):
         if health.uptime_ms() > _WITHIN_MS:
             why = f"{framer.good} good telegrams in {_WITHIN_MS // 60_000} minutes"
             if not wifi.address():
-                why += ", and no Wi-Fi"
+                why += ", and no network"
             slots.write(slots.roll_back(slots.read(), why))
             reset("new firmware rolled back: " + why)
         await asyncio.sleep_ms(_LOOK_MS)

@@ -26,6 +26,8 @@ class Wifi:
     """turn: the Lock of who moves the station. That is run(), and for as long as it is open the
     set-up portal; run() only looks on then."""
 
+    NAME = "wifi"
+
     def __init__(self, settings, hostname, health):
         """settings: the section "wifi" of the config."""
         self._ssid, self._password = settings["ssid"], settings["password"]

@@ -43,7 +43,7 @@ async def of_wifi():
     assert not causes, "too early"
     await until(lambda: causes, "no reset")
     assert causes[0] == app.machine.HARD_RESET
-    assert why() == "no Wi-Fi for 0 minutes"
+    assert why() == "no network for 0 minutes"
 
 
 async def of_memory():

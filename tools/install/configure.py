@@ -120,10 +120,20 @@ def _ssid(config: dict) -> str | None:
     return config.get("wifi", {}).get("ssid")
 
 
-def ask(config: dict) -> dict:
+def is_wired(transport: SerialTransport) -> bool:
+    """Whether the board is one with Ethernet, by the profile that deploy has put there."""
+    try:
+        return bool(json.loads(transport.fs_readfile("board.json")).get("ethernet"))
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+def ask(config: dict, wired: bool = False) -> dict:
     """Asks for what `config` lacks, as changes. An empty answer leaves it out."""
     values = {}
     for setting in SETTINGS:
+        if wired and setting.section == "wifi":
+            continue
         # No broker, no user: each question only when it means something.
         section = config.get(setting.section, {}) | changes(values).get(setting.section, {})
         depends = setting.key in ("user", "password")

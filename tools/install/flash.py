@@ -12,14 +12,13 @@ from pathlib import Path
 from esptool.targets import CHIP_DEFS
 
 from boards import Board
-from install import InstallError
+from install import InstallError, partitions
 
 Command = list[str]
 
 _IMAGE_MAGIC = 0xE9  # esptool: ESPLoader.ESP_IMAGE_MAGIC
 _CHIP_ID_AT = 12  # in the extended header of the boot loader's image, two bytes
-_PARTITIONS_AT = 0x8000  # in flash, on every ESP32 that MicroPython runs on
-_PARTITIONS_MAGIC = b"\xaa\x50"
+BAUD = 460800  # while writing; less on a bad cable
 
 
 def matching_version() -> str:
@@ -68,8 +67,8 @@ def check_image(image: Path, board: Board) -> None:
         made_for = [name for name, chip in CHIP_DEFS.items() if _chip_id(chip) == chip_id]
         chip = made_for[0] if made_for else f"a chip with id {chip_id}"
         raise InstallError(f"{image} is for {chip}, the board {board.name} has an {board.chip}")
-    partitions_at = _PARTITIONS_AT - CHIP_DEFS[board.chip].BOOTLOADER_FLASH_OFFSET
-    if data[partitions_at : partitions_at + 2] != _PARTITIONS_MAGIC:
+    partitions_at = partitions.AT - CHIP_DEFS[board.chip].BOOTLOADER_FLASH_OFFSET
+    if data[partitions_at : partitions_at + 2] != partitions.MAGIC:
         raise InstallError(
             f"{image} has no partition table: an update image? Take the .bin, not the .app-bin"
         )

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import time
 from collections.abc import Iterator
 
 import serial
@@ -14,6 +15,7 @@ from install import InstallError
 
 _READ_TIMEOUT_S = 10  # else a board that is pulled out in mid-word holds us for ever
 _ENTER_TIMEOUT_S = 5
+_START_S = 10
 _ENTER_TRIES = 3  # opening the port resets some boards, and a Ctrl-C while they start is lost
 
 
@@ -21,6 +23,15 @@ def check(port: str) -> None:
     """Raises InstallError when `port` does not open."""
     if reason := explain(port):
         raise InstallError(reason)
+
+
+def wait_for(port: str) -> None:
+    """Where its USB is in the chip, a board's port goes away while it starts. Raises InstallError
+    when `port` does not come back."""
+    until = time.monotonic() + _START_S
+    while explain(port) and time.monotonic() < until:
+        time.sleep(0.2)
+    check(port)
 
 
 def explain(port: str) -> str | None:

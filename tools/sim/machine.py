@@ -79,7 +79,7 @@ class Pin(_PinBase):
             return latch
         elif self._number in _world.rx_pins or self._number == _world.board.get("rx_pin"):
             # Low is idle: the meter holds the line. Nobody there is a pulled-up high.
-            return 0 if _world.line_driven() else 1
+            return _world.line_driven() == bool(_world.board.get("rx_idle"))
         else:
             return _world.inputs.get(self._number, 1 if pull == Pin.PULL_UP else 0)
 
@@ -157,7 +157,7 @@ class UART(_IOBase):
             self._options["baudrate"] == 115200
             and self._options["bits"] == 8
             and self._options["parity"] is None
-            and self._options["invert"] & UART.INV_RX
+            and bool(self._options["invert"] & UART.INV_RX) != bool(_world.board.get("rx_idle"))
         )
         self._garble = 0 if right else 0xFF
         # What arrived before is gone: nobody listened, and init ends with a flush.

@@ -1,5 +1,5 @@
-# network: the station and the access point of an ESP32, without threads. Whatever the radio did
-# since the last look is worked out from the clock when the program asks.
+# network: the station, the access point and the Ethernet of an ESP32, without threads. What radio
+# and cable did since the last look is worked out from the clock when the program asks.
 
 import os as _os
 from binascii import unhexlify as _unhexlify
@@ -27,6 +27,9 @@ STAT_NO_AP_FOUND_W_COMPATIBLE_SECURITY = 210
 STAT_NO_AP_FOUND_IN_AUTHMODE_THRESHOLD = 211
 STAT_NO_AP_FOUND_IN_RSSI_THRESHOLD = 212
 _STAT_CONNECTION_FAIL = _const(205)
+
+PHY_LAN8710, PHY_LAN8720, PHY_IP101, PHY_RTL8201, PHY_DP83848, PHY_KSZ8041, PHY_KSZ8081 = range(7)
+ETH_INITIALIZED, ETH_STARTED, ETH_STOPPED, ETH_CONNECTED, ETH_DISCONNECTED, ETH_GOT_IP = range(6)
 
 AUTH_OPEN = 0
 AUTH_WPA2_PSK = 3
@@ -281,6 +284,86 @@ class WLAN:
     def _require_access_point(self):
         if self._is_station:
             raise OSError("AP required")
+
+
+class LAN:
+    """A PHY on the ESP32's own Ethernet. Whoever asks for it again gets the one there is, whatever
+    the arguments; it and its state outlive a soft reset."""
+
+    def __new__(
+        cls,
+        id=None,
+        *,
+        phy_addr,
+        phy_type,
+        mdc=None,
+        mdio=None,
+        reset=None,
+        power=None,
+        ref_clk_mode=-1,
+        ref_clk=None,
+    ):
+        if LAN in _interfaces:
+            return _interfaces[LAN]
+        if id not in (None, 0):
+            raise ValueError("invalid LAN interface identifier")
+        if not 0 <= phy_addr <= 31:
+            raise ValueError("invalid phy address")
+        if not 0 <= phy_type <= PHY_KSZ8081:
+            raise ValueError("invalid phy type")
+        if _world.board.get("chip", "esp32") != "esp32":
+            raise OSError("esp_eth_driver_install failed with invalid argument")
+        if mdc is None or mdio is None:
+            raise ValueError("mdc and mdio must be specified")
+        pins = [None if pin is None else pin._number for pin in (mdc, mdio, power, ref_clk)]
+        if tuple(pins) + (phy_addr,) != _world.wire.phy or ref_clk_mode != 1:
+            raise OSError("esp_eth_driver_install failed")  # the PHY does not answer
+        lan = _interfaces[LAN] = super().__new__(cls)
+        lan._active = False
+        lan._since_ms = 0
+        lan._was_up = False  # whether there has been a link since it was switched on
+        _world.interfaces.append(lan)
+        return lan
+
+    def active(self, on=None):
+        if on is not None and bool(on) != self._active:
+            self._active = bool(on)
+            self._was_up = False
+            self._since_ms = _ticks_ms()
+            _world.wire.hostname = _hostname
+        return self._active
+
+    def isconnected(self):
+        return self._active and self.status() == ETH_GOT_IP
+
+    def status(self):
+        wire = _world.wire
+        if not self._active:
+            return ETH_STOPPED if self._since_ms else ETH_INITIALIZED
+        if not wire.plugged:
+            return ETH_DISCONNECTED if self._was_up else ETH_STARTED
+        self._was_up = True
+        if _ticks_diff(wire.changed_ms, self._since_ms) > 0:
+            self._since_ms = wire.changed_ms
+        waited_ms = _ticks_diff(_ticks_ms(), self._since_ms)
+        return ETH_GOT_IP if wire.dhcp and waited_ms >= wire.lease_ms else ETH_CONNECTED
+
+    def config(self, *query, **settings):
+        if query and settings:
+            raise TypeError("either pos or kw args are allowed")
+        if not settings and len(query) != 1:
+            raise TypeError("can query only one param")
+        if query and query[0] != "mac":
+            raise ValueError("unknown config param")
+        if query:
+            return _unhexlify(_os.getenv("P1_ID") or "02000000002a")
+
+    def ifconfig(self, config=None):
+        if config is None:
+            return _LOCAL if self._has_address() else _NOWHERE
+
+    def _has_address(self):
+        return self.isconnected()
 
 
 def _text(value):

@@ -223,7 +223,27 @@ class Radio:
 
 
 radio = Radio(json.loads(os.getenv("P1_WIFI")) if os.getenv("P1_WIFI") else None)
-interfaces = []  # the WLAN objects in use, set by network
+
+
+class Wire:
+    """The Ethernet cable and the router behind it. Turn knobs with change()."""
+
+    def __init__(self):
+        self.plugged = True
+        self.dhcp = True  # False = a link, but no address
+        self.lease_ms = 1000
+        self.phy = (23, 18, 16, 0, 1)  # how it is wired: mdc, mdio, power, clock, address
+        self.hostname = None  # the name under which the interface came up
+        self.changed_ms = ticks_ms()
+
+    def change(self, **knobs):
+        for name, value in knobs.items():
+            setattr(self, name, value)
+        self.changed_ms = ticks_ms()
+
+
+wire = Wire()
+interfaces = []  # the WLAN and LAN objects in use, set by network
 
 # Our own access point's address is a loopback address here, and its ports are others: 80 and 53
 # are root's. 0: any free one, where nobody finds it.

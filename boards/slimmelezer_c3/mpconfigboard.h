@@ -1,0 +1,11 @@
+#define MICROPY_HW_BOARD_NAME "SlimmeLezer"
+#define MICROPY_HW_MCU_NAME "ESP32C3"
+
+// The meter's bytes arrive where UART 0 listens. The console is on USB.
+#define MICROPY_HW_ENABLE_UART_REPL (0)
+
+// The dongle answers multicast DNS itself, and then announces its services too.
+#define MICROPY_HW_ENABLE_MDNS_RESPONDER (0)
+
+// No Bluetooth: its memory is for us.
+#define MICROPY_PY_BLUETOOTH (0)
