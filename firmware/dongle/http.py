@@ -204,7 +204,7 @@ class Server:
             await writer.drain()
         finally:
             if is_file:
-                body.close()
+                body.close()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 async def _read_head(reader, head):

@@ -14,7 +14,7 @@ async def listen(port, backlog, serve):
         listener.bind(socket.getaddrinfo("0.0.0.0", port)[0][-1])
         listener.listen(backlog)
         while True:
-            await _connection(listener)
+            await _connection(listener)  # pyright: ignore[reportGeneralTypeIssues]
             try:
                 connection = listener.accept()[0]
             except OSError:
@@ -29,4 +29,4 @@ async def listen(port, backlog, serve):
 
 
 def _connection(listener):
-    yield asyncio.core._io_queue.queue_read(listener)
+    yield asyncio.core._io_queue.queue_read(listener)  # pyright: ignore[reportAttributeAccessIssue]

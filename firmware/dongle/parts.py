@@ -57,7 +57,7 @@ def assemble(app):
     app.relay = _relay(app, config["quarter"], board)
     web = Web(app.latest, app.framer, app.report, app.capacity)
     if config["homewizard"]["enabled"]:
-        web.routes.update(_homewizard(app, wifi["ssid"], board))
+        web.routes.update(_homewizard(app, wifi["ssid"], board))  # pyright: ignore[reportArgumentType, reportCallIssue]
     if app.capacity and config["history"]["enabled"]:
         web.routes[b"/history"] = _history(app).view
     if config["http"]["metrics"]:

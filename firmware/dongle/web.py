@@ -31,7 +31,7 @@ class Web:
         }
         # Until somebody puts the real ones there.
         off = Resource({}, _homewizard_is_off)
-        self.routes.update({b"/api" + path: off for path in _HOMEWIZARD})
+        self.routes.update({b"/api" + path: off for path in _HOMEWIZARD})  # pyright: ignore[reportArgumentType, reportCallIssue]
         if capacity:
             self.routes[b"/quarter"] = capacity.view
 
