@@ -3,6 +3,7 @@
     python tools/device.py flash     --board esp32c3 --port PORT    MicroPython itself
     python tools/device.py deploy    --board esp32c3 --port PORT    the firmware, compiled
     python tools/device.py configure --port PORT                    Wi-Fi and MQTT
+    python tools/device.py selftest  --port PORT                    is it well, and its wiring?
     python tools/device.py monitor   --port PORT                    what it prints
 
 Each takes --dry-run: it prints what it would do, in order, and needs no board for that.
@@ -13,6 +14,7 @@ import json
 import shlex
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from mpremote.transport import TransportError
@@ -25,6 +27,8 @@ from boards import BoardError
 from build import ROOT, BuildError, build_board
 from install import InstallError, configure, deploy, flash, port
 from owner import OwnerError
+from selftest import diagnose, measure, report
+from selftest.finding import FAULT
 
 _DOWNLOADS = ROOT / "build" / "micropython"
 _console = Console(highlight=False)
@@ -95,6 +99,21 @@ def run_configure(args: argparse.Namespace) -> None:
     say("written. The board starts anew")
 
 
+def run_selftest(args: argparse.Namespace) -> bool:
+    """Whether something is wrong."""
+    given = boards.load(args.board) if args.board else None
+    if args.dry_run:
+        say("\n".join(("stop     the firmware", *(f"measure  {step}" for step in measure.STEPS))))
+        say("reset")
+        return False
+    with port.raw_repl(args.port) as board, _console.status("") as status:
+        evidence = measure.measure(board, given, args.wait, status.update)
+    findings = diagnose(evidence)
+    report.show(_console, findings)
+    say(f"For a bug report: {report.save(args.reports, evidence, findings, datetime.now())}")
+    return any(finding.verdict == FAULT for finding in findings)
+
+
 def run_monitor(args: argparse.Namespace) -> None:
     mpremote = [sys.executable, "-m", "mpremote", "connect", args.port or "PORT", "resume", "repl"]
     if args.dry_run:
@@ -133,6 +152,9 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument(
             setting.option, dest=setting.option, type=setting.type, help=setting.about, metavar=""
         )
+    sub = command("selftest", run_selftest, "test the board, its wiring and the meter's port")
+    sub.add_argument("--wait", type=float, default=12, help="seconds for the first telegram (12)")
+    sub.add_argument("--reports", type=Path, default=ROOT / "build", help="folder of the report")
     command("monitor", run_monitor, "show what the board prints", False)
     return parser
 
@@ -140,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     try:
-        args.run(args)
+        failed = args.run(args)
     except (BoardError, BuildError, InstallError, OwnerError) as error:
         print(error, file=sys.stderr)
     except (TransportError, OSError) as error:  # a serial port's errors are OSErrors
@@ -148,7 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
     else:
-        return 0
+        return int(bool(failed))
     return 1
 
 

@@ -10,6 +10,7 @@ from micropython import schedule as _schedule
 from umachine import PinBase as _PinBase
 from umachine import Signal, idle  # noqa: F401
 
+import wiring as _wiring
 import world as _world
 
 PWRON_RESET = 1
@@ -75,12 +76,9 @@ class Pin(_PinBase):
         if value is not None:
             _world.set_pad(self._number, mode, pull, 1 if value else 0)
         elif mode & _OUTPUT:
-            return latch
-        elif self._number in _world.rx_pins or self._number == _world.board.get("rx_pin"):
-            # Low is idle: the meter holds the line. Nobody there is a pulled-up high.
-            return 0 if _world.line_driven() else 1
+            return _wiring.output(self._number, latch)
         else:
-            return _world.inputs.get(self._number, 1 if pull == Pin.PULL_UP else 0)
+            return _wiring.level(self._number, pull)
 
     def on(self):
         self.value(1)
@@ -156,9 +154,9 @@ class UART(_IOBase):
             self._options["baudrate"] == 115200
             and self._options["bits"] == 8
             and self._options["parity"] is None
-            and self._options["invert"] & UART.INV_RX
         )
-        self._garble = 0 if right else 0xFF
+        # In any other format as many bytes of garbage.
+        self._format = 0 if right else 0xFF
         # What arrived before is gone: nobody listened, and init ends with a flush.
         self._pull()
         self._head = self._count = 0
@@ -204,7 +202,16 @@ class UART(_IOBase):
         return line
 
     def write(self, data):
-        return len(data)  # the spare pin leads nowhere
+        # The spare pin leads nowhere, unless it leads back.
+        tx, rx = self._options["tx"], self._options["rx"]
+        if self._ring is not None and _wiring.loops(tx, rx):
+            inverted = self._options["invert"] & (UART.INV_TX | UART.INV_RX)
+            once = inverted in (UART.INV_TX, UART.INV_RX) and _world.wires["uart_inverts"]
+            for at in range(0, len(data), len(_chunk)):
+                piece = data[at : at + len(_chunk)]
+                _chunk[: len(piece)] = piece
+                self._receive(len(piece), 0xFF if once else 0)
+        return len(data)
 
     def irq(self, handler=None, trigger=0, hard=False):
         """Calls the handler for IRQ_RX, but only when the line is looked at: see _pull."""
@@ -240,6 +247,8 @@ class UART(_IOBase):
         tx, rx = self._options["tx"], self._options["rx"]
         _world.set_pad(tx, Pin.OUT, None, 1)  # an idle transmitter is high
         _world.rx_pins.add(rx)
+        if _world.wires["idf"] < 5.4 and rx != tx:
+            _world.set_pad(rx, Pin.IN, Pin.PULL_UP, 0)
         if _chip() == "esp32":
             _world.flash_pins.update(pin for pin in (tx, rx) if 6 <= pin <= 11)
 
@@ -251,13 +260,12 @@ class UART(_IOBase):
         before = self._count
         n = cable.readinto(_chunk)
         while n:
-            if _world.board.get("rx_pin", self._options["rx"]) == self._options["rx"]:
-                self._receive(n)
+            self._hear(n, self._format)
             n = cable.readinto(_chunk)
         driven = _world.line_driven()
         if self._driven and not driven:  # the line goes up and stays there: a break
-            _chunk[0] = self._garble  # which the driver hands over as one 0
-            self._receive(1)
+            _chunk[0] = self._loss() or 0  # which the driver hands over as one 0
+            self._hear(1, 0)
         self._driven = driven
         if self._handler is not None and self._count != before:
             try:
@@ -265,16 +273,24 @@ class UART(_IOBase):
             except RuntimeError:
                 pass  # the queue is full: an interrupt lost, as on the chip
 
-    def _receive(self, n):
+    def _hear(self, n, garble):
+        loss = self._loss()
+        if loss is not None and _wiring.is_data(self._options["rx"]):
+            self._receive(n, loss or garble)
+
+    def _loss(self):
+        return _wiring.loss(self._options["rx"], self._options["invert"] & UART.INV_RX != 0)
+
+    def _receive(self, n, garble):
         ring = self._ring
         size = len(ring)
         tail = (self._head + self._count) % size
         # A full ring keeps the oldest bytes and loses the rest without a word: the IDF driver
         # switches reception off, and the hardware FIFO behind it overflows and is reset.
         n = min(n, size - self._count)
-        if self._garble:
+        if garble:
             for i in range(n):
-                _chunk[i] ^= self._garble
+                _chunk[i] ^= garble
         first = min(n, size - tail)
         ring[tail : tail + first] = memoryview(_chunk)[:first]
         ring[: n - first] = memoryview(_chunk)[first:n]
