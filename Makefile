@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
 
 .PHONY: help demo test check bench bench-target soak fuzz decode build bundle flash deploy configure \
-  monitor clean
+  selftest monitor clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -64,6 +64,9 @@ deploy: $(VENV)/device  ## the firmware onto a board that has MicroPython: BOARD
 
 configure: $(VENV)/device  ## Wi-Fi and broker, asked for or given in ARGS: PORT=port
 	$(RUN) tools/device.py configure $(if $(PORT),--port "$(PORT)") $(ARGS)
+
+selftest: $(VENV)/device  ## is a board well, and its wiring? Says what to fix: PORT=port [BOARD=name]
+	@$(RUN) tools/device.py selftest $(BOARD_AND_PORT) $(ARGS)
 
 monitor: $(VENV)/device  ## what the dongle prints: PORT=port
 	$(RUN) tools/device.py monitor $(if $(PORT),--port "$(PORT)") $(ARGS)

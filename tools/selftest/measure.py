@@ -1,6 +1,6 @@
 """Runs the measurements on the board, one after the other, and collects what they say.
 
-The result is a dict of JSON values, `evidence`: board.py and port.py judge it, the report holds it.
+The result is a dict of JSON values, `evidence`: board.py and port.py judge it, report.py keeps it.
 A measurement that failed has the key `error`, one that was left out the key `skipped`, with the
 reason. Nothing in it is secret: see device/checks.py.
 """
@@ -55,7 +55,8 @@ class _Board:
         output, error = self._transport.exec_raw(
             f"print(json.dumps({call}))", timeout=_ANSWER_S + wait_ms / 1000
         )
-        return {"error": _last_line(error)} if error else json.loads(output)
+        # Before the result may stand what ESP-IDF had to log.
+        return {"error": _last_line(error)} if error else json.loads(output.splitlines()[-1])
 
 
 def _last_line(error: bytes) -> str:

@@ -33,7 +33,7 @@ def findings(evidence: dict) -> Iterator[Finding]:
 def swapped_with(board: dict, released: dict) -> str:
     """Where the data line is instead of at rx_pin, "" where it may well be there: something
     outside pulls up another pin and not that one."""
-    if released.get("down") is None or board.get("rx_idle", 0) or _rises(board, released["down"]):
+    if released.get("down") is None or board.get("rx_idle", 0) or _rises(released["down"]):
         return ""
     for key in released["pulled_up"]:
         # A switch that a low level turns on has a pull-up of its own.
@@ -46,15 +46,16 @@ def _is_high(level: list[int]) -> bool:
     return level[0] * 2 > level[1]
 
 
-def _rises(board: dict, level: list[int]) -> bool:
-    """Is a line up? Where the request is tied it may be idle, and low but for its pulses."""
-    return level[0] > 0 if board["request_drive"] == "tied" else _is_high(level)
+def _rises(level: list[int]) -> bool:
+    """Is a line ever up? A meter that has been asked holds it down but for the pulses of its
+    telegrams, and what the chip pulls down only a pull-up outside can raise."""
+    return level[0] > 0
 
 
 def _lacks_pull_up(board: dict, released: dict) -> bool:
     if released["down"] is None or board.get("rx_idle", 0):  # behind an inverter it is not seen
         return False
-    return not _rises(board, released["down"]) and _rises(board, released["up"])
+    return not _rises(released["down"]) and _rises(released["up"])
 
 
 def _is_held(board: dict, level: list[int]) -> bool:

@@ -22,6 +22,8 @@ def loss(rx, inverts):
     None = nothing arrives, 0 = nothing is lost, else the mask by which each byte is wrong.
     """
     wires = world.wires
+    if rx in wires["grounded"]:
+        return None
     wrong = 0 if (inverts and wires["uart_inverts"]) != wires["inverter"] else 0xFF
     if wires["pull_up"]:
         return wrong

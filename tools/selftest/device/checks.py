@@ -18,6 +18,9 @@ if slots.read()["slot"] not in sys.path:
 
 from dongle.port import Request
 
+_SLICE_MS = (
+    10  # of looking at a level with one resistor and then the other: a telegram takes longer
+)
 _SETTLE_MS = 5  # for a resistor of 45 kOhm and a metre of cable
 _RELEASED_MS = 200  # the meter stops at once, what is under way ends
 _TEXT = b"P1 self-test \x00\xffU\xaa"
@@ -97,13 +100,18 @@ def _feed(framer, text):
 
 
 def released(board, window_ms):
-    """The levels while nothing is asked for. Whatever holds a pin wins over the chip's own
-    resistors, so they tell what is held up or down from what is open."""
+    """The levels while nothing is asked for, looked at for window_ms with each of the chip's own
+    resistors. Whatever holds a pin wins over these: they tell what is held from what is open."""
     _request(board)
     rx = board["rx_pin"]
-    levels = {"up": _level(rx, Pin.PULL_UP, window_ms), "down": None, "pulled_up": []}
-    if not (board["chip"] == "esp32" and rx >= 34):  # these have no resistors
-        levels["down"] = _level(rx, Pin.PULL_DOWN, window_ms)
+    levels = {"up": [0, 0], "down": [0, 0], "pulled_up": []}
+    for _ in range(max(window_ms // _SLICE_MS, 1)):
+        for name, pull in (("up", Pin.PULL_UP), ("down", Pin.PULL_DOWN)):
+            highs, looks = _level(rx, pull, _SLICE_MS)
+            levels[name][0] += highs
+            levels[name][1] += looks
+    if board["chip"] == "esp32" and rx >= 34:  # these have no resistors
+        levels["down"] = None
     # Where else is a line that something outside pulls up? The 45 kOhm to ground that this takes
     # are an open request line to a meter, which wants milliamperes.
     for key in ("tx_pin", "request_pin"):
@@ -248,9 +256,10 @@ def wifi():
         found["rssi_dbm"] = station.status("rssi")
         return found
     gc.collect()
+    station.active(False)  # a soft reset has left it trying, and then it does not scan
     station.active(True)
     nets = station.scan()
-    ours = [net[3] for net in nets if net[0].decode() == ssid]
+    ours = [net[3] for net in nets if net[0] == ssid.encode()]
     found["networks"] = len(nets)
     found["rssi_dbm"] = max(ours) if ours else None
     return found
