@@ -210,7 +210,8 @@ class UART(_IOBase):
             for at in range(0, len(data), len(_chunk)):
                 piece = data[at : at + len(_chunk)]
                 _chunk[: len(piece)] = piece
-                self._receive(len(piece), 0xFF if once else 0)
+                self._garble(len(piece), 0xFF if once else 0)
+                self._receive(len(piece))
         return len(data)
 
     def irq(self, handler=None, trigger=0, hard=False):
@@ -276,21 +277,24 @@ class UART(_IOBase):
     def _hear(self, n, garble):
         loss = self._loss()
         if loss is not None and _wiring.is_data(self._options["rx"]):
-            self._receive(n, loss or garble)
+            self._garble(n, loss or garble)
+            self._receive(n)
 
     def _loss(self):
         return _wiring.loss(self._options["rx"], self._options["invert"] & UART.INV_RX != 0)
 
-    def _receive(self, n, garble):
+    def _garble(self, n, mask):
+        if mask:
+            for i in range(n):
+                _chunk[i] ^= mask
+
+    def _receive(self, n):
         ring = self._ring
         size = len(ring)
         tail = (self._head + self._count) % size
         # A full ring keeps the oldest bytes and loses the rest without a word: the IDF driver
         # switches reception off, and the hardware FIFO behind it overflows and is reset.
         n = min(n, size - self._count)
-        if garble:
-            for i in range(n):
-                _chunk[i] ^= garble
         first = min(n, size - tail)
         ring[tail : tail + first] = memoryview(_chunk)[:first]
         ring[: n - first] = memoryview(_chunk)[first:n]
