@@ -166,7 +166,7 @@ def _silent(evidence: dict) -> tuple[str, str, str, str]:
         text = "no meter answers. Suspicion: 3.3 V on pin 2 are too little for it; 4.0 V are due"
         fix = f"switch the port's 5 V onto pin 2 (boards/README.md). Before that: {_CABLE}"
         return FAULT, text, "3.3 V request", fix
-    text = "no meter answers: the request does not arrive"
+    text = "no meter answers: the request does not reach one"
     if stuck := _stuck_at(evidence):
         return FAULT, f"{text}, for its pin {stuck}", "request dead", "see request pin, above"
     parts = "the wire from pin 1 to pin 2" if drive == "tied" else "Q1, Q2 and their resistors"
