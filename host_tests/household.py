@@ -143,6 +143,7 @@ class Household:
         http_port: int = 0,
         files: dict[str, str | None] | None = None,
         cable: str = "",
+        environment: dict[str, str] | None = None,
         **dongle,
     ):
         self.id = dongle_id
@@ -159,7 +160,7 @@ class Household:
                     self._config(config or {}),
                     cable=self.meter.cable if self.meter else cable,
                     say=self._hear,
-                    environment={"P1_ID": dongle_id},
+                    environment={"P1_ID": dongle_id, **(environment or {})},
                     files=files or {},
                     **dongle,
                 )

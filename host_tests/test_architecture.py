@@ -18,7 +18,9 @@ DONGLE = [name for name in MODULES if name.startswith("dongle/")]
 BASICS = {"array", "binascii", "struct", "micropython", "cryptolib"}
 
 HARDWARE = {"machine", "network", "esp32", "esp"}
-EDGES = {"port", "wifi", "provision", "health", "config", "app", "parts", "safe"}
+EDGES = {
+    *("port", "wifi", "station", "portal", "led", "health", "config", "app", "parts", "safe"),
+}
 
 OBIS_CODE = re.compile(r"\d-\d:\d+\.\d+\.\d+")
 

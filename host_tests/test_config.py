@@ -36,7 +36,13 @@ GOOD = {
     "mdns": {"enabled": False},
     "homeassistant": {"discovery": "entity", "prefix": "ha"},
     "homewizard": {"enabled": True},
-    "http": {"port": 8080, "metrics": False},
+    "http": {
+        "port": 8080,
+        "metrics": False,
+        "name": "p1.lan",
+        "password_hash": "pbkdf2-sha256$1000$00112233445566778899aabbccddeeff$" + "0f" * 32,
+        "read_password": False,
+    },
     "tcp": {"port": 0},
     "influx": {
         "url": "http://influx.lan:8086/api/v2/write?org=home&bucket=p1&precision=s",
@@ -100,7 +106,24 @@ WRONG = [
     ({"system": {"watchdog": "yes"}}, 'system.watchdog: expected true or false, got "yes"'),
     ({"mqtt": {"hots": "x"}}, "mqtt.hots: unknown key, expected one of ca, dsmr_reader_topics, "),
     ({"mqqt": {}}, f"mqqt: unknown key, expected one of {SECTIONS}"),
-    ({"http": 80}, "http: expected an object with metrics, port, got"),
+    ({"http": 80}, "http: expected an object with metrics, name, "),
+    *(
+        ({"http": {"password_hash": text}}, "http.password_hash: expected what `make configure ")
+        for text in (
+            SECRET,
+            1000,
+            ["pbkdf2-sha256", 1000],
+            "pbkdf2-sha256$1000$0011223344556677$" + "0f" * 31,
+            "pbkdf2-sha256$1000$00112233445566$" + "0f" * 32,
+            "pbkdf2-sha256$1000$0011223344556677$" + "xy" * 32,
+            "pbkdf2-sha256$1000$0011223344556677$" + "0f" * 32 + "$",
+            "pbkdf2-sha256$99$0011223344556677$" + "0f" * 32,
+            "pbkdf2-sha256$10001$0011223344556677$" + "0f" * 32,
+            "pbkdf2-sha256$many$0011223344556677$" + "0f" * 32,
+            "pbkdf2-sha1$1000$0011223344556677$" + "0f" * 32,
+        )
+    ),
+    ({"mqtt": {"port": [[1] * 100]}}, "65535, got a list"),
     (
         {"wifi": ["home"]},
         "wifi: expected an object with delay_s, hostname, password, ssid, txpower_dbm, got",
@@ -198,7 +221,16 @@ def test_any_json_makes_a_complete_config(raw):
     checked, problems = config.validate(raw)
     assert is_complete(checked)
     assert all(isinstance(problem, str) and ": " in problem for problem in problems)
-    assert config.validate(checked) == (checked, [])
+    again, left = config.validate(checked)
+    assert again == checked
+    # What is closed stays closed, even where nobody has a key.
+    assert not left or (left[0].startswith("http.read_password: needs ") and len(left) == 1)
+
+
+def test_reading_by_password_stays_closed_where_there_is_none():
+    checked, problems = config.validate({"http": {"read_password": True}})
+    assert checked["http"]["read_password"] and not checked["http"]["password_hash"]
+    assert len(problems) == 1 and problems[0].startswith("http.read_password: needs ")
 
 
 @pytest.mark.parametrize(
@@ -212,6 +244,7 @@ def test_any_json_makes_a_complete_config(raw):
         ("influx", "password"),
         ("influx", "url"),
         ("dsmr_reader", "token"),
+        ("http", "password_hash"),
     ],
 )
 @pytest.mark.parametrize(
@@ -291,7 +324,8 @@ def test_micropython_says_the_same(tmp_path):
         (tmp_path / paths[-1]).write_text(json.dumps(raw))
     result = run_on_device("config_load.py", *paths)
     assert result.returncode == 0, result.stderr
-    for path, (checked, problems) in zip(paths, json.loads(result.stdout), strict=True):
+    told = map(json.loads, result.stdout.splitlines())
+    for path, (checked, problems) in zip(paths, told, strict=True):
         expected, complaints = config.load(path)
         assert checked == expected
         assert sorted(map(what_was_expected, problems)) == sorted(
@@ -386,5 +420,9 @@ def test_without_a_usable_board_profile_it_comes_up_and_says_so(dongles, name):
 @needs_micropython
 def test_no_document_tells_the_config(dongles):
     wait_for(dongles["wrong"].health, "it comes up")
-    for path in ("/config.json", "/config", "/../config.json", "/board.json", "/boot.py"):
+    for path in ("/config.json", "/../config.json", "/board.json", "/boot.py"):
         assert dongles["wrong"].get(path).status_code == 404
+    shown = dongles["wrong"].get("/config")
+    wifi = shown.json()["wifi"]
+    assert (wifi["ssid"], wifi["hostname"], wifi["password"]) == ("", "", False)
+    assert SECRET not in shown.text

@@ -170,7 +170,7 @@ def test_a_query_is_not_part_of_the_path(home):
     assert home.get("/reading?pretty=1").is_success
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/reading/", "/%2e%2e/config.json", "/config"])
+@pytest.mark.parametrize("path", ["/nothing", "/reading/", "/%2e%2e/config.json", "/config.json"])
 def test_what_is_not_there(home, path):
     answer = home.get(path)
     assert answer.status_code == 404

@@ -366,7 +366,7 @@ def test_a_body_that_is_too_large_or_of_unknown_size(home):
 @needs_micropython
 def test_a_body_that_comes_in_pieces(home):
     body = b'{"cloud_enabled": false}'
-    head = b"PUT /api/v1/system HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body)
+    head = b"PUT /api/v1/system HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(body)
     for cut in (len(head), len(head) - 2, len(head) + 5):
         with home.connect() as client, client.makefile("rb") as answer:
             for piece in ((head + body)[:cut], (head + body)[cut:-1], body[-1:]):
@@ -380,7 +380,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_body(home):
     before = home.descriptors_at_rest()
     for _ in range(5):
         with home.connect() as client:
-            client.sendall(b"PUT /api/v1/system HTTP/1.1\r\nContent-Length: 24\r\n\r\n{")
+            client.sendall(b"PUT /api/v1/system HTTP/1.0\r\nContent-Length: 24\r\n\r\n{")
     wait_for(lambda: home.descriptors() <= before, "all of them are closed")
     assert home.client.put("/api/v1/identify").json() == {"identify": "ok"}
 

@@ -16,7 +16,7 @@ from household import PATIENCE_S, Household, Listener, needs_micropython, wait_f
 
 pytestmark = needs_micropython
 
-REQUEST = b"GET /reading HTTP/1.1\r\nHost: dongle\r\n\r\n"
+REQUEST = b"GET /reading HTTP/1.1\r\nHost: localhost\r\n\r\n"
 CLIENTS = 3  # that are served at once
 DEADLINE_S = 5  # for an exchange
 
@@ -108,13 +108,15 @@ def test_a_request_split_byte_by_byte(home):
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),  # TLS
         (b"GET /reading HTTP/2.0\r\n\r\n", 505),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
-        (b"GET /\xff\xfe\x00 HTTP/1.1\r\n\r\n", 404),
-        (b"GET /reading HTTP/1.1\r\nContent-Length: many\r\n\r\n", 400),
-        (b"GET /reading HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
-        (b"POST /reading HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", 405),
-        (b"POST /reading HTTP/1.1\r\nContent-Length: 2049\r\n\r\n", 413),
-        (b"POST /reading HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", 413),
-        (b"POST / HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n" + 5_000 * b"body", 413),
+        (b"GET /\xff\xfe\x00 HTTP/1.0\r\n\r\n", 400),
+        (b"GET /nothing HTTP/1.0\r\n\r\n", 404),
+        (b"GET /reading HTTP/1.1\r\n\r\n", 400),  # no Host
+        (b"GET /reading HTTP/1.0\r\nContent-Length: many\r\n\r\n", 400),
+        (b"GET /reading HTTP/1.0\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST /reading HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc", 405),
+        (b"POST /reading HTTP/1.0\r\nContent-Length: 2049\r\n\r\n", 413),
+        (b"POST /reading HTTP/1.0\r\nContent-Length: 99999999999999999999\r\n\r\n", 413),
+        (b"POST / HTTP/1.0\r\nContent-Length: 9999999\r\n\r\n" + 5_000 * b"body", 413),
     ],
 )
 def test_what_is_no_proper_request_gets_its_error(home, request_, status):
@@ -229,9 +231,9 @@ def abuse(home):
     reset_at_once(home)
     for request in (
         REQUEST,
-        b"GET /nothing HTTP/1.1\r\n\r\n",
+        b"GET /nothing HTTP/1.0\r\n\r\n",
         b"GET /" + b"a" * 1100,
-        b"POST /reading HTTP/1.1\r\nContent-Length: 5000\r\n\r\n",
+        b"POST /reading HTTP/1.0\r\nContent-Length: 5000\r\n\r\n",
         b"hello\r\n\r\n",
         b"GET /health HTTP/1.0\r\n\r\n",
     ):

@@ -22,6 +22,8 @@ SCRIPTS = [
     ("dongle_no_memory.py",),
     ("dongle_packet.py",),
     ("dongle_pauses.py",),
+    ("dongle_provision.py",),
+    ("dongle_station.py",),
     ("dongle_wifi.py",),
     ("dongle_request.py", "direct", "1"),
     ("dongle_request.py", "switch", "1"),

@@ -25,7 +25,7 @@ import boards
 import owner
 from boards import BoardError
 from build import ROOT, BuildError, build_board
-from install import InstallError, configure, deploy, flash, port
+from install import InstallError, configure, deploy, flash, password, port
 from owner import OwnerError
 from selftest import diagnose, measure, report
 from selftest.finding import FAULT
@@ -82,12 +82,20 @@ def _public_key(path: Path) -> dict[str, bytes]:
 
 def run_configure(args: argparse.Namespace) -> None:
     changed = configure.changes(vars(args))
+    owners, is_made = args.owner_password, False
+    if owners == "":
+        owners = password.ask() if sys.stdin.isatty() and not args.dry_run else ""
+        is_made = not owners
+        owners = owners or password.generated()
+    if owners is not None:
+        changed = configure.merge(changed, {"http": {"password_hash": password.hashed(owners)}})
     if args.dry_run:
         configure.check(changed)
         say(f"read     {configure.CONFIG}" + (", to replace it" if args.new else ""))
         say(f"merge    {json.dumps(configure.redacted(changed))}")
         say("ask      for what is missing\ncheck    as the firmware would")
-        say(f"write    {configure.CONFIG}\nreset")
+        say(f"write    {configure.CONFIG}")
+        say("read     the password of its own access point, or make it, for a label\nreset")
         return
     with port.raw_repl(args.port) as board:
         config = configure.merge({} if args.new else configure.read(board), changed)
@@ -95,7 +103,11 @@ def run_configure(args: argparse.Namespace) -> None:
             config = configure.merge(config, configure.ask(config))
         configure.check(config)
         configure.write(board, config)
+        name, label = configure.label(board, config)
     say(json.dumps(configure.redacted(config), indent=1))
+    if is_made:
+        say(f"the owner's password, which is nowhere else: {owners}")
+    say(f"for a label, should its network ever be another: Wi-Fi {name}, password {label}")
     say("written. The board starts anew")
 
 
@@ -148,6 +160,13 @@ def _parser() -> argparse.ArgumentParser:
         "configure", run_configure, "set Wi-Fi and MQTT; asks for what is missing", False
     )
     sub.add_argument("--new", action="store_true", help="forget the board's present config")
+    sub.add_argument(
+        "--owner-password",
+        nargs="?",
+        const="",
+        metavar="TEXT",
+        help="password for changes over the network; asked for, or made, where none follows",
+    )
     for setting in configure.SETTINGS:
         sub.add_argument(
             setting.option, dest=setting.option, type=setting.type, help=setting.about, metavar=""

@@ -27,9 +27,9 @@ RESETS = (75, -signal.SIGALRM)
 # (extmod/modselect.c, poll_set_add_fd).
 _POWER_UP = """
 from asyncio.core import _io_queue
-for descriptor in range(12):
+for descriptor in range(16):
     _io_queue.poller.register(descriptor)
-for descriptor in range(12):
+for descriptor in range(16):
     _io_queue.poller.unregister(descriptor)
 import boot, main
 """

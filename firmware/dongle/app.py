@@ -15,6 +15,7 @@ import machine
 
 from .health import Health
 from .logbook import Logbook
+from .seldom import forget
 
 _LATE_MS = 30_000  # a task's heartbeat
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 30_000  # before a failed task is started again
@@ -46,6 +47,8 @@ class App:
         self.id = dongle_id()
         self.hostname = hostname(self.id)
         self.longest_turn_ms = 0
+        self.is_outdated = False  # config.json has changed since the start
+        self.auth = None
         self._memory_errors = 0
         self._noted_ms = 0  # uptime of the last entry in the logbook
         self._noted_failure = None  # what it said
@@ -53,7 +56,7 @@ class App:
 
         parts.assemble(self)
         # Only a start needs these, and they take kilobytes.
-        _forget("parts", "config")
+        forget("parts", "config")
         for problem in self.health.problems:
             self.health.say("config: " + problem)
 
@@ -84,19 +87,22 @@ class App:
         try:
             from .update import Update
 
-            update = Update(self.firmware, self.resolver, self.health, self._renew)
+            update = Update(self.firmware, self.resolver, self.health, self._run_new)
             status, answer = await take(update)
         except MemoryError:
             answer = {"error": "no memory for an update now, try again"}
         finally:
             if status != 200:
-                _forget("update", "bundle", "ecdsa", "fetch")
+                forget("update", "bundle", "ecdsa", "fetch")
         return status or 503, answer
 
-    def _renew(self):
-        # However soon after the start this is, it is no failure.
+    def _run_new(self):
+        self.renew("a new firmware")
+
+    def renew(self, why):
+        """A reset that is no failure, however soon after the start it is."""
         self.logbook.lasted()
-        self.reset("for a new firmware")
+        self.reset(why)
 
     async def _prove(self):
         try:
@@ -106,15 +112,34 @@ class App:
         except Exception as error:
             self.health.failed("trial", error)
             self.reset("the trial failed")  # that was one of its starts
-        _forget("trial")
+        forget("trial")
         if not self.has_watchdog:
-            self._renew()  # nothing else stops the trial's
+            self.renew("the trial is over")  # nothing else stops the trial's
+
+    async def refuse(self, request, needs_password):
+        """See auth.Auth."""
+        # Most dongles are only read.
+        if self.auth is None:
+            from .auth import Auth
+
+            self.auth = Auth(self.password_hash, self.health)
+        return await self.auth.refuse(request, needs_password)
+
+    def owner(self, path, method):
+        """For http.Later."""
+        from . import owner
+
+        try:
+            return owner.view(self, path, method)
+        finally:
+            forget("owner", "settings", "config")
 
     async def run(self):
         # The last net: for tasks that no _keep looks after, as those of single connections.
         asyncio.get_event_loop().set_exception_handler(self._stray)
         tasks = {
             "wifi": self.wifi.run,
+            "provision": self.provision.run,
             "http": lambda: self.server.run(self.http_port),
         }
         if self.port:
@@ -207,7 +232,8 @@ class App:
         now = self.health.uptime_ms()
         if now < _HOPELESS_MS << min(self.logbook.vain, _MOST_DOUBLINGS):
             return None
-        if self.wifi.away_ms() > _HOPELESS_MS:
+        # Not while somebody may be setting it up.
+        if self.wifi.away_ms() > _HOPELESS_MS and not self.wifi.turn.locked():
             return "no Wi-Fi for %d minutes" % (self.wifi.away_ms() // 60_000)
         if self._memory_errors > _MOST_MEMORY_ERRORS:
             return "out of memory %d times" % self._memory_errors
@@ -246,7 +272,11 @@ class App:
             "wifi": self.wifi.state(),
             "mqtt": self.mqtt.state() if self.mqtt else {"connected": False, "reason": "off"},
             "mdns": self.mdns.state() if self.mdns else {"responder": "none", "reason": "off"},
-            "http": {"requests": self.server.requests, "refused": self.server.refused},
+            "http": {
+                "requests": self.server.requests,
+                "refused": self.server.refused,
+                "wrong_passwords": self.auth.wrong if self.auth else 0,
+            },
             "tcp": {"clients": self.stream.clients(), "dropped": self.stream.dropped},
             "memory": self.health.memory(),
             "longest_turn_ms": self.longest_turn_ms,
@@ -282,16 +312,6 @@ class App:
             "no telegram: is the port open at the grid operator, the cable plugged in and the "
             "data request wired as in board.json?"
         )
-
-
-def _forget(*names):
-    """Frees the memory of modules that are not needed for long."""
-    dongle = sys.modules["dongle"]
-    for name in names:
-        sys.modules.pop("dongle." + name, None)
-        if hasattr(dongle, name):
-            delattr(dongle, name)
-    sys.modules.pop("slots", None)
 
 
 def dongle_id():

@@ -124,8 +124,28 @@ class _Topic(_Text):
         )
 
 
-# Keys whose values are not for anybody to read.
-_SECRETS = ("password", "key", "authentication_key", "token", "url")  # a url may have a password
+class _Hash:
+    default = ""
+    expected = 'what `make configure ARGS="--owner-password"` makes of a password'
+
+    def accepts(self, value):
+        if value == "":
+            return True
+        try:
+            kind, iterations, salt, key = value.split("$")
+            return (
+                kind == "pbkdf2-sha256"
+                and iterations.isdigit()
+                and 100 <= int(iterations) <= 10_000
+                and 8 <= len(unhexlify(salt)) <= 32
+                and len(unhexlify(key)) == 32
+            )
+        except (ValueError, AttributeError):
+            return False
+
+
+# Keys whose values are not for anybody to read. There may be a password in a url.
+SECRETS = ("password", "password_hash", "key", "authentication_key", "token", "url")
 
 # Every key there is, by section.
 FIELDS = {
@@ -157,6 +177,9 @@ FIELDS = {
     "http": {
         "port": _Whole(80, 1, 65535),
         "metrics": _Switch(True),  # GET /metrics, for Prometheus
+        "name": _Text("", 64),  # one more that requests may call the dongle, see request.py
+        "password_hash": _Hash(),  # the owner's; empty: nothing can be changed by HTTP
+        "read_password": _Switch(False),  # whether reading by HTTP needs it too
     },
     "tcp": {"port": _Whole(1502, 0, 65535)},  # raw telegrams; 0: off
     "homewizard": {"enabled": _Switch(False)},  # their local API, see homewizard.py
@@ -212,29 +235,35 @@ def validate(raw):
             value = given.get(key, field.default)
             if not field.accepts(value):
                 # The value of a secret is not for the log.
-                got = "something else" if key in _SECRETS else _shown(value)
+                got = "something else" if key in SECRETS else _shown(value)
                 problems.append(f"{section}.{key}: expected {field.expected}, got {got}")
                 value = field.default
             config[section][key] = value
         problems.extend(_unknown(given, fields, section + "."))
     if config["mqtt"]["tls"] and "port" not in raw["mqtt"]:
         config["mqtt"]["port"] = _MQTT_TLS_PORT
+    if config["http"]["read_password"] and not config["http"]["password_hash"]:
+        problems.append("http.read_password: needs http.password_hash, so nobody can read by HTTP")
     problems.extend(_unknown(raw, FIELDS, ""))
     return config, problems
 
 
-def load(path=CONFIG_PATH):
-    """Reads and validates the file; (config, problems) as validate()."""
+def read(path=CONFIG_PATH):
+    """(what the file says as JSON, {} where it does not; what is wrong with it, or None)."""
     try:
         with open(path) as file:
-            raw = json.load(file)
+            return json.load(file), None
     except OSError:
-        config, _ = validate({})
-        return config, [f"{path}: not there; run `make configure`"]
+        return {}, f"{path}: not there; run `make configure`"
     except ValueError as error:
-        config, _ = validate({})
-        return config, [f"{path}: no valid JSON ({error}); run `make configure`"]
-    return validate(raw)
+        return {}, f"{path}: no valid JSON ({error}); run `make configure`"
+
+
+def load(path=CONFIG_PATH):
+    """Reads and validates the file; (config, problems) as validate()."""
+    raw, problem = read(path)
+    config, problems = validate(raw)
+    return config, problems if problem is None else [problem]
 
 
 def save(config, path=CONFIG_PATH):
@@ -280,5 +309,7 @@ def _kind(value):
 
 
 def _shown(value):
+    if isinstance(value, (list, dict)):
+        return _kind(value)
     text = json.dumps(value)
     return text if len(text) <= 40 else text[:37] + "..."

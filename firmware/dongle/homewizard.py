@@ -1,7 +1,6 @@
 # HomeWizard's local API v1, as their P1 meter (HWE-P1) has it, for the programs that know that
 # one. It is compatible and says so; it is not theirs.
 
-import asyncio
 import json
 
 from micropython import const
@@ -9,11 +8,10 @@ from micropython import const
 from p1.render.homewizard import HomeWizard
 
 from .http import Resource, Response
+from .led import blink
 
 # The version whose API this is: clients want one, and compare.
 _FIRMWARE = "5.18"
-_BLINKS = const(6)
-_BLINK_MS = const(250)
 
 # Their error ids.
 _NO_JSON = const(2)
@@ -41,7 +39,6 @@ class Api:
         self._latest = latest
         self._rssi_dbm = rssi_dbm
         self._led = led
-        self._is_blinking = False
         self._ssid = json.dumps(ssid or None).encode()
         self._device = json.dumps(
             {
@@ -59,10 +56,11 @@ class Api:
             b"/api": Resource({b"GET": self._get_device}, _refuse),
             b"/api/v1/data": Resource({b"GET": self._get_data}, _refuse),
             b"/api/v1/telegram": Resource({b"GET": self._get_telegram}, _refuse),
+            # What may be put changes nothing, and their programs know no password.
             b"/api/v1/system": Resource(
-                {b"GET": self._get_system, b"PUT": self._put_system}, _refuse
+                {b"GET": self._get_system, b"PUT": self._put_system}, _refuse, False
             ),
-            b"/api/v1/identify": Resource({b"PUT": self._put_identify}, _refuse),
+            b"/api/v1/identify": Resource({b"PUT": self._put_identify}, _refuse, False),
         }
 
     def _get_device(self):
@@ -104,17 +102,6 @@ class Api:
         return self._get_system()  # there is no cloud, whatever is wanted
 
     def _put_identify(self, _):
-        if self._led and not self._is_blinking:
-            self._is_blinking = True
-            asyncio.create_task(self._blink())
+        if self._led:
+            blink(self._led)
         return Response(b'{"identify":"ok"}')
-
-    async def _blink(self):
-        try:
-            for _ in range(_BLINKS):
-                self._led.on()
-                await asyncio.sleep_ms(_BLINK_MS)
-                self._led.off()
-                await asyncio.sleep_ms(_BLINK_MS)
-        finally:
-            self._is_blinking = False

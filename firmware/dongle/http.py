@@ -1,6 +1,9 @@
 # A small HTTP server for a few fixed documents. Everything is bounded: the head of a request, its
 # body, the number of clients, the time an exchange may take.
 
+# Where there is a request, what it is was found before.
+# pyright: reportPossiblyUnbound=false, reportOperatorIssue=false
+
 import asyncio
 import json
 import socket
@@ -8,22 +11,27 @@ import socket
 from micropython import const
 
 from .listen import listen
+from .request import HEAD_BYTES, Refused, Request, read_head
 
 CLIENTS = 3
-_HEAD_BYTES = const(1024)
-_BODY_BYTES = const(2048)
-_EXCHANGE_MS = const(5_000)
+BODY_BYTES = const(2048)
+EXCHANGE_MS = const(5_000)
+_PIECE_MS = const(20_000)  # for a piece of a body that is taken as it comes
 _LINGER_MS = const(500)  # for a client that is still sending when its answer has been given
 _PIECE = const(512)
 
 _REASONS = {
     200: "OK",
+    302: "Found",
     400: "Bad Request",
+    401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     409: "Conflict",
     413: "Content Too Large",
+    421: "Misdirected Request",
+    429: "Too Many Requests",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     502: "Bad Gateway",
@@ -51,110 +59,162 @@ def refusal(status, text, headers=b""):
 class Resource:
     """What a path offers that has more than GET: functions by method (bytes), which return a
     Response. That of GET, for HEAD too, has no argument; the others get the request's body, a
-    bytearray. refuse(status, text, headers) words this path's errors."""
+    bytearray. refuse(status, text, headers) words this path's errors. needs_password: whether
+    what is no GET needs the owner's."""
 
-    def __init__(self, views, refuse=refusal):
-        self.views, self.refuse = views, refuse
+    most = BODY_BYTES  # of a body; None: any number, the function takes it as it comes
+
+    def __init__(self, views, refuse=refusal, needs_password=True):
+        self.views, self.refuse, self.needs_password = views, refuse, needs_password
 
     def methods(self):
         names = [method.decode() for method in self.views]
         return ", ".join(sorted(names + ["HEAD"] if "GET" in names else names))
 
+    def view(self, path, method):
+        return self.views[method]
+
+
+class Later(Resource):
+    """A Resource whose functions are loaded when somebody uses them who may."""
+
+    needs_password = True
+
+    def __init__(self, methods, load, most=BODY_BYTES):
+        """load(path, method) gives the function."""
+        self.views, self.view, self.most = methods, load, most
+
+    def refuse(self, *reason):
+        return refusal(*reason)
+
 
 class Server:
-    """routes: path (bytes) -> Resource, or the function that it has for GET where that is all."""
-
-    def __init__(self, routes, health):
+    def __init__(self, routes, health, gate=None, refuse=None, asks_readers=False, most=CLIENTS):
+        """routes: path (bytes) -> Resource, or the function that it has for GET where that is all.
+        gate(request): a Response in the place of what the path has, or None. refuse: see
+        auth.Auth; None: every client may do everything. asks_readers: whether GET needs the
+        password too. most: clients at a time."""
         self._routes = routes
+        self._gate = gate
+        self._most = most
         self._health = health
-        self._head = None  # a buffer that is free: most of the time there is one client
+        self._refuse_client = refuse
+        self._asks_readers = asks_readers
+        # A buffer that is free: most of the time there is one client. Later on there may be no
+        # room for it in one piece.
+        self._head = bytearray(HEAD_BYTES)
         self._clients = 0
         self.requests = 0
         self.refused = 0  # answered with an error
 
-    async def run(self, port):
+    async def run(self, port, address="0.0.0.0", network=""):
+        """address, network: as of listen()."""
         self._health.say(f"http: on port {port}")
-        await listen(port, CLIENTS, self._client)
+        await listen(port, self._most, self._client, address, network)
 
     async def _client(self, stream):
-        reader = writer = stream
         self._clients += 1
         head = None
         try:
             head = self._take_head()
-            await asyncio.wait_for_ms(self._exchange(reader, writer, head), _EXCHANGE_MS)
-        except (OSError, asyncio.TimeoutError):
+            longer = await asyncio.wait_for_ms(self._exchange(stream, head), EXCHANGE_MS)
+            if longer:
+                await longer
+        except (OSError, EOFError, asyncio.TimeoutError):
             pass  # the client left, or dawdled
         except Exception as error:  # MemoryError too: this exchange is lost, not the server
             self._health.failed("http", error)
         finally:
             self._clients -= 1
             self._head = self._head or head
-            writer.close()
-            await writer.wait_closed()
+            stream.close()
+            await stream.wait_closed()
 
     def _take_head(self):
         """A buffer for a request's head; None where there are too many clients."""
-        if self._clients > CLIENTS:
+        if self._clients > self._most:
             return None
         head, self._head = self._head, None
-        return head or bytearray(_HEAD_BYTES)
+        return head or bytearray(HEAD_BYTES)
 
-    async def _exchange(self, reader, writer, head):
+    async def _exchange(self, stream, head):
+        """Returns what of it may take longer, to be awaited, or None."""
         self.requests += 1
         if head is None:
-            await self._reply(writer, refusal(503, "too many clients, try again"), b"GET")
-            await _linger(reader, bytearray(64))
-            return
-        method, response, unread = await self._answer(reader, head)
-        if response is None:
-            return  # closed before it asked anything
-        response.has_chunks = head.find(b" HTTP/1.0\r\n", 0, head.find(b"\r\n") + 2) < 0
-        await self._reply(writer, response, method)
-        if unread:
-            await _linger(reader, head)
+            await self._reply(stream, refusal(503, "too many clients, try again"), False)
+            await _linger(stream, bytearray(64))
+            return None
+        request = None
+        try:
+            end, size = await read_head(stream, head)
+            if end == 0:
+                return None  # closed before it asked anything
+            request = Request(head, end)
+            response = self._gate and self._gate(request)
+            if response is None:
+                resource = self._find(request)
+                response = await self._refuse(request, resource)
+            if response is None and request.method == b"GET":
+                response = await self._see(request, resource)
+            elif response is None:
+                from .body import Body
 
-    async def _answer(self, reader, head):
-        """(method, response, whether the client may still be sending)."""
-        end, size = await _read_head(reader, head)
-        if end == 0:
-            return None, None, False
-        if end < 0:
-            return b"GET", refusal(431, f"the request's head is over {_HEAD_BYTES} bytes"), True
-        line = bytes(head[: head.find(b"\r\n", 0, end)]).split(b" ")
-        if len(line) != 3 or not line[1].startswith(b"/") or not line[2].startswith(b"HTTP/"):
-            return b"GET", refusal(400, "this is no HTTP request"), True
-        method, target, version = line
-        if not version.startswith(b"HTTP/1."):
-            return b"GET", refusal(505, "only HTTP/1.0 and 1.1"), True
-        length = _content_length(head, end)
-        if length is None:
-            return method, refusal(400, "a body needs a Content-Length that is a number"), True
-        if length > _BODY_BYTES:
-            return method, refusal(413, f"a body may have {_BODY_BYTES} bytes"), True
+                body = Body(stream, request, memoryview(head)[end:size])
+                await body.go_on()
+                if resource.most is None:
+                    return self._take(stream, request, resource, body)
+                response = await self._see(request, resource, await body.whole())
+        except Refused as refused:
+            response = refusal(refused.status, refused.text)
+        if request:
+            response.has_chunks = not request.is_old
+        await self._reply(stream, response, head.find(b"HEAD ", 0, 5) == 0)
+        if not request or request.left > size - end:
+            await _linger(stream, head)
+        return None
 
-        resource = self._routes.get(target.split(b"?")[0])
-        if resource is None:
-            text = "no such document; there are " + self._paths()
-            return method, refusal(404, text), length > 0
-        if not isinstance(resource, Resource):
+    async def _take(self, stream, request, resource, body):
+        """The rest of an exchange whose body may be long; each of its pieces has a deadline."""
+
+        def readinto(buffer):
+            return asyncio.wait_for_ms(body.readinto(buffer), _PIECE_MS)
+
+        response = await self._see(request, resource, readinto, request.left)
+        await asyncio.wait_for_ms(self._reply(stream, response, False), EXCHANGE_MS)
+        if request.left:
+            await _linger(stream, bytearray(_PIECE))
+
+    def _find(self, request):
+        """The Resource that a request is about. Raises Refused."""
+        resource = self._routes.get(request.path)
+        if resource and not isinstance(resource, Resource):
             resource = Resource({b"GET": resource})
-        is_get = method == b"GET" or method == b"HEAD"
-        view = resource.views.get(b"GET" if is_get else method)
-        if view is None:
+        most = resource.most if resource else BODY_BYTES
+        if most is not None and request.left > most:
+            raise Refused(413, f"a body may have {most} bytes")
+        if resource is None:
+            raise Refused(404, "no such document; there are " + self._paths())
+        return resource
+
+    async def _refuse(self, request, resource):
+        """The Response for a method that there is not, or for a client who may not; or None."""
+        if request.method not in resource.views:
             methods = resource.methods()
             allow = b"Allow: %s\r\n" % methods.encode()
-            return method, resource.refuse(405, f"only {methods} here", allow), length > 0
-        if is_get:
-            return method, self._see(resource, view), length > 0
-        body = await _read_body(reader, memoryview(head)[end:size], length)
-        if body is None:
-            return None, None, False
-        return method, self._see(resource, view, body), False
+            return resource.refuse(405, f"only {methods} here", allow)
+        is_get = request.method == b"GET"
+        if self._refuse_client is None or (is_get and not self._asks_readers):
+            return None
+        refused = await self._refuse_client(request, is_get or resource.needs_password)
+        return refused and resource.refuse(*refused)
 
-    def _see(self, resource, view, *body):
+    async def _see(self, request, resource, *arguments):
         try:
-            return view(*body)
+            view = resource.view(request.path, request.method)
+            response = view(*arguments)
+            return response if isinstance(response, Response) else await response
+        except asyncio.TimeoutError:
+            raise  # the client dawdled
         except Exception as error:  # a document that fails must not take the server along
             self._health.failed("http", error)
             return resource.refuse(500, "internal error, see /health", b"")
@@ -162,7 +222,7 @@ class Server:
     def _paths(self):
         return ", ".join(sorted([path.decode() for path in self._routes]))
 
-    async def _reply(self, writer, response, method):
+    async def _reply(self, writer, response, is_head):
         if response.status >= 400:
             self.refused += 1
         body = response.body
@@ -176,10 +236,11 @@ class Server:
             length = b"Transfer-Encoding: chunked\r\n" if response.has_chunks else b""
         head = (
             b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%s"
-            b"Cache-Control: no-store\r\nConnection: close\r\n%s\r\n"
+            b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+            b"Connection: close\r\n%s\r\n"
         ) % (
             response.status,
-            _REASONS[response.status].encode(),
+            _REASONS.get(response.status, "").encode(),
             response.content_type.encode(),
             length,
             response.headers,
@@ -189,7 +250,7 @@ class Server:
             # second must not wait until the first is acknowledged.
             writer.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             writer.write(head)
-            if method == b"HEAD":
+            if is_head:
                 pass
             elif is_file:
                 await _send_file(writer, body)
@@ -205,55 +266,6 @@ class Server:
         finally:
             if is_file:
                 body.close()  # pyright: ignore[reportAttributeAccessIssue]
-
-
-async def _read_head(reader, head):
-    """Reads up to the empty line: (length, how many bytes were read); the length is 0 at the
-    stream's end, -1 where it is too long."""
-    view = memoryview(head)
-    size = 0
-    while size < len(head):
-        count = await reader.readinto(view[size:])
-        if count is None:
-            continue
-        if count == 0:
-            return 0, size
-        # The empty line may have come in two parts.
-        end = head.find(b"\r\n\r\n", max(0, size - 3), size + count)
-        size += count
-        if end >= 0:
-            return end + 4, size
-    return -1, size
-
-
-def _content_length(head, size):
-    """What the head announces: 0 without a body, None where it is no number or not said."""
-    length = 0
-    for line in bytes(head[:size]).split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        name = name.lower()
-        if name == b"transfer-encoding":
-            return None
-        if name == b"content-length":
-            value = value.strip()
-            if not value.isdigit():
-                return None
-            length = int(value)
-    return length
-
-
-async def _read_body(reader, begun, length):
-    """The body, of which the first bytes came with the head; None where the client has left."""
-    body = bytearray(length)
-    size = min(len(begun), length)
-    body[:size] = begun[:size]
-    view = memoryview(body)
-    while size < length:
-        count = await reader.readinto(view[size:])
-        if count == 0:
-            return None
-        size += count or 0
-    return body
 
 
 async def _send_file(writer, file):

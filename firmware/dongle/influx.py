@@ -42,7 +42,8 @@ class Influx(Push):
             authorization = "Token " + settings["token"]
         elif settings["user"]:
             authorization = basic(settings["user"], settings["password"])
-        client = Client(url, "text/plain; charset=utf-8", authorization, resolver)
+        password = settings["password"]
+        client = Client(url, "text/plain; charset=utf-8", authorization, resolver, password)
         super().__init__("influx", settings["interval_s"], client, latest, wifi, health)
         self._line = Page(_LINE_BYTES)
         self._backlog = Backlog(_KEPT_BYTES)

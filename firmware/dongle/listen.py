@@ -5,20 +5,24 @@ import asyncio
 import socket
 
 
-async def listen(port, backlog, serve):
-    """A task with serve(stream) for every connection; serve closes the stream. Never returns."""
+async def listen(port, backlog, serve, address="0.0.0.0", network=""):
+    """A task with serve(stream) for every connection; serve closes the stream. Never returns.
+    address: the one of ours to listen at; network: how the address of a caller has to begin."""
     listener = socket.socket()
     try:
         listener.setblocking(False)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(socket.getaddrinfo("0.0.0.0", port)[0][-1])
+        listener.bind(socket.getaddrinfo(address, port)[0][-1])
         listener.listen(backlog)
         while True:
             await _connection(listener)  # pyright: ignore[reportGeneralTypeIssues]
             try:
-                connection = listener.accept()[0]
+                connection, caller = listener.accept()
             except OSError:
                 continue  # it has left again, or there is no socket for it
+            if not caller[0].startswith(network):
+                connection.close()
+                continue
             try:
                 connection.setblocking(False)
                 asyncio.create_task(serve(asyncio.StreamReader(connection)))

@@ -12,9 +12,10 @@ from . import VERSION
 from . import config as config_file
 from .dns import Resolver
 from .health import Health
-from .http import Server
+from .http import BODY_BYTES, Later, Server, refusal
 from .latest import Latest
 from .port import Port
+from .provision import Provision
 from .stream import Stream
 from .web import Web
 from .wifi import Wifi
@@ -48,6 +49,7 @@ def assemble(app):
     wifi = config["wifi"]
     hostname = wifi["hostname"] or app.hostname
     app.wifi = Wifi(wifi, hostname, app.health)
+    app.provision = Provision(app, _button(app, board), hostname)
     app.resolver = Resolver()
     app.capacity = _capacity(app, config)
     app.mqtt = _mqtt(app, config)
@@ -62,7 +64,11 @@ def assemble(app):
         web.routes[b"/history"] = _history(app).view
     if config["http"]["metrics"]:
         web.routes[b"/metrics"] = app.metrics
-    app.server = Server(web.routes, app.health)
+    web.routes.update(_owners(app))
+    app.password_hash = config["http"]["password_hash"]
+    gate = _gate("localhost", hostname, config["http"]["name"])
+    asks_readers = config["http"]["read_password"]
+    app.server = Server(web.routes, app.health, gate, app.refuse, asks_readers)
 
 
 def _firmware(state):
@@ -181,16 +187,51 @@ def _homewizard(app, ssid, board):
 
 def _led(app, board):
     """The board's LED, with on() and off(); None where it has none."""
-    # Without a port what is wrong with board.json is said already.
-    if app.port is None or board.get("led_pin") is None:
-        return None
-    is_low = not board.get("led_active", 1)
+    from . import led
+
     try:
-        pin = machine.Pin(board["led_pin"], machine.Pin.OUT, value=is_low)
+        # Without a port what is wrong with board.json is said already.
+        return led.find(board) if app.port else None
     except (ValueError, TypeError) as error:
         _complain(app, f"led_pin: {error}")
         return None
-    return machine.Signal(pin, invert=is_low)
+
+
+def _owners(app):
+    """The routes that are the owner's."""
+    post = Later((b"POST",), app.owner)
+    update = Later((b"POST",), app.owner, None)  # may take minutes
+    return {
+        b"/config": Later((b"GET", b"POST"), app.owner, 2 * BODY_BYTES),
+        b"/identify": post,
+        b"/restart": post,
+        b"/update": update,
+        b"/update/pull": update,
+    }
+
+
+def _gate(*names):
+    """For Server: who calls the dongle by none of these names does not mean it."""
+    names = [name.lower().encode() for name in names if name]
+
+    def gate(request):
+        if request.is_for(names):
+            return None
+        return refusal(421, "by this name it is not to be had; its address always works")
+
+    return gate
+
+
+def _button(app, board):
+    """The board's button, low while it is pressed; None where it has none."""
+    # Without a port what is wrong with board.json is said already.
+    if app.port is None or board.get("button_pin") is None:
+        return None
+    try:
+        return machine.Pin(board["button_pin"], machine.Pin.IN, machine.Pin.PULL_UP)
+    except (ValueError, TypeError) as error:
+        _complain(app, f"button_pin: {error}")
+        return None
 
 
 def _pushes(app, config):

@@ -7,7 +7,33 @@ from .http import Resource, Response, refusal
 
 _TEXT = "text/plain; charset=us-ascii"
 _PAGE = "web/index.html"
-_HOMEWIZARD = (b"", b"/v1/data", b"/v1/telegram", b"/v1/system", b"/v1/identify")
+_HOMEWIZARD = (
+    b"/api",
+    b"/api/v1/data",
+    b"/api/v1/telegram",
+    b"/api/v1/system",
+    b"/api/v1/identify",
+)
+
+
+def page(path):
+    """A page of the folder web."""
+    # It lies beside the packages. The build packs it; run from source, it is there as it is.
+    for folder in sys.path:
+        found = folder + "/" + path if folder else path
+        try:
+            return Response(
+                open(found + ".gz", "rb"),
+                "text/html; charset=utf-8",
+                headers=b"Content-Encoding: gzip\r\n",
+            )
+        except OSError:
+            pass
+        try:
+            return Response(open(found, "rb"), "text/html; charset=utf-8")
+        except OSError:
+            pass
+    return refusal(404, path + " is not on this dongle; run `make deploy`")
 
 
 def _homewizard_is_off(status, text, headers):
@@ -31,27 +57,13 @@ class Web:
         }
         # Until somebody puts the real ones there.
         off = Resource({}, _homewizard_is_off)
-        self.routes.update({b"/api" + path: off for path in _HOMEWIZARD})  # pyright: ignore[reportArgumentType, reportCallIssue]
+        for path in _HOMEWIZARD:
+            self.routes[path] = off
         if capacity:
             self.routes[b"/quarter"] = capacity.view
 
     def _page(self):
-        # It lies beside the packages. The build packs it; run from source, it is there as it is.
-        for folder in sys.path:
-            path = folder + "/" + _PAGE if folder else _PAGE
-            try:
-                return Response(
-                    open(path + ".gz", "rb"),
-                    "text/html; charset=utf-8",
-                    headers=b"Content-Encoding: gzip\r\n",
-                )
-            except OSError:
-                pass
-            try:
-                return Response(open(path, "rb"), "text/html; charset=utf-8")
-            except OSError:
-                pass
-        return refusal(404, "the page is not on this dongle; see /reading")
+        return page(_PAGE)
 
     def _live(self):
         # For the page, which asks once a second.

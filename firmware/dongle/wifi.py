@@ -32,12 +32,16 @@ _REASONS = {
 
 
 class Wifi:
+    """turn: the Lock of who moves the station. That is run(), and for as long as it is open the
+    set-up portal; run() only looks on then."""
+
     def __init__(self, settings, hostname, health):
         """settings: the section "wifi" of the config."""
         self._ssid, self._password = settings["ssid"], settings["password"]
         self._delay_ms = 1000 * settings["delay_s"]
         self._txpower_dbm = settings["txpower_dbm"]
         self._health = health
+        self.turn = asyncio.Lock()
         self.up = False
         self.drops = 0
         self._down_since_ms = 0  # uptime
@@ -45,6 +49,15 @@ class Wifi:
         self._rested_ms = None  # uptime of the last restart for such a doubt
         network.hostname(hostname)  # counts only before the radio is on
         self._station = network.WLAN(network.STA_IF)
+
+    def credentials(self):
+        """(SSID, password) of the configured network; the SSID is empty where there is none."""
+        return self._ssid, self._password
+
+    def adopt(self, ssid, password):
+        """The network that the station has just joined is the configured one from now on."""
+        self._ssid, self._password = ssid, password
+        self._see()
 
     def address(self):
         return self._station.ifconfig()[0] if self.up else None
@@ -86,14 +99,14 @@ class Wifi:
     async def run(self):
         if not self._ssid:
             self._health.say("wifi: no network configured; run `make configure`")
-            while True:
-                self._health.beat("wifi")
-                await asyncio.sleep_ms(_LOOK_MS)
-        # The port's ring and request come first; the radio's first breath is what a weak supply
-        # does not survive.
-        if not self.up:  # else this task has failed, and the radio is well
-            await asyncio.sleep_ms(self._delay_ms)
-            await self._start()
+        # Up: this task has failed, and the radio is well. Locked: to wait is to give no heartbeat.
+        if not self.up and not self.turn.locked():
+            async with self.turn:
+                # The port's ring and request come first; the radio's first breath is what a weak
+                # supply does not survive.
+                await asyncio.sleep_ms(self._delay_ms)
+                if self._ssid:
+                    await self._start()
         down_ms = 0  # since the last attempt
         attempts = 0
         while True:
@@ -101,18 +114,22 @@ class Wifi:
             self._see()
             if self.up:
                 down_ms = attempts = 0
-                if self._is_doubtful():
-                    await self._start()
+                if not self.turn.locked() and self._is_doubtful():
+                    async with self.turn:
+                        await self._start()
+            elif self.turn.locked() or not self._ssid:
+                down_ms = _RETRY_MS  # the next attempt as soon as it is ours again
             else:
                 down_ms += _LOOK_MS
                 if down_ms >= _RETRY_MS:
                     # Not all dongles of a street at once when the power is back.
                     down_ms = -(_RETRY_MS * random.getrandbits(4) // 128)
                     attempts += 1
-                    if attempts % (_RESTART_MS // _RETRY_MS):
-                        await self._reconnect()
-                    else:
-                        await self._start()
+                    async with self.turn:
+                        if attempts % (_RESTART_MS // _RETRY_MS):
+                            await self._reconnect()
+                        else:
+                            await self._start()
             await asyncio.sleep_ms(_LOOK_MS)
 
     def _is_doubtful(self):
@@ -142,12 +159,16 @@ class Wifi:
         # Whatever state an earlier program left the radio in: it outlives a soft reset.
         self._station.active(False)
         await asyncio.sleep_ms(_PAUSE_MS)
+        self.switch_on()
+        self._station.connect(self._ssid, self._password)
+
+    def switch_on(self):
+        """The radio, for the station at least."""
         self._station.active(True)
         # Power saving delays every answer by up to a beacon's interval; the port gives 250 mA.
         self._station.config(pm=self._station.PM_NONE)
         if self._txpower_dbm:
             self._station.config(txpower=self._txpower_dbm)
-        self._station.connect(self._ssid, self._password)
 
     async def _reconnect(self):
         self._station.disconnect()

@@ -1,4 +1,4 @@
-# dongle.config under MicroPython: loads the files that are named; prints a list of
+# dongle.config under MicroPython: loads the files that are named; prints a line of JSON for each,
 # [config, problems].
 
 import json
@@ -6,4 +6,5 @@ import sys
 
 from dongle import config
 
-print(json.dumps([config.load(path) for path in sys.argv[1:]]))
+for path in sys.argv[1:]:
+    print(json.dumps(config.load(path)))

@@ -91,6 +91,24 @@ assert refused(a.recv, 1) == 11
 a.close()
 b.close()
 
+# Our own access point's address is on the laptop's loopback. Who calls there is one of its guests,
+# unless it comes from an address of its own choice.
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+world.ap_ports[80] = PORT
+listener.bind(("192.168.4.1", 80))
+listener.listen(1)
+for own, seen in ((None, "192.168.4.2"), ("127.0.0.9", "127.0.0.9")):
+    caller = socket.socket()
+    if own:
+        caller.bind((own, 0))
+    caller.connect(("127.0.0.1", PORT))
+    accepted, peer = listener.accept()
+    assert peer[0] == seen
+    accepted.close()
+    caller.close()
+listener.close()
+
 assert not hasattr(socket, "SO_KEEPALIVE")
 world.names["broker.lan"] = "127.0.0.9"
 assert socket.getaddrinfo("broker.lan", 1883)[0][-1] == ("127.0.0.9", 1883)

@@ -2,10 +2,12 @@
 
 import importlib
 import json
+import secrets
 import sys
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from mpremote.transport_serial import SerialTransport
 from rich.prompt import Prompt
@@ -29,6 +31,13 @@ class Setting:
     asked: bool = False  # for when it is neither given nor on the board
 
 
+def on_or_off(word: str) -> bool:
+    """For argparse, which words the error."""
+    if word not in ("on", "off"):
+        raise ValueError
+    return word == "on"
+
+
 SETTINGS = (
     Setting("--ssid", "wifi", "ssid", "Wi-Fi name", asked=True),
     Setting("--password", "wifi", "password", "Wi-Fi password", asked=True),
@@ -38,6 +47,14 @@ SETTINGS = (
     Setting("--mqtt-user", "mqtt", "user", "MQTT user", asked=True),
     Setting("--mqtt-password", "mqtt", "password", "MQTT password", asked=True),
     Setting("--prefix", "mqtt", "prefix", "first part of the MQTT topics"),
+    Setting(
+        "--read-password",
+        "http",
+        "read_password",
+        "on or off: reading by HTTP needs the owner's password too",
+        type=on_or_off,
+    ),
+    Setting("--http-name", "http", "name", "one more name that browsers may call the dongle by"),
     Setting("--influx-url", "influx", "url", "where to push line protocol; empty: nowhere"),
     Setting("--influx-token", "influx", "token", "InfluxDB's API token"),
     Setting("--influx-user", "influx", "user", "InfluxDB's user, where there is no token"),
@@ -122,17 +139,38 @@ def redacted(config: object, key: str = "") -> object:
     if isinstance(config, dict):
         return {name: redacted(value, name) for name, value in config.items()}
     secret = any(word in key.lower() for word in ("password", "secret", "token", "key"))
-    return "***" if secret and config else config
+    return "***" if secret and config and config is not True else config
 
 
 def check(config: dict) -> None:
     """Raises InstallError with the problems that the firmware itself would find in `config`."""
+    _, problems = _firmware("config").validate(config)
+    if problems:
+        raise InstallError("\n".join([*problems, "Nothing is written."]))
+
+
+def label(transport: SerialTransport, config: dict) -> tuple[str, str]:
+    """Name and password of the board's own access point, for a label. The password is made where
+    the board has none yet."""
+    module = _firmware("label")
+    try:
+        password = module.parse(transport.fs_readfile(module.PATH).decode())
+    except FileNotFoundError:
+        password = None
+    if password is None:
+        text = json.dumps(module.make(secrets.token_bytes(module.CHANCE_BYTES)))
+        put(transport, module.PATH, text.encode())
+        password = module.parse(text)
+    transport.exec("import machine")
+    number = transport.eval("machine.unique_id()").hex()
+    return config.get("wifi", {}).get("hostname") or f"p1meter-{number[-6:]}", password
+
+
+def _firmware(module: str) -> ModuleType:
     for folder in ("tools/cpython", "firmware"):
         if (path := str(_ROOT / folder)) not in sys.path:
             sys.path.append(path)
-    _, problems = importlib.import_module("dongle.config").validate(config)
-    if problems:
-        raise InstallError("\n".join([*problems, "Nothing is written."]))
+    return importlib.import_module(f"dongle.{module}")
 
 
 def read(transport: SerialTransport) -> dict:

@@ -26,6 +26,7 @@ STAT_HANDSHAKE_TIMEOUT = 204
 STAT_NO_AP_FOUND_W_COMPATIBLE_SECURITY = 210
 STAT_NO_AP_FOUND_IN_AUTHMODE_THRESHOLD = 211
 STAT_NO_AP_FOUND_IN_RSSI_THRESHOLD = 212
+_STAT_CONNECTION_FAIL = _const(205)
 
 AUTH_OPEN = 0
 AUTH_WPA2_PSK = 3
@@ -33,9 +34,18 @@ AUTH_WPA_WPA2_PSK = 4
 AUTH_WPA2_WPA3_PSK = 7
 
 _LEFT = _const(8)  # IDF's reason after a disconnect() of our own
-_WEDGE_MS = _const(1000)
 _NOWHERE = ("0.0.0.0", "0.0.0.0", "0.0.0.0", "0.0.0.0")
 _LOCAL = ("127.0.0.1", "255.0.0.0", "127.0.0.1", "127.0.0.1")
+_OWN = (_world.AP_ADDRESS, "255.255.255.0", _world.AP_ADDRESS, _world.AP_ADDRESS)
+
+# Reasons that status() shows while the driver tries again; all others are "connecting" then.
+_SHOWN = (
+    STAT_NO_AP_FOUND,
+    STAT_NO_AP_FOUND_W_COMPATIBLE_SECURITY,
+    STAT_NO_AP_FOUND_IN_AUTHMODE_THRESHOLD,
+    STAT_NO_AP_FOUND_IN_RSSI_THRESHOLD,
+    STAT_WRONG_PASSWORD,
+)
 
 _AP_ONLY = ("ssid", "hidden", "security", "key", "max_clients")
 _OLD_NAMES = {"essid": "ssid", "authmode": "security", "password": "key"}
@@ -105,8 +115,8 @@ class WLAN:
             self._ssid, self._key = _text(ssid), _text(key)
         now = _ticks_ms()
         # Seen on the chip: right after disconnect() the driver answers 202 from then on, until
-        # the interface goes down. A second of rest avoids it.
-        if self._left_ms is not None and _ticks_diff(now, self._left_ms) < _WEDGE_MS:
+        # the interface goes down. A rest avoids it.
+        if self._left_ms is not None and _ticks_diff(now, self._left_ms) < _world.radio.wedge_ms:
             self._wedged = True
         self._since_ms = now
         self._wanted = True
@@ -121,38 +131,49 @@ class WLAN:
         self._left_ms = _ticks_ms()
 
     def isconnected(self):
-        return self._joined() if self._is_station else False
+        return self._joined() if self._is_station else bool(self.status("stations"))
 
     def status(self, param=None):
         if param == "rssi":
             self._require_station()
-            if not self._joined():
+            if not self._joined() and not self._is_associated():
                 raise OSError("Wifi Not Connected")
             return _world.radio.rssi
         if param == "stations":
             self._require_access_point()
-            return []
+            guests = _world.radio.guests if self._active else 0
+            return [(bytes((2, 0, 0, 0, 0, number)),) for number in range(guests)]
         if param is not None:
             raise ValueError("unknown status param")
         if not self._is_station:
             return None
         if self._joined():
             return STAT_GOT_IP
-        if self._wanted and self._reason not in (STAT_NO_AP_FOUND, STAT_WRONG_PASSWORD):
-            return STAT_CONNECTING
-        return self._reason or STAT_IDLE
+        # As network_wlan.c has it: what an earlier attempt ended in shows until another reason
+        # takes its place, also while the next attempt is under way.
+        if self._reason in _SHOWN:
+            return self._reason
+        if self._reason == _STAT_CONNECTION_FAIL:
+            return STAT_WRONG_PASSWORD
+        if self._reason == _LEFT:
+            return STAT_IDLE
+        return STAT_CONNECTING if self._wanted else self._reason or STAT_IDLE
 
     def scan(self):
         self._require_station()
         if not self._active:
             raise OSError("STA must be active")
         radio = _world.radio
+        if self._wanted and not self._joined():
+            return []  # the driver is busy: no error, nothing found
         _sleep_ms(radio.scan_ms)
+        if not radio.on_air:
+            return []
         found = {"simulated": ""} if radio.networks is None else radio.networks
+        seen = [(name.encode(), radio.rssi, 3 if key else 0) for name, key in found.items()]
         return [
-            (name.encode(), b"\x02\0\0\0\0\x01", 6, radio.rssi, 3 if key else 0, False)
-            for name, key in found.items()
-            if radio.on_air
+            (name, b"\x02\0\0\0\0\x01", 6, rssi, security, False)
+            for name, rssi, security in seen + radio.neighbours
         ]
 
     def config(self, *query, **settings):
@@ -165,10 +186,14 @@ class WLAN:
                 hostname(value)
                 continue
             self._settings[self._check(name)] = value
+        if self._is_station and self._wanted and not self._joined():
+            raise OSError("Wifi Internal State Error")  # since IDF 5.5; what was set counts
 
     def ifconfig(self, config=None):
         if config is None:
-            return _LOCAL if self._has_address() else _NOWHERE
+            if not self._has_address():
+                return _NOWHERE
+            return _LOCAL if self._is_station else _OWN
 
     def ipconfig(self, query=None, **settings):
         if query is None:
@@ -223,17 +248,27 @@ class WLAN:
         if _ticks_diff(radio.changed_ms, self._since_ms) > 0:
             self._since_ms = radio.changed_ms
         tried_ms = _ticks_diff(_ticks_ms(), self._since_ms)
-        if tried_ms < radio.join_ms:
+        attempt_ms = radio.join_ms
+        if fault == STAT_WRONG_PASSWORD and not self._wedged:
+            attempt_ms += radio.denial_ms
+            fault = radio.denial
+        if tried_ms < attempt_ms or fault == STAT_CONNECTING:
             return False
         if fault:
-            if fault != STAT_CONNECTING:
-                self._reason = fault
+            self._reason = fault
             retries = self._settings["reconnects"]
-            self._wanted = retries < 0 or tried_ms < radio.join_ms * (retries + 1)
+            self._wanted = retries < 0 or tried_ms < attempt_ms * (retries + 1)
             return False
         self._up = True
         self._reason = 0
         return True
+
+    def _is_associated(self):
+        """Is it in the network, without an address?"""
+        radio = _world.radio
+        tried_ms = _ticks_diff(_ticks_ms(), self._since_ms)
+        is_in = self._wanted and radio.fault(self._ssid, self._key) == STAT_CONNECTING
+        return is_in and tried_ms >= radio.join_ms
 
     def _require_started(self):
         if not self._active:

@@ -30,6 +30,7 @@ TCP_NODELAY = 1
 _MAX = _const(10)
 _MDNS_GROUP, _MDNS_PORT = "224.0.0.251", _const(5353)
 _IP_MULTICAST_IF = _const(32)
+_ANYBODY = "127.0.0.1"  # the laptop's programs, unless they choose an address
 _ENFILE = _const(23)
 _POLL, _CLOSE, _FILENO = _const(3), _const(4), _const(10)  # requests of the stream protocol
 
@@ -46,6 +47,7 @@ class socket(_IOBase):
             raise OSError(_ENFILE)
         self._raw = _accepted or _native.socket(af, type, proto)
         self._type = type
+        self._is_ours = False  # bound to our own access point's address
         self._closed = False
         _world.sockets += 1
 
@@ -60,14 +62,20 @@ class socket(_IOBase):
             if _world.builtin_mdns:
                 raise OSError(_errno.EADDRINUSE)  # also with SO_REUSEADDR
             address = _MDNS_GROUP, _MDNS_PORT  # what is for the laptop alone is not ours to take
+        self._is_ours = address[0] == _world.AP_ADDRESS
+        if self._is_ours:
+            address = _world.ap_address, _world.ap_ports.get(address[1], address[1])
         self._raw.bind(_packed(address))
 
     def listen(self, backlog=2):
         self._raw.listen(backlog)
 
     def accept(self):
-        connection, address = self._raw.accept()
-        return socket(_accepted=connection), _plain(address)
+        connection, raw = self._raw.accept()
+        address = _plain(raw)
+        if self._is_ours and address[0] == _ANYBODY:
+            address = _world.AP_GUEST, address[1]
+        return socket(_accepted=connection), address
 
     def connect(self, address):
         if _world.offline():

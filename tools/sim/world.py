@@ -215,12 +215,17 @@ class Radio:
 
     def __init__(self, networks=None):
         self.networks = networks  # {ssid: password}; None = any name answers, any password fits
+        self.neighbours = []  # what a scan finds besides: (name as bytes, rssi, security)
         self.on_air = True  # False = the access points are gone
         self.dhcp = True  # False = associated, but no address
         self.refuse = 0  # else the status with which every station is turned away, e.g. 203
+        self.denial = _WRONG_PASSWORD  # how a wrong password ends; by many access points, 15
+        self.denial_ms = 0  # how much longer than joining that takes; seconds on the chip
         self.rssi = -60
+        self.guests = 0  # that have joined our own access point
         self.join_ms = 1100  # connect and DHCP; 1.1 s on the chip
         self.scan_ms = 2500
+        self.wedge_ms = 1000  # connect() sooner than this after disconnect() wedges the driver
         self.hostname = None  # the name under which the station came up
         self.changed_ms = ticks_ms()
 
@@ -243,6 +248,16 @@ class Radio:
 radio = Radio(json.loads(os.getenv("P1_WIFI")) if os.getenv("P1_WIFI") else None)
 interfaces = []  # the WLAN objects in use, set by network
 
+# Our own access point's address is a loopback address here, and its ports are others: 80 and 53
+# are root's. 0: any free one, where nobody finds it.
+AP_ADDRESS = "192.168.4.1"
+AP_GUEST = "192.168.4.2"  # who calls there
+ap_address = os.getenv("P1_AP_ADDRESS") or "127.0.0.1"
+ap_ports = {
+    80: int(os.getenv("P1_AP_HTTP_PORT") or 0),
+    53: int(os.getenv("P1_AP_DNS_PORT") or 0),
+}
+
 # ---- Names and sockets ----
 
 names = {}  # host name -> address, before the laptop's own resolver is asked
@@ -254,8 +269,10 @@ sockets = 0  # how many are open, counted by socket
 
 
 def offline():
-    """Is there an interface, and none that has an address? Without network nobody minds."""
-    return bool(interfaces) and not any(wlan._has_address() for wlan in interfaces)
+    """Is there an interface, and no station with an address? Without network nobody minds. Our
+    own access point leads nowhere."""
+    stations = [wlan for wlan in interfaces if wlan._is_station]
+    return bool(interfaces) and not any(wlan._has_address() for wlan in stations)
 
 
 def look_up(host):

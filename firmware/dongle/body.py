@@ -1,0 +1,40 @@
+# What follows the head of a request. Loaded when somebody sends it who may.
+
+
+class Body:
+    def __init__(self, stream, request, begun):
+        """begun: what of it came with the head, a memoryview that has to stay as it is."""
+        self._stream, self._request = stream, request
+        self._begun = begun[: request.left]
+
+    async def go_on(self):
+        """Lets a client begin that waits to be told so."""
+        if self._request.left and not self._request.is_old and self._request.header(b"expect"):
+            self._stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            await self._stream.drain()
+
+    async def readinto(self, buffer):
+        """How many bytes were read; 0 at its end, and where the client has left."""
+        left = self._request.left
+        view = memoryview(buffer)[: min(left, len(buffer))]
+        count = min(len(self._begun), len(view))
+        if count:
+            view[:count] = self._begun[:count]
+            self._begun = self._begun[count:]
+        elif left:
+            count = None
+            while count is None:
+                count = await self._stream.readinto(view)
+        self._request.left = left - count
+        return count
+
+    async def whole(self):
+        """All of it, a bytearray. Raises EOFError where the client has left."""
+        whole = bytearray(self._request.left)
+        view = memoryview(whole)
+        while self._request.left:
+            count = await self.readinto(view)
+            if not count:
+                raise EOFError
+            view = view[count:]
+        return whole

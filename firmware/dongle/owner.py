@@ -1,0 +1,52 @@
+# What the owner may do by HTTP, besides reading. Loaded for the one request, and forgotten again.
+
+import asyncio
+import json
+
+from micropython import const
+
+from .http import Response, refusal
+
+_RESTART_MS = const(1_000)  # for the answer to arrive
+
+
+def view(app, path, method):
+    """The function for this path and method (bytes), as http.Resource has them."""
+    if path == b"/config":
+        from . import settings
+
+        return settings.show if method == b"GET" else lambda body: settings.change(body, app)
+    if path == b"/identify":
+        from . import config, led
+
+        return lambda _: _identify(config, led)
+    if path == b"/restart":
+        return lambda _: _restart(app)
+    if path == b"/update":
+        return lambda readinto, size: _update(app.receive_update(readinto, size))
+    return lambda readinto, size: _update(app.pull_update())
+
+
+async def _update(update):
+    status, answer = await update
+    return Response(json.dumps(answer).encode(), status=status)
+
+
+def _identify(config, led):
+    try:
+        signal = led.find(config.load_board())
+    except (OSError, ValueError, TypeError):
+        signal = None  # what is wrong with board.json is said at the start
+    if signal is None:
+        return refusal(404, "this board has no LED")
+    led.blink(signal)
+    return Response(b'{"identify": "ok"}')
+
+
+def _restart(app):
+    async def soon():
+        await asyncio.sleep_ms(_RESTART_MS)
+        app.renew("the owner wants it")
+
+    asyncio.create_task(soon())
+    return Response(b'{"restart": "ok"}')

@@ -1,0 +1,118 @@
+# An HTTP request, read so strictly that no other program in between can have read it otherwise
+# (RFC 9112, 2.2, 3.2, 5 and 6), and only where it is meant for this dongle.
+
+import micropython
+from micropython import const
+
+HEAD_BYTES = const(1024)
+
+
+class Refused(Exception):
+    """A request that gets no answer but this status and text (str)."""
+
+    def __init__(self, status, text):
+        self.status, self.text = status, text
+
+
+class Request:
+    """method (GET also stands for HEAD), path, host: bytes; host is None where a client of
+    HTTP/1.0 says none. left: how many bytes of its body are still to be read."""
+
+    def __init__(self, head, end):
+        """head: a bytearray, of which the first `end` bytes are the head; they have to stay as
+        they are. Raises Refused."""
+        self._head, self._end = head, end
+        words = bytes(memoryview(head)[: head.find(b"\r\n")]).split(b" ")
+        if not _line_up(head, end) or len(words) != 3 or words[1][:1] + words[2][:5] != b"/HTTP/":
+            raise Refused(400, "this is no HTTP request")
+        method, target, version = words
+        if version != b"HTTP/1.1" and version != b"HTTP/1.0":
+            raise Refused(505, "only HTTP/1.0 and 1.1")
+        self.method = b"GET" if method == b"HEAD" else method
+        self.path = target.split(b"?")[0]
+        self.is_old = version == b"HTTP/1.0"
+        self.host = self.header(b"host")
+        if self.host is None and not self.is_old:
+            raise Refused(400, "there is no Host")
+        length = self.header(b"content-length")
+        if length is None:
+            length = b"0"
+        if not length.isdigit() or self.header(b"transfer-encoding") is not None:
+            raise Refused(400, "a body needs a Content-Length that is a number")
+        self.left = int(length)
+
+    def header(self, name):
+        """The value (bytes) of the header with this name (bytes, in lower case); None where it is
+        not there. Raises Refused where it is there twice."""
+        start = b"\r\n" + name + b":"
+        at = self._head.find(start, 0, self._end)
+        if at < 0:
+            return None
+        if self._head.find(start, at + 1, self._end) >= 0:
+            raise Refused(400, f"there are two {name.decode()}")
+        end = self._head.find(b"\r\n", at + 1)
+        return bytes(memoryview(self._head)[at + len(start) : end]).strip()
+
+    def is_for(self, names):
+        """Whether it calls the dongle by an address or by one of these names (bytes, in lower
+        case; with or without .local). Any other name is somebody's whose name server says that it
+        is the dongle's, so that his page may read the dongle's (DNS rebinding)."""
+        if self.host is None:
+            return True
+        name = self.host.lower().partition(b":")[0]
+        if name.endswith(b".local"):
+            name = name[:-6]
+        if name[:1] == b"[":
+            return b"." not in name  # IPv6, of which no more is left
+        return name in names or (name and not name.strip(b".0123456789"))
+
+
+# Native, because it goes through every byte of every request.
+@micropython.viper
+def _line_up(head: ptr8, size: int) -> int:
+    """Writes the names of the headers in lower case. 0 where there is a byte that is not printable
+    ASCII, a CR or LF alone, a line without a name, or a blank in a name or before it."""
+    at = 0
+    while head[at] != 13:
+        if head[at] < 32 or head[at] > 126:
+            return 0
+        at += 1
+    while head[at + 1] == 10:
+        at += 2
+        if at == size - 2:
+            return 1
+        begin = at
+        while head[at] != 58:
+            byte = head[at]
+            if byte <= 32 or byte > 126:
+                return 0
+            if byte >= 65 and byte <= 90:
+                head[at] = byte + 32
+            at += 1
+        if at == begin:
+            return 0
+        while head[at] != 13:
+            byte = head[at]
+            if (byte < 32 and byte != 9) or byte > 126:
+                return 0
+            at += 1
+    return 0
+
+
+async def read_head(stream, head):
+    """Reads up to the empty line: (length of the head, how many bytes were read); the length is 0
+    where the client has left. Raises Refused where it is too long."""
+    view = memoryview(head)
+    size = 0
+    while size < len(head):
+        count = await stream.readinto(view[size:])
+        if count is None:
+            continue
+        if count == 0:
+            return 0, size
+        # The empty line may have come in two parts.
+        end = head.find(b"\r\n\r\n", max(0, size - 3), size + count)
+        size += count
+        if end >= 0:
+            return end + 4, size
+    raise Refused(431, f"the request's head is over {HEAD_BYTES} bytes")
