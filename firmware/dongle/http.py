@@ -2,7 +2,7 @@
 # body, the number of clients, the time an exchange may take.
 
 # Where there is a request, what it is was found before.
-# pyright: reportPossiblyUnbound=false, reportOperatorIssue=false
+# pyright: reportPossiblyUnboundVariable=false, reportOperatorIssue=false
 
 import asyncio
 import json
