@@ -29,8 +29,8 @@ MODULES = (ROOT / "tools" / "sim", ROOT / "firmware")
 PROFILE = json.loads((ROOT / "boards" / "esp32_generic" / "board.json").read_text())
 RX, TX, REQUEST = (PROFILE[key] for key in ("rx_pin", "tx_pin", "request_pin"))
 SPEED = 10  # telegrams a second, of 60 ms each
-WAIT_S = 0.3
-WINDOWS_MS = {"_WINDOW_MS": 40, "_SECOND_MS": 120}  # for what stands still, and for this meter
+WAIT_S = 0.8
+WINDOWS_MS = {"_WINDOW_MS": 40, "_SECOND_MS": 160}  # for what stands still, and for this meter
 MODEL = Model(submeters=(), ean="541448820000000042", message="for nobody's eyes")
 SECRETS = {
     "wifi": {"ssid": "Huize Weltevree", "password": "zeer geheim"},
@@ -110,7 +110,7 @@ TIED = {"request_drive": "tied", "request_pin": None}
         {"profile": DIRECT},
         {"profile": TIED},
         {"profile": {"request_active": 0}},
-        {"profile": {"rx_idle": 1}, "wires": {"inverter": True}},
+        {"profile": {"rx_idle": 1}},
         {"wires": {"idf": 5.3}},
     ],
     ids=str,
@@ -135,7 +135,9 @@ def test_what_is_well_wired_is_well(evidence, wiring):
         ("no pull-up", {"wires": {"pull_up": False}, "plugged": False}),
         ("no inversion", {"wires": {"uart_inverts": False}}),
         ("wrong inversion", {"wires": {"inverter": True}}),
-        ("wrong inversion", {"profile": {"rx_idle": 1}}),
+        ("wrong inversion", {"profile": {"rx_idle": 1}, "wires": {"inverter": False}}),
+        ("port closed", {"profile": {"rx_idle": 1}, "faults": ["silence=1000"]}),
+        ("request dead", {"profile": {"rx_idle": 1}, "wires": {"request_pin": -1}}),
         ("request dead", {"wires": {"grounded": [REQUEST]}}),
         ("request dead", {"wires": {"grounded": [REQUEST]}, "profile": DIRECT}),
         ("request dead", {"wires": {"request_pin": -1}}),

@@ -24,7 +24,7 @@ def loss(rx, inverts):
     wires = world.wires
     if rx in wires["grounded"]:
         return None
-    wrong = 0 if (inverts and wires["uart_inverts"]) != wires["inverter"] else 0xFF
+    wrong = 0 if (inverts and wires["uart_inverts"]) != _has_inverter() else 0xFF
     if wires["pull_up"]:
         return wrong
     if world.pads.get(rx, (0, None))[1] == _PULL_UP:
@@ -48,12 +48,16 @@ def level(pin, pull):
     if pin in wires["grounded"]:
         return 0
     if is_data(pin) or (wires["jumper"] and pin in (board["rx_pin"], board["tx_pin"])):
-        return 1 - _data(pull) if wires["inverter"] else _data(pull)
+        return 1 - _data(pull) if _has_inverter() else _data(pull)
     if pin in world.inputs:
         return world.inputs[pin]
     if pin == world.request_pin() and (board["request_drive"] == "switch" or _is_plugged()):
         return 0  # a transistor's base and its resistor, or the meter's LED: a weak pull is lost
     return _left_alone(pull)
+
+
+def _has_inverter():
+    return world.wires.get("inverter", world.board.get("rx_idle", 0) == 1)
 
 
 def _data(pull):

@@ -25,11 +25,11 @@ def _read_board():
 
 
 board = _read_board()
-# What wiring.py makes of the pins. Where "data_pin", "request_pin" or "request_active" is named,
-# too, the board is wired otherwise than its profile says; pin -1 is no pin.
+# What wiring.py makes of the pins. Where it also names "data_pin", "request_pin", "request_active"
+# or "inverter" (a transistor in the data line), the board is wired otherwise than its profile
+# says; pin -1 is no pin.
 wires = {
     "pull_up": True,  # from the data line to 3.3 V
-    "inverter": False,  # a transistor in the data line
     "jumper": False,  # from tx to rx
     "grounded": [],  # GPIO numbers
     "request_stuck": False,  # pin 2 is at 5 V for good
