@@ -30,7 +30,7 @@ PROFILE = json.loads((ROOT / "boards" / "esp32_generic" / "board.json").read_tex
 RX, TX, REQUEST = (PROFILE[key] for key in ("rx_pin", "tx_pin", "request_pin"))
 SPEED = 10  # telegrams a second, of 60 ms each
 WAIT_S = 0.8
-WINDOWS_MS = {"_WINDOW_MS": 40, "_SECOND_MS": 160}  # for what stands still, and for this meter
+WINDOWS_MS = {"_WINDOW_MS": 20, "_SECOND_MS": 160}  # for what stands still, and for this meter
 MODEL = Model(submeters=(), ean="541448820000000042", message="for nobody's eyes")
 SECRETS = {
     "wifi": {"ssid": "Huize Weltevree", "password": "zeer geheim"},
