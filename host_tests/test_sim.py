@@ -73,6 +73,7 @@ def test_no_name_that_the_firmware_lacks(run):
     [
         ("sim_uart.py", {}),
         ("sim_request.py", {}),
+        ("sim_wiring.py", {}),
         ("sim_esp32.py", {}),
         ("sim_lan.py", {}),
         ("sim_socket.py", {}),

@@ -44,15 +44,18 @@ def reset():
 
 
 class UnixBoard:
-    """`flash` holds its files; `port` is where it answers."""
+    """`flash` holds its files; `port` is where it answers. `modules` (folders) are what it has
+    built in, instead of the few names above; `environment` is for these."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, modules: tuple[Path, ...] = (), **environment: str):
         self.flash = folder / "flash"
         self._library = folder / "library"
         self._notes = folder / "notes"
         self.flash.mkdir()
         self._library.mkdir()
         (self._library / "machine.py").write_text(_MACHINE.format(notes=str(self._notes)))
+        path = ":".join(map(str, modules or (self._library,)))
+        self._environment = {**os.environ, **environment, "MICROPYPATH": f":.frozen:{path}"}
         self.plug_in()
 
     def plug_in(self) -> None:
@@ -74,8 +77,7 @@ class UnixBoard:
 
     def _start(self) -> subprocess.Popen:
         ends = dict.fromkeys(("stdin", "stdout", "stderr"), self._master)
-        environment = {**os.environ, "MICROPYPATH": f":{self._library}"}
-        return subprocess.Popen([MICROPYTHON], cwd=self.flash, env=environment, **ends)
+        return subprocess.Popen([MICROPYTHON], cwd=self.flash, env=self._environment, **ends)
 
     def _restart(self) -> None:
         """A reset ends the process with 0; being killed, or no longer plugged in, ends this."""
@@ -106,11 +108,13 @@ class UnixBoard:
 
 
 @contextlib.contextmanager
-def unix_board(folder: Path) -> Iterator[UnixBoard]:
+def unix_board(
+    folder: Path, modules: tuple[Path, ...] = (), **environment: str
+) -> Iterator[UnixBoard]:
     """A board with an empty flash. Skips the test where there is no unix port."""
     if not MICROPYTHON.exists():
         pytest.skip("needs MicroPython's unix port; MICROPYTHON can name a binary")
-    board = UnixBoard(folder)
+    board = UnixBoard(folder, modules, **environment)
     try:
         yield board
     finally:

@@ -5,6 +5,7 @@
     python tools/device.py deploy    --board esp32c3 --port PORT    the firmware, compiled
     python tools/device.py configure --port PORT                    Wi-Fi and MQTT
     python tools/device.py wait      --port PORT                    until it reads its meter
+    python tools/device.py selftest  --port PORT                    is it well, and its wiring?
     python tools/device.py monitor   --port PORT                    what it prints
 
 install is flash, deploy, configure and wait. Each takes --dry-run: it prints what it would do, in
@@ -16,6 +17,7 @@ import json
 import shlex
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from mpremote.transport import TransportError
@@ -28,6 +30,8 @@ from boards import BoardError
 from build import ROOT, BuildError, build_board
 from install import InstallError, arrival, configure, deploy, flash, password, port
 from owner import OwnerError
+from selftest import diagnose, measure, report
+from selftest.finding import FAULT
 
 _DOWNLOADS = ROOT / "build" / "micropython"
 _console = Console(highlight=False)
@@ -132,6 +136,21 @@ def run_wait(args: argparse.Namespace) -> None:
         say("No telegram yet: plug it into the meter. That page then shows it, or what is wrong")
 
 
+def run_selftest(args: argparse.Namespace) -> bool:
+    """Whether something is wrong."""
+    given = boards.load(args.board) if args.board else None
+    if args.dry_run:
+        say("\n".join(("stop     the firmware", *(f"measure  {step}" for step in measure.STEPS))))
+        say("reset")
+        return False
+    with port.raw_repl(args.port) as board, _console.status("") as status:
+        evidence = measure.measure(board, given, args.wait, status.update)
+    findings = diagnose(evidence)
+    report.show(_console, findings)
+    say(f"For a bug report: {report.save(args.reports, evidence, findings, datetime.now())}")
+    return any(finding.verdict == FAULT for finding in findings)
+
+
 def run_monitor(args: argparse.Namespace) -> None:
     mpremote = [sys.executable, "-m", "mpremote", "connect", args.port or "PORT", "resume", "repl"]
     if args.dry_run:
@@ -164,6 +183,9 @@ def _parser() -> argparse.ArgumentParser:
         command("configure", run_configure, "set Wi-Fi and MQTT; asks for what is missing", False)
     )
     _wait_options(command("wait", run_wait, "wait until it reads its meter; print its URL", False))
+    _selftest_options(
+        command("selftest", run_selftest, "test the board, its wiring and the meter's port")
+    )
     command("monitor", run_monitor, "show what the board prints", False)
     sub = command("install", run_install, "flash, deploy, configure, wait")
     for options in (_flash_options, _deploy_options, _configure_options, _wait_options):
@@ -202,10 +224,15 @@ def _wait_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--within", type=int, default=60, help="seconds (60)")
 
 
+def _selftest_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--wait", type=float, default=12, help="seconds for the first telegram (12)")
+    sub.add_argument("--reports", type=Path, default=ROOT / "build", help="folder of the report")
+
+
 def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     try:
-        args.run(args)
+        failed = args.run(args)
     except (BoardError, BuildError, InstallError, OwnerError) as error:
         print(error, file=sys.stderr)
     except (TransportError, OSError) as error:  # a serial port's errors are OSErrors
@@ -213,7 +240,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
     else:
-        return 0
+        return int(bool(failed))
     return 1
 
 

@@ -1,5 +1,8 @@
 # Wires it all and keeps the tasks alive.
 
+# App gets its parts from parts.py.
+# pyright: reportAttributeAccessIssue=false
+
 import asyncio
 import gc
 import sys

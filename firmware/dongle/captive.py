@@ -26,7 +26,7 @@ async def answer(address):
         port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         port.bind(socket.getaddrinfo(address, _PORT)[0][-1])
         while True:
-            await _packet(port)
+            await _packet(port)  # pyright: ignore[reportGeneralTypeIssues]
             try:
                 packet, sender = port.recvfrom(_LONGEST)
                 if write(page, packet, here):
@@ -52,4 +52,4 @@ def write(page, packet, here):
 
 
 def _packet(port):
-    yield asyncio.core._io_queue.queue_read(port)
+    yield asyncio.core._io_queue.queue_read(port)  # pyright: ignore[reportAttributeAccessIssue]

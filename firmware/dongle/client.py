@@ -1,6 +1,9 @@
 # A small HTTP client, for what is pushed: one POST a connection, all of it under one deadline;
 # of the answer it reads the first half kilobyte at most. No TLS.
 
+# A StreamReader writes too.
+# pyright: reportAttributeAccessIssue=false
+
 import asyncio
 import errno
 from binascii import b2a_base64

@@ -35,7 +35,7 @@ class Resolver:
                 try:
                     await asyncio.wait_for_ms(self._done.wait(), _TIMEOUT_MS)
                     # One that came too late is the answer to another question.
-                    question, answer = self._answer
+                    question, answer = self._answer  # pyright: ignore[reportGeneralTypeIssues]
                     if question == (name, port) and not isinstance(answer, Exception):
                         self._known[question] = answer
                 except asyncio.TimeoutError:

@@ -1,6 +1,9 @@
 # A document from an HTTP server, read as it comes. No TLS: what is fetched proves by its signature
 # whose it is.
 
+# A StreamReader writes too.
+# pyright: reportAttributeAccessIssue=false
+
 import asyncio
 import errno
 

@@ -1,6 +1,9 @@
 # A small HTTP server for a few fixed documents. Everything is bounded: the head of a request, its
 # body, the number of clients, the time an exchange may take.
 
+# Where there is a request, what it is was found before.
+# pyright: reportPossiblyUnboundVariable=false, reportOperatorIssue=false
+
 import asyncio
 import json
 import socket
@@ -263,7 +266,7 @@ class Server:
             await writer.drain()
         finally:
             if is_file:
-                body.close()
+                body.close()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _with_reason(status):

@@ -1,6 +1,9 @@
 # One connection to a broker: its socket, non-blocking, plain or over TLS, with a deadline on every
 # write.
 
+# A StreamReader writes too.
+# pyright: reportAttributeAccessIssue=false
+
 import asyncio
 import errno
 
@@ -45,7 +48,7 @@ class Link:
         """Begins to send data[:size]; drain() sees to the rest."""
         # What the socket takes at once, as it does nearly always, needs no view and no task;
         # the stream keeps a copy of the rest.
-        sent = 0 if self._stream.out_buf else self._socket.write(data, size) or 0
+        sent = 0 if self._stream.out_buf else self._socket.write(data, size) or 0  # pyright: ignore[reportCallIssue]
         if sent < size:
             self._stream.write(memoryview(data)[sent:size])
 

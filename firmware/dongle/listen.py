@@ -15,7 +15,7 @@ async def listen(port, backlog, serve, address="0.0.0.0", network=""):
         listener.bind(socket.getaddrinfo(address, port)[0][-1])
         listener.listen(backlog)
         while True:
-            await _connection(listener)
+            await _connection(listener)  # pyright: ignore[reportGeneralTypeIssues]
             try:
                 connection, caller = listener.accept()
             except OSError:
@@ -33,4 +33,4 @@ async def listen(port, backlog, serve, address="0.0.0.0", network=""):
 
 
 def _connection(listener):
-    yield asyncio.core._io_queue.queue_read(listener)
+    yield asyncio.core._io_queue.queue_read(listener)  # pyright: ignore[reportAttributeAccessIssue]

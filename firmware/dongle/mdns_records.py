@@ -19,7 +19,7 @@ def services(port, has_homewizard, dongle_id):
             "product_name=P1 Meter",
             "product_type=HWE-P1",
         )
-        found.append(("_hwenergy._tcp", port, texts))
+        found.append(("_hwenergy._tcp", port, texts))  # pyright: ignore[reportArgumentType]
     return found
 
 

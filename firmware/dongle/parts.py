@@ -62,12 +62,12 @@ def assemble(app):
     app.relay = _relay(app, config["quarter"], board)
     web = Web(app.latest, app.framer, app.report, app.capacity)
     if config["homewizard"]["enabled"]:
-        web.routes.update(_homewizard(app, wifi["ssid"], board))
+        web.routes.update(_homewizard(app, wifi["ssid"], board))  # pyright: ignore[reportArgumentType, reportCallIssue]
     if app.capacity and config["history"]["enabled"]:
         web.routes[b"/history"] = _history(app).view
     if config["http"]["metrics"]:
         web.routes[b"/metrics"] = app.metrics
-    web.routes.update(_owners(app))
+    web.routes.update(_owners(app))  # pyright: ignore[reportArgumentType, reportCallIssue]
     app.password_hash = config["http"]["password_hash"]
     gate = for_names("localhost", hostname, config["http"]["name"])
     asks_readers = config["http"]["read_password"]
@@ -226,7 +226,7 @@ def _led(app, board):
 def _owners(app):
     """The routes that are the owner's."""
     post = Later((b"POST",), app.owner)
-    update = Later((b"POST",), app.owner, None)  # may take minutes
+    update = Later((b"POST",), app.owner, None)  # may take minutes  # pyright: ignore[reportArgumentType]
     return {
         b"/config": Later((b"GET", b"POST"), app.owner, 2 * BODY_BYTES),
         b"/identify": post,

@@ -39,7 +39,7 @@ class Request:
     def release(self):
         if self._drive == "direct":
             # pull=None takes an earlier pull away; leaving it out would keep it.
-            Pin(self._pin, Pin.IN, pull=None)
+            Pin(self._pin, Pin.IN, pull=None)  # pyright: ignore[reportArgumentType]
         elif self._drive == "switch":
             Pin(self._pin, Pin.OUT, value=1 - self._active)
 

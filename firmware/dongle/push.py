@@ -100,13 +100,13 @@ class Push:
             self._tell(str(failure))
             return longer_ms
         status = answer.status
-        if status == self.taken:
+        if status == self.taken:  # pyright: ignore[reportAttributeAccessIssue]
             self.sent += self.arrived()
             self._tell("ok")
             return 0
         is_useless = status in self.useless
         self.failed(is_useless)
-        words = self.words.get(status) or f"expected {self.taken}: is the url right?"
+        words = self.words.get(status) or f"expected {self.taken}: is the url right?"  # pyright: ignore[reportAttributeAccessIssue]
         self._tell(f"{status}: {words}", answer.text)
         if is_useless:
             return _FIRST_PAUSE_MS

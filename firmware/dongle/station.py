@@ -79,7 +79,7 @@ async def join(station, ssid, password, attempts=_ATTEMPTS):
             if reason == WRONG_PASSWORD:
                 break
         await rest(station)
-        return reason
+        return reason  # pyright: ignore[reportPossiblyUnboundVariable]
     except OSError as error:  # the driver does not even try
         return str(error)
     finally:

@@ -83,7 +83,7 @@ class Tls:
 
     def _load(self):
         context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-        context.verify_mode = tls.CERT_REQUIRED
+        context.verify_mode = tls.CERT_REQUIRED  # pyright: ignore[reportAttributeAccessIssue]
         found = False
         try:
             for certificate in _certificates(self._read()):

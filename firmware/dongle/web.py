@@ -58,7 +58,7 @@ class Web:
         # Until somebody puts the real ones there.
         off = Resource({}, _homewizard_is_off)
         for path in _HOMEWIZARD:
-            self.routes[path] = off
+            self.routes[path] = off  # pyright: ignore[reportArgumentType]
         if capacity:
             self.routes[b"/quarter"] = capacity.view
 

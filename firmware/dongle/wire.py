@@ -92,7 +92,7 @@ class Packet:
                 grown = page.grow()
                 data = self.encode() if grown else bytes(data[: self.size])
         if data is not self._bytes:
-            data = bytes(data) + bytes(more[: other.size])
+            data = bytes(data) + bytes(more[: other.size])  # pyright: ignore[reportArgumentType]
         self.size += other.size
         return data
 
@@ -141,7 +141,7 @@ class Codec:
 
     def connect(self):
         self._wire.receive(_CONNACK)
-        simple.socket = self._wire
+        simple.socket = self._wire  # pyright: ignore[reportAttributeAccessIssue]
         self._client.connect()
         return self._taken()
 

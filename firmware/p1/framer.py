@@ -181,7 +181,7 @@ class Framer:
         return True
 
     def _inside(self, chunk, at, size):
-        mark = _next_mark(chunk, _MARKS, at, size)
+        mark = _next_mark(chunk, _MARKS, at, size)  # pyright: ignore[reportArgumentType]
         if mark < size and chunk[mark] != _SLASH:
             at = self._append(chunk, at, mark + 1)
             if self._state == _INSIDE and self._filling[self._size - 2] == _LF:

@@ -161,7 +161,7 @@ class Quarter:
 
     def _forecast(self, power_w):
         average_w = self.average_w
-        left_s = _QUARTER_S - self.elapsed_s
+        left_s = _QUARTER_S - self.elapsed_s  # pyright: ignore[reportOperatorIssue]
         self.target_w = self._own_target_w or self._billed_w or _FLOOR_W
         self.forecast_w = self.forecast_smoothed_w = None
         self.spare_w = self.new_peak_cost_ct = None
@@ -188,7 +188,7 @@ class Quarter:
         self._hold_s = max(self._hold_s - step_s, 0) if step_s is not None else 0
         # Both: a kettle that was just switched on is not yet a reason, one that was just switched
         # off no longer.
-        low_w = min(self.forecast_w, self.forecast_smoothed_w)
+        low_w = min(self.forecast_w, self.forecast_smoothed_w)  # pyright: ignore[reportArgumentType]
         if self.elapsed_s >= _EARLY_S and low_w > self.target_w:
             if not self.alert:
                 self._hold_s = _HOLD_S

@@ -28,7 +28,7 @@ class Submeter:
 
     @property
     def type(self):
-        return obis.DEVICE_TYPES.get(self.device_type, "other")
+        return obis.DEVICE_TYPES.get(self.device_type, "other")  # pyright: ignore[reportArgumentType, reportCallIssue]
 
     @property
     def is_empty(self):

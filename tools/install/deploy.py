@@ -167,7 +167,7 @@ def check_runs_on(transport: SerialTransport, build: Path) -> None:
     transport.exec("import sys\nabout = sys.implementation")
     number, machine = transport.eval("(getattr(about, '_mpy', 0), about._machine)")
     board = json.loads((build / "board.json").read_text())
-    if (chip := _chip(machine)) not in (None, board["chip"]):
+    if (chip := chip_of(machine)) not in (None, board["chip"]):
         raise InstallError(
             f"the board says it is a {machine!r}: that is a {chip}, and the board profile "
             f"{board['name']} is for a {board['chip']}"
@@ -188,7 +188,7 @@ def _text(needs: MpyFormat) -> str:
     return f"v{needs.version}.{needs.sub_version} for {needs.arch}"
 
 
-def _chip(machine: str) -> str | None:
+def chip_of(machine: str) -> str | None:
     """The chip that `sys.implementation._machine` names ("Generic ESP32 module with ESP32-C3FH4"
     is an esp32c3), None when it names none that we know."""
     chip = re.search(r"ESP32(?:-?([SCHP]\d+))?", machine.rpartition(" with ")[2])

@@ -10,6 +10,7 @@ from micropython import schedule as _schedule
 from umachine import PinBase as _PinBase
 from umachine import Signal, idle  # noqa: F401
 
+import wiring as _wiring
 import world as _world
 from ring import copy as _copy
 
@@ -76,12 +77,9 @@ class Pin(_PinBase):
         if value is not None:
             _world.set_pad(self._number, mode, pull, 1 if value else 0)
         elif mode & _OUTPUT:
-            return latch
-        elif self._number in _world.rx_pins or self._number == _world.board.get("rx_pin"):
-            # Low is idle: the meter holds the line. Nobody there is a pulled-up high.
-            return _world.line_driven() == bool(_world.board.get("rx_idle"))
+            return _wiring.output(self._number, latch)
         else:
-            return _world.inputs.get(self._number, 1 if pull == Pin.PULL_UP else 0)
+            return _wiring.level(self._number, pull)
 
     def on(self):
         self.value(1)
@@ -157,9 +155,9 @@ class UART(_IOBase):
             self._options["baudrate"] == 115200
             and self._options["bits"] == 8
             and self._options["parity"] is None
-            and bool(self._options["invert"] & UART.INV_RX) != bool(_world.board.get("rx_idle"))
         )
-        self._garble = 0 if right else 0xFF
+        # In any other format as many bytes of garbage.
+        self._format = 0 if right else 0xFF
         # What arrived before is gone: nobody listened, and init ends with a flush.
         self._pull()
         self._head = self._count = 0
@@ -205,7 +203,17 @@ class UART(_IOBase):
         return line
 
     def write(self, data):
-        return len(data)  # the spare pin leads nowhere
+        # The spare pin leads nowhere, unless it leads back.
+        tx, rx = self._options["tx"], self._options["rx"]
+        if self._ring is not None and _wiring.loops(tx, rx):
+            inverted = self._options["invert"] & (UART.INV_TX | UART.INV_RX)
+            once = inverted in (UART.INV_TX, UART.INV_RX) and _world.wires["uart_inverts"]
+            for at in range(0, len(data), len(_chunk)):
+                piece = data[at : at + len(_chunk)]
+                _chunk[: len(piece)] = piece
+                self._garble(len(piece), 0xFF if once else 0)
+                self._receive(len(piece))
+        return len(data)
 
     def irq(self, handler=None, trigger=0, hard=False):
         """Calls the handler for IRQ_RX, but only when the line is looked at: see _pull."""
@@ -241,6 +249,8 @@ class UART(_IOBase):
         tx, rx = self._options["tx"], self._options["rx"]
         _world.set_pad(tx, Pin.OUT, None, 1)  # an idle transmitter is high
         _world.rx_pins.add(rx)
+        if _world.wires["idf"] < 5.4 and rx != tx:
+            _world.set_pad(rx, Pin.IN, Pin.PULL_UP, 0)
         if _chip() == "esp32":
             _world.flash_pins.update(pin for pin in (tx, rx) if 6 <= pin <= 11)
 
@@ -252,19 +262,32 @@ class UART(_IOBase):
         before = self._count
         n = cable.readinto(_chunk)
         while n:
-            if _world.board.get("rx_pin", self._options["rx"]) == self._options["rx"]:
-                self._receive(n)
+            self._hear(n, self._format)
             n = cable.readinto(_chunk)
         driven = _world.line_driven()
         if self._driven and not driven:  # the line goes up and stays there: a break
-            _chunk[0] = self._garble  # which the driver hands over as one 0
-            self._receive(1)
+            _chunk[0] = self._loss() or 0  # which the driver hands over as one 0
+            self._hear(1, 0)
         self._driven = driven
         if self._handler is not None and self._count != before:
             try:
                 _schedule(self._handler, self)
             except RuntimeError:
                 pass  # the queue is full: an interrupt lost, as on the chip
+
+    def _hear(self, n, garble):
+        loss = self._loss()
+        if loss is not None and _wiring.is_data(self._options["rx"]):
+            self._garble(n, loss or garble)
+            self._receive(n)
+
+    def _loss(self):
+        return _wiring.loss(self._options["rx"], self._options["invert"] & UART.INV_RX != 0)
+
+    def _garble(self, n, mask):
+        if mask:
+            for i in range(n):
+                _chunk[i] ^= mask
 
     def _receive(self, n):
         ring = self._ring
@@ -273,9 +296,6 @@ class UART(_IOBase):
         # A full ring keeps the oldest bytes and loses the rest without a word: the IDF driver
         # switches reception off, and the hardware FIFO behind it overflows and is reset.
         n = min(n, size - self._count)
-        if self._garble:
-            for i in range(n):
-                _chunk[i] ^= self._garble
         first = min(n, size - tail)
         _copy(ring, tail, _chunk, 0, first)
         _copy(ring, 0, _chunk, first, n - first)

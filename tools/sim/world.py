@@ -25,6 +25,20 @@ def _read_board():
 
 
 board = _read_board()
+# What wiring.py makes of the pins. Where it also names "data_pin", "request_pin", "request_active"
+# or "inverter" (a transistor in the data line), the board is wired otherwise than its profile
+# says; pin -1 is no pin.
+wires = {
+    "pull_up": True,  # from the data line to 3.3 V
+    "jumper": False,  # from tx to rx
+    "grounded": [],  # GPIO numbers
+    "request_stuck": False,  # pin 2 is at 5 V for good
+    "meter_needs_v": 3.0,  # at pin 2: 4.0 by the standard, and many are content with less
+    "uart_inverts": True,
+    # ESP-IDF: before 5.4 a UART pulls rx up by itself; since then tx and rx may be one pin.
+    "idf": 5.4,
+}
+wires.update(json.loads(os.getenv("P1_WIRING") or "{}"))
 inputs = {board.get("button_pin"): 1}  # GPIO number -> level from outside; 0 = pressed
 pads = {}  # GPIO number -> (mode, pull, output latch), kept by machine.Pin and machine.UART
 flash_pins = set()  # the trap: pins of the flash chip (6 to 11 of an ESP32) given to a UART
@@ -33,17 +47,26 @@ request_grounded = 0  # how often the request line was driven to ground, which i
 _state = _RELEASED
 
 
+def request_pin():
+    """The GPIO at which the request wire ends."""
+    return wires.get("request_pin", board.get("request_pin"))
+
+
 def _request_state():
     drive = board.get("request_drive", "tied")
-    if drive == "tied":
+    if drive == "tied" or wires["request_stuck"]:
         return _ASSERTED
-    mode, _, latch = pads.get(board["request_pin"], (0, None, 0))
+    pin = request_pin()
+    mode, _, latch = pads.get(pin, (0, None, 0))
+    if pin in wires["grounded"]:
+        return _RELEASED
     if drive == "switch":
-        return _ASSERTED if mode == _OUT and latch == board.get("request_active", 1) else _RELEASED
+        active = wires.get("request_active", board.get("request_active", 1))
+        return _ASSERTED if mode == _OUT and latch == active else _RELEASED
     if mode in (_OUT, _OPEN_DRAIN) and not latch:
         return _GROUNDED
     # An open drain that is let go is as high-impedance as an input.
-    return _ASSERTED if mode == _OUT else _RELEASED
+    return _ASSERTED if mode == _OUT and wires["meter_needs_v"] <= 3.3 else _RELEASED
 
 
 def requested():

@@ -195,9 +195,9 @@ def _submeter_samples(out, reading):
             if submeter.value_key != value_key or submeter.type.encode() != type:
                 continue
             # Two samples with the same labels would cost the whole scrape.
-            if submeter.id and submeter.id not in seen:
+            if submeter.id and submeter.id not in seen:  # pyright: ignore[reportPossiblyUnboundVariable]
                 labels = _label(b"id", submeter.id)
-                seen.append(submeter.id)
+                seen.append(submeter.id)  # pyright: ignore[reportPossiblyUnboundVariable]
             else:
                 labels = _label(b"channel", b"%d" % submeter.channel)
             decimals = submeter.decimals - table.tens(_SUBMETERS[letter])
