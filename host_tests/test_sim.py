@@ -58,7 +58,7 @@ def firmware_names():
 
 @needs_micropython
 def test_no_name_that_the_firmware_lacks(run):
-    result = run("sim_names.py")
+    result = run("sim_names.py", heap="256k")
     assert not result.stderr and result.returncode == 0, result.stdout
     known = firmware_names()
     for head, names in json.loads(result.stdout).items():

@@ -3,6 +3,9 @@
 # The driver follows the cable and the lease by itself; this only looks. A wire does not merely
 # believe that it is connected, so there is nothing to restart either.
 
+# The stubs know another port's LAN.
+# pyright: reportCallIssue=false, reportAttributeAccessIssue=false
+
 import asyncio
 
 import machine

@@ -78,14 +78,13 @@ def _settings(app):
     """(config, what board.json says or None where it cannot be read)."""
     from . import config
 
-    board = None
+    settings, app.health.problems = config.load()
     try:
-        settings, app.health.problems = config.load()
         board = config.load_board()
     except (OSError, ValueError) as error:
+        board = None
         _complain(app, f"{type(error).__name__} {error}")
-    finally:
-        forget("config")  # all else still needs its room
+    forget("config")  # all else still needs its room
     return settings, board
 
 

@@ -289,10 +289,10 @@ sockets = 0  # how many are open, counted by socket
 
 
 def offline():
-    """Is there an interface, and no station with an address? Without network nobody minds. Our
+    """Is there an interface, and no station or cable with an address? Without network nobody minds. Our
     own access point leads nowhere."""
-    stations = [wlan for wlan in interfaces if wlan._is_station]
-    return bool(interfaces) and not any(wlan._has_address() for wlan in stations)
+    ways = [way for way in interfaces if getattr(way, "_is_station", True)]
+    return bool(interfaces) and not any(way._has_address() for way in ways)
 
 
 def look_up(host):
