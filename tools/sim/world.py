@@ -289,8 +289,8 @@ sockets = 0  # how many are open, counted by socket
 
 
 def offline():
-    """Is there an interface, and no station or cable with an address? Without network nobody minds. Our
-    own access point leads nowhere."""
+    """Is there an interface, and no station or cable with an address? Without network nobody
+    minds. Our own access point leads nowhere."""
     ways = [way for way in interfaces if getattr(way, "_is_station", True)]
     return bool(interfaces) and not any(way._has_address() for way in ways)
 
