@@ -1,5 +1,6 @@
 # Who talks to the dongle: a broker, somebody who polls HTTP, somebody who listens to telegrams.
 # Each notes when it was last served, and looks whether what it was told is what the meter said.
+# And who changes something: its owner, and a guest of its own access point.
 
 import json
 import socket
@@ -7,9 +8,12 @@ import time
 
 from micropython import const
 
+import world
+
 BROKER = ("10.0.0.2", 1883)
 _RETRY_MS = const(2_000)
 _LOOK_MS = const(1_000)
+_PIECE, _PIECE_MS = const(4096), const(10)
 
 
 class Wrong(BaseException):
@@ -203,3 +207,79 @@ class Listener(_Peer):
             if not self._line.is_word(telegram):
                 raise Wrong("tcp: a telegram that the meter did not send: %r" % telegram)
             self.is_served()
+
+
+class Owner:
+    """Sends one request with a body. answer: (status, body) once there is one, status 0 where the
+    connection ends without; then then(status, body)."""
+
+    def __init__(self, head, body=b"", then=None, address="0.0.0.0", leaves=False):
+        """head: request line and headers, each ended by CR LF; leaves: hangs up after the body,
+        however long it was to be."""
+        self.answer = None
+        self._then = then
+        self._leaves = leaves
+        self._left = memoryview(head + b"\r\n" + body)
+        self._end = socket.visit(80, address)
+        if self._end is None:
+            time.later(1, lambda: self._is_answered(0, b""))
+            return
+        self._end.on_close = self._closed
+        self._push()
+
+    def _push(self):
+        end = self._end
+        if end.has_ended:
+            return
+        if self._left:
+            self._left = self._left[end.send(self._left[:_PIECE]) :]
+            time.later(_PIECE_MS, self._push)
+        elif self._leaves:
+            end.close()
+
+    def _closed(self, end):
+        head, _, body = end.take().partition(b"\r\n\r\n")
+        self._is_answered(int(head.split()[1]) if head else 0, body)
+        end.close()
+
+    def _is_answered(self, status, body):
+        self.answer = status, body
+        if self._then:
+            self._then(status, body)
+
+
+class Guest:
+    """Somebody with a phone, who joins the dongle's own access point as soon as there is one and
+    tries one thing after the other there. told: what the page says came of each."""
+
+    def __init__(self, *tries):
+        """tries: what the page sends, dicts."""
+        self.told = []
+        self._tries = list(tries)
+        self._come()
+
+    def _come(self):
+        body = json.dumps(self._tries[0]).encode()
+        self._ask(b"POST /try", body, self._tried)
+
+    def _ask(self, what, body, then):
+        head = b"%s HTTP/1.1\r\nHost: %s\r\n" % (what, world.AP_ADDRESS.encode())
+        if body:
+            head += b"Content-Length: %d\r\n" % len(body)
+        Owner(head, body, then, world.AP_ADDRESS)
+
+    def _tried(self, status, _):
+        time.later(_RETRY_MS, self._look if status == 200 else self._come)
+
+    def _look(self):
+        self._ask(b"GET /status", b"", self._seen)
+
+    def _seen(self, status, body):
+        state = json.loads(body) if status == 200 else {"state": "trying"}
+        if state["state"] == "trying":
+            time.later(_RETRY_MS, self._look)
+            return
+        self.told.append(state.get("reason", state["state"]))
+        self._tries.pop(0)
+        if self._tries:
+            self._come()
