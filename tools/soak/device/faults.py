@@ -184,7 +184,7 @@ def _no_black_hole(scene):
 # --- Clients ---
 
 _HEAD = b"%s HTTP/1.1\r\nHost: 10.0.0.1\r\n"
-_OWNER = _HEAD + b"Authorization: Basic " + b2a_base64(b"owner:owner")[:-1] + b"\r\n"
+OWNER = _HEAD + b"Authorization: Basic " + b2a_base64(b"owner:owner")[:-1] + b"\r\n"
 
 
 class _Swarm:
@@ -226,6 +226,7 @@ class _Guesses(_Swarm):
         super().__init__(80, every_ms, b"")
 
     def _come(self):
+        # Another one each time: the same as before is no guess.
         guess = b2a_base64(b"owner:%d" % random.getrandbits(30))
         self._text = _HEAD % b"POST /config" + b"Authorization: Basic " + guess[:-1] + b"\r\n\r\n"
         super()._come()
@@ -283,8 +284,8 @@ _churn = _Swarm(1502, 500, b"")
 _squatters = _Swarm(80, 300, b"", leaves=False)
 _slow = _Slow(b"GET /reading HTTP/1.1\r\nX: ")
 _slow_bodies = _Slow(
-    _OWNER % b"POST /config" + b"Content-Length: 2000\r\n\r\n",
-    _OWNER % b"POST /update" + b"Content-Length: 200000\r\n\r\nP1UP",
+    OWNER % b"POST /config" + b"Content-Length: 2000\r\n\r\n",
+    OWNER % b"POST /update" + b"Content-Length: 200000\r\n\r\nP1UP",
 )
 
 
@@ -362,7 +363,7 @@ def _power(scene):
 
 def _break_config(broken):
     """broken(text): what is in config.json from now on, None for no file at all; and soon the
-    dongle starts anew."""
+    power is cut."""
 
     def begin(scene):
         with open("config.json") as file:
@@ -373,7 +374,7 @@ def _break_config(broken):
         else:
             with open("config.json", "w") as file:
                 file.write(text)
-        time.later(20_000, lambda: scene.reset("injected"))
+        time.later(20_000, scene.power_cut)
 
     return begin
 
@@ -390,7 +391,7 @@ def _right_config(scene):
     if portal:
         portal.close()
     _keep_config(scene)
-    scene.reset("injected")
+    scene.power_cut()
 
 
 def _other_password(text):
@@ -407,6 +408,10 @@ def _by_phone(*passwords, more=None):
         scene.guest = Guest(*tries)
 
     return end
+
+
+_BROKER = {"mqtt_host": "broker.lan"}
+_PHONE = _by_phone("secret", more=_BROKER)
 
 
 def _told(*expected):
@@ -445,7 +450,7 @@ def _free_flash(scene):
 def _change_config(scene):
     """By HTTP, to what it already is but for one thing."""
     body = b'{"wifi": {"hostname": "other"}}'
-    scene.owner = Owner(_OWNER % b"POST /config" + b"Content-Length: %d\r\n" % len(body), body)
+    scene.owner = Owner(OWNER % b"POST /config" + b"Content-Length: %d\r\n" % len(body), (body,))
 
 
 def _change_on_full_flash(scene):
@@ -473,37 +478,48 @@ def _is_changed(scene):
 
 def _lose_config_on_full_flash(scene):
     _break_config(lambda text: None)(scene)
-    time.later(30_000, lambda: (_fill_flash(scene), _by_phone("secret")(scene)))
+    time.later(30_000, lambda: (_fill_flash(scene), _PHONE(scene)))
 
 
 def _phone_again(scene):
     _free_flash(scene)
     told = scene.guest.told
     scene.expect(told and "cannot be written" in told[0], "full, and told %s" % told)
-    _by_phone("secret")(scene)
+    _PHONE(scene)
 
 
 # --- Updates ---
 
 
-def _update(data, cut=False):
-    """data(): of a bundle; cut: the connection ends half-way."""
+def _update(size, pieces, leaves=False):
+    """By HTTP: size() bytes are said, pieces() come."""
 
     def begin(scene):
-        bundle = data()
-        head = _OWNER % b"POST /update" + b"Content-Length: %d\r\n" % len(bundle)
-        body = bundle[: len(bundle) // 2] if cut else bundle
-        scene.owner = Owner(head, body, leaves=cut)
+        head = OWNER % b"POST /update" + b"Content-Length: %d\r\n" % size()
+        scene.owner = Owner(head, pieces(), leaves=leaves)
 
     return begin
 
 
-def _bundle(name):
-    def data():
-        with open("../%s.bundle" % name, "rb") as file:
-            return file.read()
+def _bundle(name, cut=False):
+    """cut: the connection ends half-way."""
+    path = "../%s.bundle" % name
 
-    return data
+    def size():
+        return os.stat(path)[6]
+
+    def pieces():
+        left = size() // 2 if cut else size()
+        with open(path, "rb") as file:
+            while left > 0:
+                piece = file.read(min(left, 4096))
+                left -= len(piece)
+                yield piece
+
+    return _update(size, pieces, leaves=cut)
+
+
+_noisy_update = _update(lambda: 100_000, lambda: (_noise(1000) for _ in range(100)))
 
 
 def _nothing_came_of_it(scene):
@@ -686,14 +702,14 @@ FAULTS = (
     Fault(
         "an update that is noise",
         MINUTE,
-        _update(lambda: _noise(200) * 500),
+        _noisy_update,
         spared=ALL,
         after=_nothing_came_of_it,
     ),
     Fault(
         "an update that breaks off half-way",
         MINUTE,
-        _update(_bundle("silent"), cut=True),
+        _bundle("silent", cut=True),
         spared=ALL,
         after=_nothing_came_of_it,
     ),
@@ -794,16 +810,16 @@ FAULTS = (
         5 * MINUTE,
         _lose_config_on_full_flash,
         _phone_again,
-        30,
-        resets=(1, 1),
+        120,
+        resets=(2, 2),
         reads=False,
-        after=_told("connected"),
+        after=lambda scene: (_told("connected")(scene), _keep_config(scene)),
     ),
     Fault(
         "no config.json, and set up by phone: first a wrong Wi-Fi password",
         5 * MINUTE,
         _break_config(lambda text: None),
-        _by_phone("guess", "secret", more={"mqtt_host": "broker.lan"}),
+        _by_phone("guess", "secret", more=_BROKER),
         120,
         resets=(2, 2),
         reads=False,
@@ -840,7 +856,7 @@ FAULTS = (
     Fault(
         "an update whose firmware reads no telegram",
         20,
-        _update(_bundle("silent")),
+        _bundle("silent"),
         back_s=11 * MINUTE,
         resets=(2, 2),
         reads=False,
@@ -849,7 +865,7 @@ FAULTS = (
     Fault(
         "an update whose firmware does not start",
         20,
-        _update(_bundle("broken")),
+        _bundle("broken"),
         back_s=5 * MINUTE,
         resets=(4, 4),
         reads=False,

@@ -13,7 +13,7 @@ import world
 BROKER = ("10.0.0.2", 1883)
 _RETRY_MS = const(2_000)
 _LOOK_MS = const(1_000)
-_PIECE, _PIECE_MS = const(4096), const(10)
+_PUSH_MS = const(10)
 
 
 class Wrong(BaseException):
@@ -87,6 +87,7 @@ class Broker(_Peer):
 
     def _take(self, end):
         self._heard_ms[id(end)] = time.now_ms
+        end.heard = b""  # a packet may be longer than what may be under way
         end.on_data = self._hear
         end.on_close = self._gone
         self._ends.append(end)
@@ -103,6 +104,7 @@ class Broker(_Peer):
         if self.mode == "stopped":
             end.take()
             return
+        end.heard += end.take()
         while True:
             packet = _packet(end)
             if packet is None:
@@ -141,16 +143,17 @@ class Broker(_Peer):
 
 def _packet(end):
     """(first byte, body) of the next whole packet, or None."""
-    inbox = end.inbox
+    heard = end.heard
     size = shift = 0
-    for at in range(1, min(5, len(inbox))):
-        size |= (inbox[at] & 0x7F) << shift
+    for at in range(1, min(5, len(heard))):
+        size |= (heard[at] & 0x7F) << shift
         shift += 7
-        if inbox[at] < 0x80:
-            if len(inbox) < at + 1 + size:
+        if heard[at] < 0x80:
+            body = at + 1
+            if len(heard) < body + size:
                 return None
-            packet = end.take(at + 1 + size)
-            return packet[0], packet[at + 1 :]
+            end.heard = heard[body + size :]
+            return heard[0], heard[body : body + size]
     return None
 
 
@@ -213,13 +216,14 @@ class Owner:
     """Sends one request with a body. answer: (status, body) once there is one, status 0 where the
     connection ends without; then then(status, body)."""
 
-    def __init__(self, head, body=b"", then=None, address="0.0.0.0", leaves=False):
-        """head: request line and headers, each ended by CR LF; leaves: hangs up after the body,
-        however long it was to be."""
+    def __init__(self, head, body=(), then=None, address="0.0.0.0", leaves=False):
+        """head: request line and headers, each ended by CR LF; body: pieces, each shorter than
+        what may be under way; leaves: hangs up after the body, however long it was to be."""
         self.answer = None
         self._then = then
         self._leaves = leaves
-        self._left = memoryview(head + b"\r\n" + body)
+        self._pieces = iter(body)
+        self._next = head + b"\r\n"
         self._end = socket.visit(80, address)
         if self._end is None:
             time.later(1, lambda: self._is_answered(0, b""))
@@ -231,9 +235,11 @@ class Owner:
         end = self._end
         if end.has_ended:
             return
-        if self._left:
-            self._left = self._left[end.send(self._left[:_PIECE]) :]
-            time.later(_PIECE_MS, self._push)
+        if end.room() >= len(self._next):
+            end.send(self._next)
+            self._next = next(self._pieces, None)
+        if self._next is not None:
+            time.later(_PUSH_MS, self._push)
         elif self._leaves:
             end.close()
 
@@ -266,7 +272,7 @@ class Guest:
         head = b"%s HTTP/1.1\r\nHost: %s\r\n" % (what, world.AP_ADDRESS.encode())
         if body:
             head += b"Content-Length: %d\r\n" % len(body)
-        Owner(head, body, then, world.AP_ADDRESS)
+        Owner(head, (body,), then, world.AP_ADDRESS)
 
     def _tried(self, status, _):
         time.later(_RETRY_MS, self._look if status == 200 else self._come)
