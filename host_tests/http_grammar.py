@@ -13,6 +13,7 @@ PATHS = [
     *(b"/update/pull", b"/api", b"/api/v1/data", b"/api/v1/telegram", b"/api/v1/system"),
     *(b"/api/v1/identify", b"/nothing", b"/../config.json", b"/%00", b"*", b"http://a/reading"),
 ]
+WRITES = [b"/config", b"/identify", b"/restart", b"/update", b"/update/pull"]
 VERSIONS = [b"HTTP/1.1"] * 12 + [b"HTTP/1.0"] * 4 + [b"HTTP/2.0", b"HTTP/1.2", b"HTTP/", b""]
 HOSTS = [b"127.0.0.1", b"localhost:80", b"[::1]", b"p1meter-00002a.local", b"evil.com", b"", b":"]
 HEADERS = [
@@ -68,7 +69,8 @@ class Grammar:
     def request(self) -> bytes:
         if self._chance(20):
             return self._random.randbytes(self._random.randrange(1, 1500))
-        request = self._valid() if self._chance(4) else self._likely()
+        kinds = self._valid, self._write, self._likely, self._likely
+        request = self._random.choice(kinds)()
         while self._chance(2):
             request = self._damaged(request)
         return request
@@ -80,6 +82,17 @@ class Grammar:
         path = self._random.choice(PATHS[:19])
         return b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % path
 
+    def _write(self) -> bytes:
+        """What the owner may."""
+        path, body = self._random.choice(WRITES), self._random.choice(BODIES)
+        head = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\n" % path
+        head += b"Content-Length: %d\r\n" % len(body)
+        return head + self._authorization("owner:") + b"\r\n\r\n" + body
+
+    def _authorization(self, user: str) -> bytes:
+        credentials = (user + self._random.choice(self._passwords)).encode()
+        return b"Authorization: Basic " + base64.b64encode(credentials)
+
     def _likely(self) -> bytes:
         pick = self._random
         path = pick.choice(PATHS) + (b"?a=b" if self._chance(8) else b"")
@@ -89,9 +102,7 @@ class Grammar:
         if body and not self._chance(8):
             lines.append(b"Content-Length: %d" % len(body))
         if self._chance(2):
-            user = pick.choice(["owner:", "", "a:b:"])
-            credentials = base64.b64encode((user + pick.choice(self._passwords)).encode())
-            lines.append(b"Authorization: Basic " + credentials)
+            lines.append(self._authorization(pick.choice(["owner:", "", "a:b:"])))
         lines += pick.sample(HEADERS, pick.randrange(4))
         if self._chance(6):
             pick.shuffle(lines)

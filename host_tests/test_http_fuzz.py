@@ -32,5 +32,5 @@ def test_odd_requests_find_nothing():
     print(findings)
     assert findings.faults == []
     assert findings.telegrams > 3
-    reached = {"200", "400", "401", "403", "404", "405", "413", "421", "431", "505"}
+    reached = {"200", "400", "401", "403", "404", "405", "413", "421", "429", "431", "505"}
     assert reached <= findings.outcomes.keys()
