@@ -30,7 +30,7 @@ CLIENTS = 2  # that ask as fast as they can; one more dawdles, and the server ta
 WARM_UP = 300  # requests, after which all is there that is made once
 HUNG_S = 20
 LONGEST_GAP_S = 5
-MOST_GROWTH_BYTES = 4096
+MOST_GROWTH_BYTES = 8192
 MOST_FAULTS = 20
 
 RIGHT, WRONG = "right secret", "wrong secret"
