@@ -288,6 +288,7 @@ def with_a_broker(folder) -> SimpleNamespace:
         facts.names = asked_names(portal)
         facts.foreign = foreign_requests(portal)
         facts.bad = bad_wishes(portal)
+        facts.odd = odd_requests(portal)
         facts.before = portal.status()
 
         wish = {"ssid": SSID.strip(), "password": PASSWORD}
@@ -372,6 +373,30 @@ def foreign_requests(portal: Portal) -> dict[str, int]:
         except ConnectionResetError:
             statuses["a stranger"] = 0
     return statuses
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE")
+OTHER_PATHS = ("/config", "/config.json", "/../config.json", "/device.json", "/update", "/health")
+
+
+def odd_requests(portal: Portal) -> dict[tuple[str, str], int]:
+    """The status of every method for every path, and of what is too large or ambiguous."""
+    statuses = {
+        (method, path): portal.client.request(method, path).status_code
+        for path in ("/", "/status", "/scan", "/try", *OTHER_PATHS)
+        for method in METHODS
+    }
+    large = portal.client.post("/try", content=b"x" * 2049)
+    for name, lines in {
+        "two lengths": "Content-Length: 2\r\nContent-Length: 9",
+        "chunks": "Transfer-Encoding: chunked",
+    }.items():
+        with socket.create_connection((AP_ADDRESS, portal.http_port), PATIENCE_S) as client:
+            client.sendall(
+                f"POST /try HTTP/1.1\r\nHost: 192.168.4.1\r\n{lines}\r\n\r\n{{}}".encode()
+            )
+            statuses["POST", name] = int(client.recv(100).split()[1])
+    return statuses | {("POST", "too large"): large.status_code}
 
 
 def bad_wishes(portal: Portal) -> dict[str, httpx.Response]:
@@ -519,6 +544,24 @@ def test_what_is_not_the_dongles_own_page_changes_nothing(told):
         "a stranger": 0,
     }
     assert facts.before["state"] == "ready"
+
+
+def test_every_method_of_every_path(told):
+    """Nothing of what the network has, and no file; whoever asks for it is sent to the page."""
+    expected = {("POST", "too large"): 413, ("POST", "two lengths"): 400, ("POST", "chunks"): 400}
+    there = {
+        "/": {"GET": 200},
+        "/status": {"GET": 200},
+        "/scan": {"GET": 200, "POST": 200},
+        "/try": {"POST": 400},  # without a network
+    }
+    for method in METHODS:
+        is_read = method in ("GET", "HEAD")
+        for path, statuses in there.items():
+            expected[method, path] = statuses.get("GET" if is_read else method, 405)
+        for path in OTHER_PATHS:
+            expected[method, path] = 302 if is_read else 403
+    assert told(with_a_broker).odd == expected
 
 
 def test_what_makes_no_config_is_refused_with_the_reason(told):
