@@ -132,7 +132,7 @@ def announced(name):
     names = reading.profile.tariff_names
     found = {}
     for key in homeassistant.keys(reading):
-        text = homeassistant.members(key, names)
+        text = b"".join(homeassistant.members(key, names))
         settings = json.loads(b'{%s"p":"sensor","uniq_id":"x_%s"}' % (text, key))
         found[key.decode()] = hass.Entity("", hass.COMPONENT(settings))
     return found, bytes(page.bytes[: page.size])

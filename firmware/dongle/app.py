@@ -13,9 +13,9 @@ from micropython import const
 
 import machine
 
+from . import forget
 from .health import Health
 from .logbook import Logbook
-from .seldom import forget
 
 _LATE_MS = 30_000  # a task's heartbeat
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 30_000  # before a failed task is started again

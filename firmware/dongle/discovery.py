@@ -210,7 +210,7 @@ class Discovery:
         else:
             topic, *about_meter = self._about_readings()
             for key, members, ending in self._entities(tariff_names):
-                texts = [b"{", members, ending]
+                texts = [b"{"] + list(members) + [ending]
                 if key not in _HEALTH:
                     for member in about_meter if key in _QUARTER else [topic] + about_meter:
                         texts += [b",", member]
@@ -227,14 +227,14 @@ class Discovery:
         separator = b',"cmps":{'
         for key, members, ending in self._entities(tariff_names):
             yield b'%s"%s":{"p":"%s",' % (separator, key, _platform(key))
-            yield members
+            yield from members
             yield ending
             separator = b"},"
         yield b"}}}"
 
     def _entities(self, tariff_names):
-        """Yields each entity's key and, in two parts, its members, without those that all that
-        read the Reading have in common."""
+        """Yields each entity's key and its members, some in an iterable and some in one piece,
+        without those that all that read the Reading have in common."""
         base = self._base
         ending = b'"uniq_id":"' + self._id + b'_%s","exp_aft":%d'
         for key in self._each():
@@ -244,9 +244,9 @@ class Discovery:
             yield key, self._describe(key, tariff_names), text
         if self._has_quarter:
             for key, members in _QUARTER.items():
-                yield key, members, b'"stat_t":"%squarter",' % base + ending % (key, _EXPIRY_S)
+                yield key, (members,), b'"stat_t":"%squarter",' % base + ending % (key, _EXPIRY_S)
         for key, members in _HEALTH.items():
-            yield key, members, _OF_HEALTH % (base, base) + ending % (key, _HEALTH_EXPIRY_S)
+            yield key, (members,), _OF_HEALTH % (base, base) + ending % (key, _HEALTH_EXPIRY_S)
 
     def _about_readings(self):
         base = self._base

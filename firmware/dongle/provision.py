@@ -2,7 +2,7 @@
 # held, and when the configured network has stayed away. What it does is in portal.py, and that is
 # in memory only as long as it is open.
 
-from .seldom import forget
+from . import forget
 
 _HOLD_LOOKS = 3
 _AWAY_MS = 900_000
