@@ -7,11 +7,11 @@ VERSION = "0.1.0"
 
 
 def forget(*names):
-    """Takes these modules of the dongle, and slots.py, out of memory, as far as nobody has them in
-    use: what is wanted now and then is imported where it is, and forgotten after."""
-    dongle = sys.modules["dongle"]
+    """Takes these modules out of memory, as far as nobody has them in use: what is wanted now and
+    then is imported where it is, and forgotten after."""
     for name in names:
-        if sys.modules.pop("dongle." + name, None):
-            delattr(dongle, name)
-    sys.modules.pop("slots", None)
+        if sys.modules.pop(name, None):
+            package, _, own = name.rpartition(".")
+            if package:
+                delattr(sys.modules[package], own)
     gc.collect()

@@ -83,7 +83,7 @@ def _settings(app):
     except (OSError, ValueError) as error:
         board = None
         _complain(app, f"{type(error).__name__} {error}")
-    forget("config")  # all else still needs its room
+    forget("dongle.config")  # all else still needs its room
     return settings, board
 
 

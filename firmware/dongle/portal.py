@@ -224,7 +224,7 @@ def _using_config(work, *arguments):
     try:
         return work(config, *arguments)
     finally:
-        forget("config")
+        forget("dongle.config")
 
 
 def _changes(config, wanted):

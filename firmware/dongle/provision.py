@@ -9,7 +9,14 @@ _AWAY_MS = 900_000
 _REST_MS = 30_000
 
 # What only the portal needs.
-_MODULES = ("portal", "station", "captive", "label", "config", "dns_packet")
+_MODULES = (
+    "dongle.portal",
+    "dongle.station",
+    "dongle.captive",
+    "dongle.label",
+    "dongle.config",
+    "dongle.dns_packet",
+)
 
 
 class Provision:
