@@ -1,6 +1,7 @@
 """What the tests share: the telegrams, ours and others', and the core in both interpreters."""
 
 import csv
+import gc
 import os
 import shutil
 import subprocess
@@ -41,6 +42,10 @@ needs_telegrams = pytest.mark.skipif(
     reason="no telegrams of real meters: name their folder in the variable P1_TELEGRAMS",
 )
 
+
+# Three thousand tests are many objects that stay; to look through them for garbage takes a tenth
+# of the time.
+gc.set_threshold(50_000)
 
 # A busy machine is no failure, and the same commit has the same examples each time; those that
 # look for new ones say `pytest --hypothesis-profile=thorough`.
