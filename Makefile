@@ -5,8 +5,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check size bench bench-target soak fuzz decode build bundle image install flash \
-  deploy configure wait selftest monitor clean
+.PHONY: help demo test check size bench bench-target soak fuzz fuzz-http decode build bundle image \
+  install flash deploy configure wait selftest monitor clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -44,6 +44,9 @@ fuzz: $(VENV)/fuzz  ## look for inputs that break the core: SECONDS=n (1800)
 	@mkdir -p build/fuzz
 	$(RUN) host_tests/fuzz/fuzz_core.py build/fuzz -dict=host_tests/fuzz/core.dict -max_len=1500 \
 	  -max_total_time=$(or $(SECONDS),1800)
+
+fuzz-http: $(VENV)/test  ## odd requests to the whole dongle, over real sockets: REQUESTS=n (500000)
+	$(RUN) host_tests/fuzz/fuzz_http.py --requests $(or $(REQUESTS),500000)
 
 soak: $(VENV)/device $(VENV)/demo  ## a campaign of faults: DAYS=n (30) of a dongle's life, an hour of yours
 	$(RUN) tools/soak $(if $(DAYS),--days $(DAYS)) $(ARGS)

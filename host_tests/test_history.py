@@ -204,6 +204,17 @@ def test_days_of_the_simulated_meter():
     assert max(exported) > 1000 and min(exported) == 0, "there were sun and night"
 
 
+def test_the_first_quarter_hour_where_the_meter_keeps_months():
+    """However full the page is where no quarter is known yet."""
+    past = Past()
+    past.reading.history = [(2025, month, None, 12345678, 3) for month in range(1, 13)]
+    for at in range(0, 900, 10):
+        past.take(Second(STARTS[0] // 900 * 900 + at, 10 ** (at // 10 % 5), 0, 0, 1000))
+        document = past.document()
+        assert len(document["hour"]["power_w"]) == at // 10
+        assert len(document["months"]) == 12
+
+
 def test_a_meter_without_a_clock_has_no_past():
     past = Past()
     past.reading.stamp_at = None

@@ -207,9 +207,10 @@ def test_a_full_flash_leaves_the_old_file(flash, monkeypatch):
         raise OSError(28)
 
     monkeypatch.setattr(json, "dump", full)
-    with pytest.raises(OSError):
-        post({"tcp": {"port": 1503}})
+    status, answer = post({"tcp": {"port": 1503}})
+    assert status == 507 and "cannot be written" in answer["error"]
     assert on_flash() == GOOD
+    assert os.listdir(flash) == ["config.json"]
 
 
 def longness(value):

@@ -1,5 +1,6 @@
 """The whole dongle updates itself: a good firmware stays, a bad one goes."""
 
+import hashlib
 import json
 import shutil
 import socket
@@ -13,17 +14,31 @@ import pytest
 
 import build
 import bundles
+import owner
 import rig
-from household import DEVICE, PATIENCE_S, needs_micropython, run_on_device, wait_for
+from household import PATIENCE_S, needs_micropython, run_on_device, wait_for
 
 pytestmark = needs_micropython
 
+PASSWORD, WRONG = "owner's own", "somebody's"
+SALT = bytes(8)
+KEY = hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), SALT, 100)
+
 _STARTED = "import boot, main"
-# As the board: where main.py ends with an error there is the REPL, in which nothing happens.
+# As the board: where main.py ends with an error there is the REPL, in which nothing happens. It
+# also tells which modules are in memory before and after an update.
 _STARTED_HERE = """
 import boot, sys, time
 try:
-    import update_server, main
+    from dongle.app import App
+    take_update = App.update
+    async def update(self, take):
+        print("modules", sorted(sys.modules))
+        answer = await take_update(self, take)
+        print("modules", sorted(sys.modules))
+        return answer
+    App.update = update
+    import main
 except Exception as error:
     sys.print_exception(error)
     time.sleep(60)
@@ -31,30 +46,37 @@ except Exception as error:
 
 
 class Dongle(rig.Dongle):
-    """With a slot on its flash. It is reached as update_server.py says. url: where it pulls from;
-    without one it has a watchdog."""
+    """With a slot on its flash and an owner. url: where it pulls from; without one it has a
+    watchdog."""
 
     def __init__(self, folder: Path, cable: str, url: str = ""):
-        self.port, self.said = rig.free_port(), []
+        self.said = []
         self.http = httpx.Client(
             base_url=f"http://127.0.0.1:{rig.free_port()}", timeout=PATIENCE_S, trust_env=False
         )
         config = {
             "wifi": {"ssid": "home", "password": "secret"},
-            "http": {"port": self.http.base_url.port},
+            "http": {
+                "port": self.http.base_url.port,
+                "password_hash": f"pbkdf2-sha256$100${SALT.hex()}${KEY.hex()}",
+            },
             "tcp": {"port": 0},
             "update": {"url": url},
             "system": {"watchdog": not url},
         }
-        environment = {
-            "MICROPYPATH": f"{rig.micropython_path()}:{DEVICE}",
-            "P1_UPDATE_PORT": str(self.port),
-        }
-        super().__init__(folder, config, cable, say=self.said.append, environment=environment)
+        super().__init__(folder, config, cable, say=self.said.append)
 
     def _start(self):
         self._command[-1] = self._command[-1].replace(_STARTED, _STARTED_HERE)
         super()._start()
+
+    def cut_power(self):
+        """For a moment."""
+        self.process.kill()
+        self._keeper.join()
+        self._start()
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._keeper.start()
 
     def health(self):
         return self.http.get("/health").json()
@@ -67,14 +89,27 @@ class Dongle(rig.Dongle):
 
         wait_for(look, f"firmware {expected}")
 
-    def ask(self, wanted: str, data: bytes = b""):
-        with socket.create_connection(("127.0.0.1", self.port), PATIENCE_S) as connection:
-            connection.sendall(wanted.encode() + b"\n" + data)
-            connection.shutdown(socket.SHUT_WR)
-            return json.loads(connection.makefile("rb").read())
+    def post(self, path: str, data: bytes = b"", password: str | None = PASSWORD, **headers: str):
+        """(status, JSON) of what comes of it."""
+        auth = ("owner", password) if password is not None else None
 
-    def send(self, data: bytes):
-        return self.ask(f"receive {len(data)}", data)
+        def look():
+            answer = self.http.post(path, content=data, auth=auth, headers=headers)
+            return answer if answer.status_code != 503 else None  # it hears others out
+
+        answer = wait_for(look, "its answer")
+        return answer.status_code, answer.json()
+
+    def send(self, data: bytes, **options):
+        return self.post("/update", data, **options)
+
+    def flash(self) -> dict[str, bytes]:
+        """All that is on it, but for the RTC's memory, which is none of it."""
+        return {
+            path.relative_to(self.folder).as_posix(): path.read_bytes()
+            for path in self.folder.rglob("*")
+            if path.is_file() and path.name != "rtc.bin"
+        }
 
 
 @dataclass
@@ -85,7 +120,7 @@ class Versions:
     bundles: dict[str, bytes]
 
 
-def another(built: Path, target: Path, version: str, **changes: str) -> bytes:
+def another(built: Path, target: Path, version: str, arch: str = "x64", **changes: str) -> bytes:
     """The bundle of `built` in another version; changes: source of modules, by name."""
     shutil.copytree(built, target)
     sources = {"dongle/__init__": f"VERSION = {version!r}\n"} | {
@@ -94,7 +129,7 @@ def another(built: Path, target: Path, version: str, **changes: str) -> bytes:
     for name, source in sources.items():
         path = target / "source.py"
         path.write_text(source)
-        compiled = build.compile_mpy(path, f"{name}.py", "x64")
+        compiled = build.compile_mpy(path, f"{name}.py", arch)
         (target / build.SLOT / f"{name}.mpy").write_bytes(compiled)
     page = target / build.SLOT / "web/index.html.gz"
     page.write_bytes(build._gzip(f"the page of {version}".encode()))
@@ -104,7 +139,7 @@ def another(built: Path, target: Path, version: str, **changes: str) -> bytes:
         for path in slot.rglob("*")
         if path.is_file()
     }
-    (target / f"{build.SLOT}.json").write_bytes(build.slot_manifest(files, version, "x64"))
+    (target / f"{build.SLOT}.json").write_bytes(build.slot_manifest(files, version, arch))
     return bundles.pack(target)
 
 
@@ -117,6 +152,8 @@ def versions(tmp_path_factory):
         "0.1.0": bundles.pack(built),
         "0.2.0": another(built, folder / "0.2.0", "0.2.0"),
         "0.3.0": another(built, folder / "0.3.0", "0.3.0"),
+        "other key": bundles.pack(built, owner.ec.generate_private_key(owner.ec.SECP256R1())),
+        "other chip": another(built, folder / "chip", "0.2.0", arch="xtensawin"),
         "broken": another(built, folder / "broken", "0.2.0", app="import nothing_of_the_kind\n"),
     }
     bundles.flash(built)
@@ -157,37 +194,76 @@ def document(body: bytes, head: str = "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n
     return head.format(len(body)).encode() + body
 
 
+def flip(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes((data[at] ^ 1,)) + data[at + 1 :]
+
+
+def refusals(dongle, made):
+    """Each leaves the flash as it is, and nothing in memory."""
+    good, flash = made["0.2.0"], dongle.flash()
+
+    def check(answer, status, text):
+        assert answer[0] == status and text in answer[1]["error"], answer
+        assert dongle.flash() == flash
+
+    check(dongle.send(good, password=None), 401, "needs the owner's password")
+    check(dongle.send(good, password=WRONG), 401, "not the owner's password")
+    check(dongle.send(b""), 429, "try again in 1 s")
+    check(dongle.send(good, Origin="http://evil.com"), 403, "a page from elsewhere")
+    check(dongle.send(good, Host="evil.com"), 421, "by this name")
+    wait_for(lambda: dongle.post("/config", b"{}")[0] == 200, "the pause is over")
+    assert not modules(dongle), "no update has begun yet"
+    reasons = [
+        (flip(good, 30), 403, "the signature is not the owner's"),
+        (flip(good, 300), 403, "the signature is not the owner's"),
+        (flip(good, len(good) - 1), 400, "is damaged"),
+        (good[: len(good) // 2], 400, "shorter or longer than its files"),
+        (good + b"more", 400, "shorter or longer than its files"),
+        (b"<html></html>" * 99, 400, "this is no bundle"),
+        (made["other key"], 403, "the signature is not the owner's"),
+        (made["other chip"], 409, "this bundle is for xtensawin"),
+        (made["0.1.0"], 409, "this very build of 0.1.0 is what runs"),
+    ]
+    for data, status, text in reasons:
+        check(dongle.send(data), status, text)
+        assert text in dongle.health()["firmware"]["result"]
+    assert len(set(modules(dongle))) == 1, "something of an update stays in memory"
+
+
+def modules(dongle) -> list[str]:
+    return [line for line in dongle.said if line.startswith("modules ")]
+
+
 def good_story(versions, folder):
     host = Host({"new.bundle": document(versions.bundles["0.3.0"])})
     meter = rig.Meter("--speed", "10")
     dongle = start(versions, folder, meter.cable, url=host.url + "new.bundle")
     try:
         dongle.wait_for(version="0.1.0", slot="slot_a", state="confirmed", result="")
-        before = dongle.ask("modules")
-        same = dongle.send(versions.bundles["0.1.0"])
-        assert same == [409, {"error": "this very build of 0.1.0 is what runs"}]
-        dongle.wait_for(version="0.1.0", result="refused: " + same[1]["error"])
-        assert dongle.ask("modules") == before  # nothing of it stays in memory
+        refusals(dongle, versions.bundles)
         answer = dongle.send(versions.bundles["0.2.0"])
-        assert answer == [200, {"result": "0.2.0 is in place, to be tried at the next start"}]
+        assert answer == (200, {"result": "0.2.0 is in place, to be tried at the next start"})
         proved = {"result": "0.2.0 has proved itself"}
         dongle.wait_for(version="0.2.0", slot="slot_b", state="confirmed", **proved)
         # Once to try it, and once to be rid of the watchdog that only a trial has.
         wait_for(lambda: dongle.resets == 2, "it starts anew")
         dongle.wait_for(version="0.2.0", slot="slot_b", state="confirmed", **proved)
         assert dongle.http.get("/").text == "the page of 0.2.0"
-        assert sorted(before) == sorted(dongle.ask("modules"))
-        dongle.process.kill()  # the power is cut
-        wait_for(lambda: dongle.said[-1].startswith("ended with"), "it ends")
-        dongle._start()
+        dongle.cut_power()
         dongle.wait_for(version="0.2.0", slot="slot_b", state="confirmed", **proved)
+        flash = dongle.flash()
         older = dongle.send(versions.bundles["0.1.0"])
-        assert older == [409, {"error": "0.1.0 is older than 0.2.0, which runs"}]
+        assert older == (409, {"error": "0.1.0 is older than 0.2.0, which runs"})
+        assert dongle.flash() == flash
         wait_for(lambda: dongle.health()["wifi"]["connected"], "Wi-Fi")
-        assert dongle.ask("pull") == [
+        assert dongle.post("/update/pull", password=None)[0] == 401
+        assert dongle.post("/update/pull", Origin="http://evil.com")[0] == 403
+        assert host.requests == []
+        assert dongle.post("/update/pull") == (
             200,
             {"result": "0.3.0 is in place, to be tried at the next start"},
-        ]
+        )
+        dongle.wait_for(version="0.3.0", slot="slot_a", state="confirmed")
         return dongle.said, host.requests
     finally:
         dongle.stop()
@@ -218,11 +294,14 @@ def silent_story(versions, folder):
     try:
         dongle.wait_for(version="0.1.0", slot="slot_a")
         assert dongle.send(versions.bundles["0.2.0"])[0] == 200
-        assert dongle.send(versions.bundles["0.3.0"]) == [409, {"error": "an update is under way"}]
+        assert dongle.send(versions.bundles["0.3.0"]) == (409, {"error": "an update is under way"})
         dongle.wait_for(version="0.2.0", slot="slot_b", state="trial")
         busy = {"error": "another update has still to prove itself, see /health"}
-        assert dongle.send(versions.bundles["0.3.0"]) == [409, busy]
-        assert dongle.ask("pull") == [400, {"error": "the config has no update.url to pull from"}]
+        assert dongle.send(versions.bundles["0.3.0"]) == (409, busy)
+        assert dongle.post("/update/pull") == (
+            400,
+            {"error": "the config has no update.url to pull from"},
+        )
     finally:
         dongle.stop()
 

@@ -22,8 +22,8 @@ def change(body, app):
     """POST /config: an object like the config with what is to change, null for the default. What
     is not in it stays as it is, and so does a secret that is true or false, as in a backup.
     Answers {"restart": whether the dongle goes by another config until it is restarted, "missing":
-    the secrets that a backup had and this dongle has not}; or 400 with all that is wrong, and
-    nothing is written."""
+    the secrets that a backup had and this dongle has not}; or 400 with all that is wrong, or 507
+    where the flash is full, and nothing is written."""
     try:
         posted = json.loads(str(body, "utf-8"))
     except ValueError as error:
@@ -37,7 +37,10 @@ def change(body, app):
     if problems:
         return refusal(400, "nothing is changed: " + "; ".join(problems))
     if merged != present:
-        config_file.save(merged)
+        try:
+            config_file.save(merged)
+        except OSError as error:
+            return refusal(507, f"nothing is changed: config.json cannot be written ({error})")
     if after != before:
         app.is_outdated = True
     answer = {"restart": app.is_outdated, "missing": missing}

@@ -1,5 +1,6 @@
 """One campaign: which faults, for how long, and what became of them."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -9,13 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import boards
+import bundle
 import debian
+import owner
 import rig
-from build import arch_of, compile_firmware
+from build import MANIFEST, SLOT, arch_of, build, compile_mpy, slot_manifest
 
 _DEVICE = Path(__file__).resolve().parent / "device"
-_BOARD = rig.ROOT / "boards" / "esp32_generic" / "board.json"
-_COMPILED = rig.ROOT / "build" / "soak"
+_FIRMWARE = rig.ROOT / "firmware"
 _HEAP = "8m"
 _FEW = 3  # looks at the memory of a run in use, and there is nothing to be said of it
 _MOST_GROWTH_BYTES = 4096  # of what is in use in quiet times: telegrams and peers come and go
@@ -54,24 +57,22 @@ class Campaign:
     def run(self) -> Iterator[Outcome]:
         """Raises rig.Missing."""
         micropython, source = debian.micropython(), debian.source()
-        arch = arch_of(micropython)
-        shutil.rmtree(_COMPILED, ignore_errors=True)
-        compile_firmware(_COMPILED, arch)
         library = rig.micropython_path().rsplit(":", 1)[1]
-        # asyncio as source, for its queue in Python; in the place of time and socket those of
-        # device/.
-        path = [
-            _DEVICE,
-            source / "extmod",
-            _COMPILED,
-            rig.ROOT / "tools" / "sim",
-            ".frozen",
-            library,
-        ]
-        program = [micropython, "-X", f"heapsize={_HEAP}", _DEVICE / "soak.py"]
         arguments = [self.calm_s, self.rounds, self.longest_s, self.seed, *self.faults]
-        with TemporaryDirectory(prefix="p1-soak-") as flash:
-            shutil.copy(_BOARD, flash)
+        with TemporaryDirectory(prefix="p1-soak-") as folder:
+            flash = _deploy(Path(folder), arch_of(micropython))
+            # asyncio as source, for its queue in Python; in the place of time and socket those of
+            # device/. The world's own CRC is that of slot_a.
+            path = [
+                _DEVICE,
+                source / "extmod",
+                flash,
+                rig.ROOT / "tools" / "sim",
+                ".frozen",
+                library,
+                flash / SLOT,
+            ]
+            program = [micropython, "-X", f"heapsize={_HEAP}", _DEVICE / "soak.py"]
             process = subprocess.Popen(
                 [*map(str, program), *map(str, arguments)],
                 cwd=flash,
@@ -112,3 +113,30 @@ class Campaign:
                 growth = min(memory[-third:]) - min(memory[third : 2 * third])
                 if growth > _MOST_GROWTH_BYTES:
                     self.problems.append(f"{growth} bytes more are in use at a run's end")
+
+
+def _deploy(folder: Path, arch: str) -> Path:
+    """The flash of a dongle after `make deploy`, and beside it bundles of firmwares that will not
+    prove themselves: silent.bundle, broken.bundle."""
+    flash, key = folder / "flash", owner.make(folder / "key.pem")
+    board = dataclasses.replace(boards.load("esp32_generic"), arch=arch)
+    build(board, _FIRMWARE, flash, "0.1.0")
+    framer = (_FIRMWARE / "p1" / "framer.py").read_text()
+    worse = {
+        "silent": ("p1/framer", framer + "\nFramer.feed = lambda *_: None\n"),
+        "broken": ("dongle/app", "import nothing_of_the_kind\n"),
+    }
+    for name, (module, text) in worse.items():
+        (source := folder / "source.py").write_text(text)
+        built = folder / name
+        shutil.copytree(flash, built)
+        (built / SLOT / f"{module}.mpy").write_bytes(compile_mpy(source, f"{module}.py", arch))
+        files = {
+            path.relative_to(built / SLOT).as_posix(): path.read_bytes()
+            for path in (built / SLOT).rglob("*.*")
+        }
+        (built / f"{SLOT}.json").write_bytes(slot_manifest(files, "0.2.0", arch))
+        (folder / f"{name}.bundle").write_bytes(bundle.pack(built, key))
+    (flash / MANIFEST).unlink()
+    (flash / owner.PUBLIC_KEY).write_bytes(owner.public_pem(key))
+    return flash

@@ -11,8 +11,8 @@ from rich.table import Table
 from rig import Missing
 from soak.campaign import Campaign, Outcome
 
-_FAULTS = 51  # in a round, about; and the hours that they take without the peace in between
-_ROUND_S = 80_000
+_FAULTS = 62  # in a round, about; and the hours that they take without the peace in between
+_ROUND_S = 86_000
 
 _console = Console(highlight=False)
 

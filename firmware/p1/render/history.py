@@ -6,7 +6,7 @@ from .. import history
 from .page import Page
 
 _PAGE = const(256)
-_FULL = const(160)  # then it goes out; what is left has room for what comes next
+_FULL = const(160)  # then it goes out; what is left has room for what comes until the next look
 _QUARTER_S = const(900)
 
 
@@ -30,9 +30,11 @@ def pieces(past, reading):
         (b',"peak_w":[', past.peak_w),
     ):
         page.put(key)
+        yield from _full(page)
         yield from _values(page, value, quarter, start)
         page.put(b"]")
     page.put(b'},"months":[')
+    yield from _full(page)
     separator = b""
     for year, month, _, mantissa, decimals in reading.history:
         page.put(b'%s{"month":"%04d-%02d","power_w":' % (separator, year, month))

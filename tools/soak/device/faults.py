@@ -2,11 +2,16 @@
 # within how many seconds after that each interface serves again. Most leave some interfaces alone
 # all the while, and reading always goes on where it can; a reset is only where it is said.
 
+import builtins
+import io
+import json
+import os
 import random
 import socket
 import time
+from binascii import b2a_base64
 
-from peers import BROKER
+from peers import BROKER, Guest, Owner
 
 import world
 
@@ -24,11 +29,13 @@ class Fault:
         spared=(),
         reads=True,
         resets=(0, 0),
+        after=lambda scene: None,
     ):
         """spared: interfaces that serve all the while; reads: every telegram is read; resets: how
-        many there may be, least and most."""
+        many there may be, least and most; after: what is to be seen when all is back."""
         self.name, self.hold_s, self.begin, self.end = name, hold_s, begin, end
         self.back_s, self.spared, self.reads, self.resets = back_s, spared, reads, resets
+        self.after = after
 
 
 # --- The line ---
@@ -176,6 +183,9 @@ def _no_black_hole(scene):
 
 # --- Clients ---
 
+_HEAD = b"%s HTTP/1.1\r\nHost: 10.0.0.1\r\n"
+OWNER = _HEAD + b"Authorization: Basic " + b2a_base64(b"owner:owner")[:-1] + b"\r\n"
+
 
 class _Swarm:
     """Connections that come again and again: each sends `text`, in pieces, and leaves or stays."""
@@ -209,26 +219,41 @@ class _Swarm:
         self._ends = []
 
 
-class _Slow:
-    """Slowloris: three heads that never end, a byte every two seconds."""
+class _Guesses(_Swarm):
+    """Somebody who guesses the owner's password, each time another."""
 
-    def __init__(self):
+    def __init__(self, every_ms):
+        super().__init__(80, every_ms, b"")
+
+    def _come(self):
+        # Another one each time: the same as before is no guess.
+        guess = b2a_base64(b"owner:%d" % random.getrandbits(30))
+        self._text = _HEAD % b"POST /config" + b"Authorization: Basic " + guess[:-1] + b"\r\n\r\n"
+        super()._come()
+
+
+class _Slow:
+    """Slowloris: three requests that never end, a byte every two seconds."""
+
+    def __init__(self, *begun):
+        """begun: how they begin."""
+        self._begun = begun
         self._is_over = False
 
     def begin(self, scene):
         self._is_over = False
-        for _ in range(3):
-            self._come()
+        for number in range(3):
+            self._come(self._begun[number % len(self._begun)])
 
-    def _come(self):
+    def _come(self, begun):
         if self._is_over:
             return
         end = socket.visit(80)
         if end is None:
-            time.later(500, self._come)
+            time.later(500, lambda: self._come(begun))
             return
-        end.on_close = lambda end: time.later(10, self._come)
-        end.send(b"GET /reading HTTP/1.1\r\nX: ")
+        end.on_close = lambda end: time.later(10, lambda: self._come(begun))
+        end.send(begun)
         self._drip(end)
 
     def _drip(self, end):
@@ -252,11 +277,22 @@ def _deaf_gone(scene):
     scene.deaf.close()
 
 
-_flood = _Swarm(80, 50, b"GET /reading HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n")
+_flood = _Swarm(80, 50, _HEAD % b"GET /reading" + b"\r\n")
+_guesses = _Guesses(300)
 _rubbish = _Swarm(80, 400, b"\x00\xff\x16\x03\x01" * 300)
 _churn = _Swarm(1502, 500, b"")
 _squatters = _Swarm(80, 300, b"", leaves=False)
-_slow = _Slow()
+_slow = _Slow(b"GET /reading HTTP/1.1\r\nX: ")
+_slow_bodies = _Slow(
+    OWNER % b"POST /config" + b"Content-Length: 2000\r\n\r\n",
+    OWNER % b"POST /update" + b"Content-Length: 200000\r\n\r\nP1UP",
+)
+
+
+def _guessed(scene):
+    """Nearly none of a thousand guesses was looked at: pauses of 1, 2, 4 and so on up to 60 s."""
+    guesses = scene.app.auth.wrong
+    scene.expect(1 <= guesses <= 12, "%d guesses were looked at" % guesses)
 
 
 # --- The dongle itself ---
@@ -322,18 +358,193 @@ def _power(scene):
     scene.power_cut()
 
 
-def _corrupt_config(scene):
-    with open("config.json") as file:
-        scene.config_text = file.read()
+# --- Its flash ---
+
+
+def _break_config(broken):
+    """broken(text): what is in config.json from now on, None for no file at all; and soon the
+    power is cut."""
+
+    def begin(scene):
+        with open("config.json") as file:
+            scene.config_text = file.read()
+        text = broken(scene.config_text)
+        if text is None:
+            os.remove("config.json")
+        else:
+            with open("config.json", "w") as file:
+                file.write(text)
+        time.later(20_000, scene.power_cut)
+
+    return begin
+
+
+def _keep_config(scene):
     with open("config.json", "w") as file:
-        file.write(scene.config_text[: len(scene.config_text) // 2])
-    scene.reset("injected")
+        file.write(scene.config_text)
 
 
 def _right_config(scene):
-    with open("config.json", "w") as file:
-        file.write(scene.config_text)
-    scene.reset("injected")
+    """Not before somebody could have set it up."""
+    portal = socket.visit(80, world.AP_ADDRESS)
+    scene.expect(portal, "the portal is not open")
+    if portal:
+        portal.close()
+    _keep_config(scene)
+    scene.power_cut()
+
+
+def _other_password(text):
+    document = json.loads(text)
+    document["wifi"]["password"] = "old secret"
+    return json.dumps(document)
+
+
+def _by_phone(*passwords, more=None):
+    """Somebody sets it up by its portal, with one password after the other."""
+
+    def end(scene):
+        tries = [dict({"ssid": "home", "password": each}, **(more or {})) for each in passwords]
+        scene.guest = Guest(*tries)
+
+    return end
+
+
+_BROKER = {"mqtt_host": "broker.lan"}
+_PHONE = _by_phone("secret", more=_BROKER)
+
+
+def _told(*expected):
+    """What the portal said."""
+
+    def after(scene):
+        scene.expect(scene.guest.told == list(expected), "told: %s" % scene.guest.told)
+
+    return after
+
+
+class _FullFile(io.IOBase):
+    def write(self, data):
+        raise OSError(28)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+def _fill_flash(scene):
+    plain = scene.open = open
+
+    def full(path, mode="r"):
+        return _FullFile() if "w" in mode else plain(path, mode)
+
+    builtins.open = full
+
+
+def _free_flash(scene):
+    builtins.open = scene.open
+
+
+def _change_config(scene):
+    """By HTTP, to what it already is but for one thing."""
+    body = b'{"wifi": {"hostname": "other"}}'
+    scene.owner = Owner(OWNER % b"POST /config" + b"Content-Length: %d\r\n" % len(body), (body,))
+
+
+def _change_on_full_flash(scene):
+    with open("config.json") as file:
+        scene.config_text = file.read()
+    _fill_flash(scene)
+    _change_config(scene)
+
+
+def _change_again(scene):
+    scene.expect(scene.owner.answer[0] == 507, "full, and answered %s" % (scene.owner.answer,))
+    _free_flash(scene)
+    with open("config.json") as file:
+        scene.expect(file.read() == scene.config_text, "config.json has changed")
+    _change_config(scene)
+
+
+def _is_changed(scene):
+    scene.expect(scene.owner.answer[0] == 200, "changed, and answered %s" % (scene.owner.answer,))
+    with open("config.json") as file:
+        document = json.load(file)
+    scene.expect(document["wifi"].get("hostname") == "other", "config.json has not changed")
+    _keep_config(scene)
+
+
+def _lose_config_on_full_flash(scene):
+    _break_config(lambda text: None)(scene)
+    time.later(30_000, lambda: (_fill_flash(scene), _PHONE(scene)))
+
+
+def _phone_again(scene):
+    _free_flash(scene)
+    told = scene.guest.told
+    scene.expect(told and "cannot be written" in told[0], "full, and told %s" % told)
+    _PHONE(scene)
+
+
+# --- Updates ---
+
+
+def _update(size, pieces, leaves=False):
+    """By HTTP: size() bytes are said, pieces() come."""
+
+    def begin(scene):
+        head = OWNER % b"POST /update" + b"Content-Length: %d\r\n" % size()
+        scene.owner = Owner(head, pieces(), leaves=leaves)
+
+    return begin
+
+
+def _bundle(name, cut=False):
+    """cut: the connection ends half-way."""
+    path = "../%s.bundle" % name
+
+    def size():
+        return os.stat(path)[6]
+
+    def pieces():
+        left = size() // 2 if cut else size()
+        with open(path, "rb") as file:
+            while left > 0:
+                piece = file.read(min(left, 4096))
+                left -= len(piece)
+                yield piece
+
+    return _update(size, pieces, leaves=cut)
+
+
+_noisy_update = _update(lambda: 100_000, lambda: (_noise(1000) for _ in range(100)))
+
+
+def _nothing_came_of_it(scene):
+    scene.expect(scene.owner.answer[0] in (0, 400), "answered %s" % (scene.owner.answer,))
+    scene.expect(not _is_there("slots.json"), "there is another firmware")
+    scene.expect(not _is_there("slot_b"), "there are files of another firmware")
+
+
+def _is_there(path):
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
+
+
+def _rolled_back(why):
+    def after(scene):
+        scene.expect(scene.owner.answer[0] == 200, "answered %s" % (scene.owner.answer,))
+        result = scene.app.firmware["result"]
+        is_back = scene.app.firmware["slot"] == "slot_a" and why in result
+        scene.expect(is_back, "result: " + result)
+        os.remove("slots.json")
+
+    return after
 
 
 MINUTE, HOUR = 60, 3600
@@ -472,6 +683,46 @@ FAULTS = (
     ),
     Fault("slowloris", 5 * MINUTE, _slow.begin, _slow.end, 20, ("mqtt", "tcp")),
     Fault(
+        "slowloris with bodies",
+        5 * MINUTE,
+        _slow_bodies.begin,
+        _slow_bodies.end,
+        30,
+        ("mqtt", "tcp"),
+    ),
+    Fault(
+        "a flood of wrong passwords",
+        5 * MINUTE,
+        _guesses.begin,
+        _guesses.end,
+        20,
+        ("mqtt", "tcp"),
+        after=_guessed,
+    ),
+    Fault(
+        "an update that is noise",
+        MINUTE,
+        _noisy_update,
+        spared=ALL,
+        after=_nothing_came_of_it,
+    ),
+    Fault(
+        "an update that breaks off half-way",
+        MINUTE,
+        _bundle("silent", cut=True),
+        spared=ALL,
+        after=_nothing_came_of_it,
+    ),
+    Fault(
+        "the flash is full when a setting is changed",
+        MINUTE,
+        _change_on_full_flash,
+        _change_again,
+        10,
+        ALL,
+        after=_is_changed,
+    ),
+    Fault(
         "TCP clients that come and go", 5 * MINUTE, _churn.begin, _churn.end, 20, ("mqtt", "http")
     ),
     Fault("a TCP client that takes nothing", 5 * MINUTE, _deaf_listener, _deaf_gone, 20, ALL),
@@ -555,12 +806,69 @@ FAULTS = (
     ),
     Fault("the power is cut", 1, _power, back_s=40, resets=(1, 1), reads=False),
     Fault(
+        "the portal saves on a full flash, then has room",
+        5 * MINUTE,
+        _lose_config_on_full_flash,
+        _phone_again,
+        120,
+        resets=(2, 2),
+        reads=False,
+        after=lambda scene: (_told("connected")(scene), _keep_config(scene)),
+    ),
+    Fault(
+        "no config.json, and set up by phone: first a wrong Wi-Fi password",
+        5 * MINUTE,
+        _break_config(lambda text: None),
+        _by_phone("guess", "secret", more=_BROKER),
+        120,
+        resets=(2, 2),
+        reads=False,
+        after=lambda scene: (_told("wrong password", "connected")(scene), _keep_config(scene)),
+    ),
+    Fault(
         "half a config.json",
         10 * MINUTE,
-        _corrupt_config,
+        _break_config(lambda text: text[: len(text) // 2]),
         _right_config,
         60,
         resets=(2, 2),
         reads=False,
+    ),
+    Fault(
+        "garbage in config.json",
+        10 * MINUTE,
+        _break_config(lambda text: "\x00[" * 99),
+        _right_config,
+        60,
+        resets=(2, 2),
+        reads=False,
+    ),
+    Fault(
+        "an old Wi-Fi password; the portal opens, and a phone tells the new one",
+        20 * MINUTE,
+        _break_config(_other_password),
+        _by_phone("guess", "secret"),
+        20 * MINUTE,
+        resets=(1, 1),
+        reads=False,
+        after=_told("wrong password", "connected"),
+    ),
+    Fault(
+        "an update whose firmware reads no telegram",
+        20,
+        _bundle("silent"),
+        back_s=11 * MINUTE,
+        resets=(2, 2),
+        reads=False,
+        after=_rolled_back("0 good telegrams in 10 minutes"),
+    ),
+    Fault(
+        "an update whose firmware does not start",
+        20,
+        _bundle("broken"),
+        back_s=5 * MINUTE,
+        resets=(4, 4),
+        reads=False,
+        after=_rolled_back("did not prove itself in 3 starts"),
     ),
 )

@@ -1,5 +1,6 @@
 # Who talks to the dongle: a broker, somebody who polls HTTP, somebody who listens to telegrams.
 # Each notes when it was last served, and looks whether what it was told is what the meter said.
+# And who changes something: its owner, and a guest of its own access point.
 
 import json
 import socket
@@ -7,9 +8,12 @@ import time
 
 from micropython import const
 
+import world
+
 BROKER = ("10.0.0.2", 1883)
 _RETRY_MS = const(2_000)
 _LOOK_MS = const(1_000)
+_PUSH_MS = const(10)
 
 
 class Wrong(BaseException):
@@ -83,6 +87,7 @@ class Broker(_Peer):
 
     def _take(self, end):
         self._heard_ms[id(end)] = time.now_ms
+        end.heard = b""  # a packet may be longer than what may be under way
         end.on_data = self._hear
         end.on_close = self._gone
         self._ends.append(end)
@@ -99,6 +104,7 @@ class Broker(_Peer):
         if self.mode == "stopped":
             end.take()
             return
+        end.heard += end.take()
         while True:
             packet = _packet(end)
             if packet is None:
@@ -137,16 +143,17 @@ class Broker(_Peer):
 
 def _packet(end):
     """(first byte, body) of the next whole packet, or None."""
-    inbox = end.inbox
+    heard = end.heard
     size = shift = 0
-    for at in range(1, min(5, len(inbox))):
-        size |= (inbox[at] & 0x7F) << shift
+    for at in range(1, min(5, len(heard))):
+        size |= (heard[at] & 0x7F) << shift
         shift += 7
-        if inbox[at] < 0x80:
-            if len(inbox) < at + 1 + size:
+        if heard[at] < 0x80:
+            body = at + 1
+            if len(heard) < body + size:
                 return None
-            packet = end.take(at + 1 + size)
-            return packet[0], packet[at + 1 :]
+            end.heard = heard[body + size :]
+            return heard[0], heard[body : body + size]
     return None
 
 
@@ -203,3 +210,82 @@ class Listener(_Peer):
             if not self._line.is_word(telegram):
                 raise Wrong("tcp: a telegram that the meter did not send: %r" % telegram)
             self.is_served()
+
+
+class Owner:
+    """Sends one request with a body. answer: (status, body) once there is one, status 0 where the
+    connection ends without; then then(status, body)."""
+
+    def __init__(self, head, body=(), then=None, address="0.0.0.0", leaves=False):
+        """head: request line and headers, each ended by CR LF; body: pieces, each shorter than
+        what may be under way; leaves: hangs up after the body, however long it was to be."""
+        self.answer = None
+        self._then = then
+        self._leaves = leaves
+        self._pieces = iter(body)
+        self._next = head + b"\r\n"
+        self._end = socket.visit(80, address)
+        if self._end is None:
+            time.later(1, lambda: self._is_answered(0, b""))
+            return
+        self._end.on_close = self._closed
+        self._push()
+
+    def _push(self):
+        end = self._end
+        if end.has_ended:
+            return
+        if end.room() >= len(self._next):
+            end.send(self._next)
+            self._next = next(self._pieces, None)
+        if self._next is not None:
+            time.later(_PUSH_MS, self._push)
+        elif self._leaves:
+            end.close()
+
+    def _closed(self, end):
+        head, _, body = end.take().partition(b"\r\n\r\n")
+        self._is_answered(int(head.split()[1]) if head else 0, body)
+        end.close()
+
+    def _is_answered(self, status, body):
+        self.answer = status, body
+        if self._then:
+            self._then(status, body)
+
+
+class Guest:
+    """Somebody with a phone, who joins the dongle's own access point as soon as there is one and
+    tries one thing after the other there. told: what the page says came of each."""
+
+    def __init__(self, *tries):
+        """tries: what the page sends, dicts."""
+        self.told = []
+        self._tries = list(tries)
+        self._come()
+
+    def _come(self):
+        body = json.dumps(self._tries[0]).encode()
+        self._ask(b"POST /try", body, self._tried)
+
+    def _ask(self, what, body, then):
+        head = b"%s HTTP/1.1\r\nHost: %s\r\n" % (what, world.AP_ADDRESS.encode())
+        if body:
+            head += b"Content-Length: %d\r\n" % len(body)
+        Owner(head, (body,), then, world.AP_ADDRESS)
+
+    def _tried(self, status, _):
+        time.later(_RETRY_MS, self._look if status == 200 else self._come)
+
+    def _look(self):
+        self._ask(b"GET /status", b"", self._seen)
+
+    def _seen(self, status, body):
+        state = json.loads(body) if status == 200 else {"state": "trying"}
+        if state["state"] == "trying":
+            time.later(_RETRY_MS, self._look)
+            return
+        self.told.append(state.get("reason", state["state"]))
+        self._tries.pop(0)
+        if self._tries:
+            self._come()

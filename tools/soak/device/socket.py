@@ -24,7 +24,7 @@ _MDNS_PORT = const(5353)
 _ENFILE = const(23)
 _POLL, _POLL_RD, _POLL_WR, _POLL_ERR, _POLL_HUP = const(3), const(1), const(4), const(8), const(16)
 
-listeners = {}  # port -> the dongle's socket that listens there
+listeners = {}  # (address, port) -> the dongle's socket that listens there
 hosts = {}  # (address, port) -> function(End) that takes a connection of the dongle's
 ends = []  # the dongle's ends of all connections
 lost = False  # True: nothing gets through, though the radio says that it is connected
@@ -35,17 +35,23 @@ def is_cut():
     return lost or world.offline()
 
 
+def is_ap_off():
+    return not any([not way._is_station and way.active() for way in world.interfaces])
+
+
 class End:
     """One end of a connection. on_data(end) and on_close(end) are for those who are no dongle."""
 
     def __init__(self):
         self.other = None
+        self.is_cut = is_cut
         self.inbox = bytearray()
         self.has_ended = False  # the other end has closed
         self.is_reset = False
         self.is_open = False  # the handshake is done
         self.is_reading = True
         self.on_data = self.on_close = None
+        self.caller = "10.0.0.9"
         self._held = []  # sent, but still on its way
         self._tried_since_ms = None  # when that was sent again for the first time
 
@@ -67,7 +73,7 @@ class End:
         other = self.other
         if other is None or self.is_reset:
             return
-        if is_cut():
+        if self.is_cut():
             if self._held:  # sent again until it gets through, or is given up
                 if self._tried_since_ms is None:
                     self._tried_since_ms = time.now_ms
@@ -94,7 +100,7 @@ class End:
         other = self.other
         if other and not other.has_ended:
             self.deliver()
-            if is_cut():
+            if self.is_cut():
                 later(_AGAIN_MS, self._end)
                 return
             other.has_ended = True
@@ -116,12 +122,16 @@ def pair():
     return one, two
 
 
-def visit(port):
-    """A connection from outside to a port of the dongle; None where it is refused or lost."""
-    listener = listeners.get(port)
-    if is_cut() or listener is None or len(listener.waiting) >= listener.backlog:
-        return None
+def visit(port, address="0.0.0.0"):
+    """A connection from outside to a port of the dongle, or from a guest of its own access point
+    to its address there; None where it is refused or lost."""
+    listener = listeners.get((address, port)) or listeners.get(("0.0.0.0", port))
     here, there = pair()
+    if address == world.AP_ADDRESS:
+        here.is_cut = there.is_cut = is_ap_off
+        there.caller = world.AP_GUEST
+    if here.is_cut() or listener is None or len(listener.waiting) >= listener.backlog:
+        return None
     here.is_open = there.is_open = True
     listener.waiting.append(there)
     return here
@@ -140,7 +150,7 @@ class socket(IOBase):
         self._end = _end
         if _end:
             ends.append(_end)
-        self._port = None
+        self._address = None  # where it is bound
         self.waiting = []  # connections that nobody has accepted yet
         self.backlog = 0
 
@@ -149,8 +159,8 @@ class socket(IOBase):
             return
         self._closed = True
         world.sockets -= 1
-        if self._port is not None and listeners.get(self._port) is self:
-            del listeners[self._port]
+        if listeners.get(self._address) is self:
+            del listeners[self._address]
             for end in self.waiting:
                 end.reset()
         if self._end:
@@ -168,18 +178,19 @@ class socket(IOBase):
     def bind(self, address):
         if self._type == SOCK_DGRAM and address[1] == _MDNS_PORT and world.builtin_mdns:
             raise OSError(errno.EADDRINUSE)
-        self._port = address[1]
+        self._address = tuple(address)
 
     def listen(self, backlog=2):
-        if self._port in listeners:
+        if self._address in listeners:
             raise OSError(errno.EADDRINUSE)
         self.backlog = backlog
-        listeners[self._port] = self
+        listeners[self._address] = self
 
     def accept(self):
         if not self.waiting:
             raise OSError(errno.EAGAIN)
-        return socket(_end=self.waiting.pop(0)), ("10.0.0.9", 4711)
+        end = self.waiting.pop(0)
+        return socket(_end=end), (end.caller, 4711)
 
     def connect(self, address):
         if world.offline():

@@ -15,6 +15,10 @@ _events = []  # (when, number, function), a heap
 _number = 0
 
 
+class Broken(BaseException):
+    """The world itself has failed: nothing that the firmware may get over."""
+
+
 def later(after_ms, function):
     """function() will be called then, between whatever else is going on."""
     global _number
@@ -36,7 +40,10 @@ def pass_ms(duration_ms):
         if at_ms > now_ms:
             _ticks = (_ticks + at_ms - now_ms) & (_PERIOD - 1)
             now_ms = at_ms
-        function()
+        try:
+            function()
+        except Exception as error:
+            raise Broken from error
     if end_ms > now_ms:
         _ticks = (_ticks + end_ms - now_ms) & (_PERIOD - 1)
         now_ms = end_ms
