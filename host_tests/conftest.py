@@ -1,6 +1,7 @@
 """What the tests share: the telegrams, ours and others', and the core in both interpreters."""
 
 import csv
+import gc
 import os
 import shutil
 import subprocess
@@ -42,11 +43,30 @@ needs_telegrams = pytest.mark.skipif(
 )
 
 
+# Three thousand tests are many objects that stay; to look through them for garbage takes a tenth
+# of the time.
+gc.set_threshold(50_000)
+
 # A busy machine is no failure, and the same commit has the same examples each time; those that
 # look for new ones say `pytest --hypothesis-profile=thorough`.
 settings.register_profile("patient", deadline=None, derandomize=True)
 settings.register_profile("thorough", deadline=None, max_examples=3000)
 settings.load_profile("patient")
+
+
+# Workers take file after file. These come first, the longest before the others, so that none is
+# left with one of them at the end; what computes and what mostly waits take turns.
+LONGEST = (
+    *("test_every_meter", "test_stream", "test_soak", "test_selftest"),
+    *("test_broker_faults", "test_page", "test_bench_counts", "test_update", "test_portal"),
+    *("test_fuzz", "test_micropython", "test_logbook", "test_decode", "test_quarter"),
+    *("test_homeassistant", "test_history", "test_update_dongle", "test_dongle", "test_security"),
+)
+
+
+def pytest_collection_modifyitems(items):
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 # --- Telegrams ---

@@ -35,6 +35,7 @@ needs_micropython = pytest.mark.skipif(bool(_missing()), reason=_missing())
 def wait_for(look: Callable, what: str, within_s: float = PATIENCE_S):
     """Looks again and again until there is something to see, and returns it."""
     deadline = time.monotonic() + within_s
+    pause_s = 0.02
     while True:
         try:
             seen = look()
@@ -46,7 +47,9 @@ def wait_for(look: Callable, what: str, within_s: float = PATIENCE_S):
             return seen
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {within_s} s; at last {what_happened!r}")
-        time.sleep(0.05)
+        # At first soon, then less often: who waits for long should not take the dongle's time.
+        time.sleep(pause_s)
+        pause_s = min(1.3 * pause_s, 0.15)
 
 
 def told_at_once(stories: Sequence[Callable], tmp_path_factory) -> Iterator[Callable]:

@@ -34,6 +34,10 @@ SPECIFICATIONS = {
     "HU": specifications.EON_HUNGARY,
     "LT": specifications.EON_HUNGARY,  # it has none; this one has most of its objects
 }
+NAMES = {
+    start: {each["obis_reference"]: each["value_name"] for each in specification["objects"]}
+    for start, specification in SPECIFICATIONS.items()
+}
 PARSERS = {
     start: TelegramParser(specification, apply_checksum_validation=False)
     for start, specification in SPECIFICATIONS.items()
@@ -141,22 +145,19 @@ class Comparison:
 
     def check(self, kind, telegram, reading, strange_clocks=False):
         """Raises AssertionError where the two disagree on a telegram (bytes) of this kind, of
-        which we say `reading`, numbers as Number. Returns dsmr-parser's name -> code."""
+        which we say `reading`, numbers as Number. Returns dsmr-parser's name -> pattern."""
         start = next(start for start in SPECIFICATIONS if kind.startswith(start))
         text = telegram.decode("latin-1")
         text = re.sub(
             r"(\([\d.]{3,10})(kWh|kW|V|A)(?=\))", r"\1*\2", text
         )  # it insists on the asterisk
         parsed = PARSERS[start].parse(text)
-        names = {
-            each["obis_reference"]: each["value_name"] for each in SPECIFICATIONS[start]["objects"]
-        }
         self._strange = strange_clocks
-        codes = {}
+        patterns = {}
         agreements = []
         for pattern, value in parsed.items():
-            name = names[pattern]
-            codes[name] = re.search(pattern, text, re.MULTILINE)[0].split("(")[0]
+            name = NAMES[start][pattern]
+            patterns[name] = pattern
             agreements += self._compare(name, value, reading)
         for device in getattr(parsed, "MBUS_DEVICES", []):
             agreements += self._compare_submeter(device, reading)
@@ -164,7 +165,7 @@ class Comparison:
             assert same, (kind, key, reading.get(key.split(".")[0]), telegram)
         self.compared.update(key for key, _ in agreements)
         self.telegrams[kind] += 1
-        return codes
+        return patterns
 
     def table(self, title):
         print(f"\n\n  {title}")

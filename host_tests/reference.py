@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 # --- Which line says what ---
@@ -74,7 +75,8 @@ LISTS = ["0-0:1.0.0", "0-0:96.14.0", "1-0:1.6.0", "0-0:98.1.0", "1-0:99.97.0"]
 
 SUBMETER = re.compile(r"0-[1-4]:(24\.1\.0|96\.1\.[012]|24\.2\.[13]|24\.3\.0|24\.4\.0)")
 
-KNOWN = {*NUMBERS.values(), *LISTS, *(code for codes in TEXTS.values() for code in codes)}
+REGISTERS = set(NUMBERS.values())
+KNOWN = {*REGISTERS, *LISTS, *(code for codes in TEXTS.values() for code in codes)}
 
 # Printed unit -> the power of ten that leads to the key's unit.
 UNITS = {
@@ -88,6 +90,14 @@ UNITS = {
     "hz": {"Hz": 0, "kHz": 3},
 }
 PLAIN = {"": 0}
+
+
+def units_of(key):
+    """How a register's unit may be printed."""
+    return PLAIN if key == "grid_voltage_v" else UNITS.get(key.rsplit("_", 1)[-1], PLAIN)
+
+
+UNITS_OF = {key: units_of(key) for key in NUMBERS}
 
 CAPTURED = {"m3": "volume_m3", "GJ": "energy_gj", "kWh": "energy_kwh", "MWh": "energy_mwh"}
 
@@ -145,10 +155,16 @@ class Number(Decimal):
 LARGEST = 2**31 - 1
 
 
+NUMBER = {
+    sign: re.compile(rf"({sign})(\d*)(?:\.(\d*))?\*?([A-Za-z]\w*|)", re.ASCII)
+    for sign in ("", "-?")
+}
+
+
 def number(text, units, limit=LARGEST, sign=""):
     """A Number in the key's unit; None where there is none. The * may be missing. The limit is
     for its digits, and for those of what it becomes in the key's unit."""
-    match = re.fullmatch(rf"({sign})(\d*)(?:\.(\d*))?\*?([A-Za-z]\w*|)", text, re.ASCII)
+    match = NUMBER[sign].fullmatch(text)
     if not match or match[4] not in units:
         return None
     sign, whole, places, unit = match.groups(default="")
@@ -192,18 +208,24 @@ def message(text):
         return plain.decode("latin-1")
 
 
+@cache
+def winter(zone):
+    return datetime(2000, 1, 1, tzinfo=zone).utcoffset()
+
+
+@lru_cache(10_000)
 def stamp(text, zone=ZONE):
     """An aware datetime; None where no calendar has it."""
     match = re.fullmatch(r"(\d{12})([SW]?)", text, re.ASCII)
     if not match:
         return None
     try:
-        civil = datetime.strptime(match[1], "%y%m%d%H%M%S").replace(year=2000 + int(match[1][:2]))
+        year, *others = (int(text[at : at + 2]) for at in range(0, 12, 2))
+        civil = datetime(2000 + year, *others)
     except ValueError:
         return None
     if match[2]:
-        offset = datetime(2000, 1, 1, tzinfo=zone).utcoffset()
-        offset += timedelta(hours=match[2] == "S")
+        offset = winter(zone) + timedelta(hours=match[2] == "S")
     else:
         offset = civil.replace(tzinfo=zone, fold=1).utcoffset()  # the later of two
     return civil.replace(tzinfo=timezone(offset))
@@ -218,6 +240,9 @@ def is_never(text):
 MOST_UNKNOWN = 64  # lines; more than that no meter sends
 
 
+OBJECT = re.compile(r"(?:(\d+)-)?(\d+):(\d+)\.(\d+)\.(\d+)(?=\()", re.ASCII)
+
+
 def lines(telegram):
     """(header, [(code as printed, code, its line from the bracket on, that and what is wrapped on
     the next line)]) of the lines that are objects. A code without its first group, as the seed
@@ -226,10 +251,12 @@ def lines(telegram):
     header, *body = text[1 : text.rindex("!")].split("\n")
     objects = []
     for line, after in zip(body, [*body[1:], ""], strict=True):
-        match = re.match(r"(?:(\d+)-)?(\d+):(\d+)\.(\d+)\.(\d+)(?=\()", line, re.ASCII)
-        if not match or max(map(int, match.groups(default="0"))) > 255:
+        match = OBJECT.match(line)
+        if not match:
             continue
-        a, b, c, d, e = map(int, match.groups(default="0"))
+        a, b, c, d, e = numbers = [*map(int, match.groups(default="0"))]
+        if max(numbers) > 255:
+            continue
         code = f"{a}-{0 if (a, b) == (1, 1) else b}:{c}.{d}.{e}"
         said = line[match.end() :]
         wrapped = f"{said}\n{after}" if after.startswith("(") else said
@@ -255,7 +282,7 @@ def reading(telegram, country="BE"):
 
     said, registers, unknown = {}, defaultdict(list), []
     for printed, code, own, wrapped in objects:
-        if code in NUMBERS.values():
+        if code in REGISTERS:
             registers[code].append(own)
         elif code in KNOWN or SUBMETER.fullmatch(code):
             said[code] = groups(wrapped)
@@ -277,9 +304,9 @@ def reading(telegram, country="BE"):
         read[key] = next(filter(None, found), None)
     read["tariff"] = whole(said["0-0:96.14.0"][0]) if said.get("0-0:96.14.0") else None
     for key, code in NUMBERS.items():
-        unit = UNITS.get(key.rsplit("_", 1)[-1], PLAIN) if key != "grid_voltage_v" else PLAIN
-        found = [register(text, unit) for text in registers[code]]
-        read[key] = next((each for each in reversed(found) if each is not None), None)
+        found = [register(text, UNITS_OF[key]) for text in registers.get(code, ())]
+        found = [each for each in found if each is not None]
+        read[key] = found[-1] if found else None
 
     derive(read)
     if read["tariff"] in (Number(1), Number(2)) and country in TARIFFS:
@@ -289,7 +316,7 @@ def reading(telegram, country="BE"):
     failures(read, said, zone)
     submeters(read, said, zone)
     read["unknown"] = unknown
-    return {key: value for key, value in read.items() if value not in (None, "", [], {})}
+    return {key: value for key, value in read.items() if value or isinstance(value, Number)}
 
 
 def whole(text):

@@ -25,6 +25,7 @@ from household import PATIENCE_S, Household, Listener, needs_micropython, told_a
 pytestmark = [needs_micropython, pytest.mark.timeout(300)]
 
 BACK_WITHIN_S = 30
+LOOK_S = 0.2
 WELCOME = b"\x20\x02\x00\x00"  # CONNACK: come in
 WRONG_PASSWORD = b"\x20\x02\x00\x04"
 
@@ -69,8 +70,8 @@ class Watch(threading.Thread):
 
     def run(self):
         while not self._ended.is_set():
-            due = time.monotonic() + 0.1
-            self._ended.wait(0.1)
+            due = time.monotonic() + LOOK_S
+            self._ended.wait(LOOK_S)
             began = time.monotonic()
             self.facts.late_ms = max(self.facts.late_ms, 1000 * (began - due))
             try:

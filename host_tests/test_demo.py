@@ -169,6 +169,33 @@ def test_the_ready_line_comes_once(demos):
     assert len(demo.left_over()) >= 4, "itself, broker, meter, firmware"
 
 
+@needs_micropython
+def test_its_page_in_a_browser(demos):
+    pytest.importorskip("playwright", reason="playwright is not installed: `make test` does that")
+    from page_browser import CHROMIUM, Visit, chromium
+
+    if not CHROMIUM:
+        pytest.skip("no chromium here; on Debian: apt install chromium")
+    demo = demos("default")
+    with chromium() as browser:
+        visit = Visit(browser, f"http://127.0.0.1:{demo.http_port}")
+
+        def watts():
+            found = re.match(r"([\d,]+)\sW (import|export)", visit.text("#flow"))
+            return found and int(found[1].replace(",", ""))
+
+        def is_of_now():
+            return abs(demo.get("/reading").json()["power_w"]) == watts()
+
+        wait_for(is_of_now, "it shows the reading of now")
+        before = visit.text("#clock")
+        wait_for(
+            lambda: visit.text("#clock") > before and is_of_now(), "and that of the next second"
+        )
+        visit.close()
+        visit.check()
+
+
 # --- Ending ---
 
 

@@ -36,7 +36,7 @@ from household import (
 )
 from p1.decode import decode
 from p1.reading import Reading
-from p1.render import homeassistant
+from p1.render import entities, homeassistant
 from p1.render.json import Json
 
 pytestmark = pytest.mark.timeout(300)
@@ -131,8 +131,8 @@ def announced(name):
     page = Json().render(reading)
     names = reading.profile.tariff_names
     found = {}
-    for key in homeassistant.keys(reading):
-        text = homeassistant.members(key, names)
+    for key in entities.keys(reading):
+        text = b"".join(homeassistant.members(key, names))
         settings = json.loads(b'{%s"p":"sensor","uniq_id":"x_%s"}' % (text, key))
         found[key.decode()] = hass.Entity("", hass.COMPONENT(settings))
     return found, bytes(page.bytes[: page.size])

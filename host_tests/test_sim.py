@@ -131,6 +131,22 @@ def test_stream_over_tcp(run):
 
 
 @needs_micropython
+def test_a_look_at_the_uart_takes_nothing_from_who_sleeps_on_it(run):
+    def serve():
+        with server.accept()[0] as connection:
+            connection.recv(1)
+            time.sleep(0.3)  # the UART discards what came while it was set up
+            connection.sendall(b"a")
+            connection.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        cable = f"tcp:127.0.0.1:{server.getsockname()[1]}"
+        result = run("sim_wake.py", P1_CABLE=cable)
+    assert result.stdout == "b'a'\n", result.stderr
+
+
+@needs_micropython
 def test_a_meter_that_comes_back_is_plugged_in_again(run):
     def serve():
         for byte in (b"a", b"b"):

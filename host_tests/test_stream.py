@@ -31,6 +31,8 @@ class Meter:
         self._server.settimeout(PATIENCE_S)
         self._line = self._server.accept()[0]
         self._line.settimeout(PATIENCE_S)
+        # Else TCP keeps each telegram back until the dongle's system has acknowledged the last.
+        self._line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while self._line.recv(1) != b"1":
             pass
 

@@ -55,11 +55,13 @@ def lines():
                 yield winter_h, f"{local:%y%m%d%H%M%S}", epoch
 
 
-ALL = list(lines())
+@pytest.fixture(scope="module")
+def all_lines():
+    return list(lines())
 
 
-def test_there_are_enough():
-    with_letter = [stamp for _, stamp, _ in ALL if len(stamp) == 13]
+def test_there_are_enough(all_lines):
+    with_letter = [stamp for _, stamp, _ in all_lines if len(stamp) == 13]
     assert len(with_letter) > 70_000
     assert {stamp[:2] for stamp in with_letter} == {f"{year:02}" for year in range(100)}
     assert len({stamp[2:6] for stamp in with_letter}) == 366
@@ -67,17 +69,19 @@ def test_there_are_enough():
     assert len(both) - len(set(both)) > 5_000, "the hour that exists twice"
 
 
-def test_in_cpython():
-    for winter_h, stamp, epoch in ALL:
+def test_in_cpython(all_lines):
+    for winter_h, stamp, epoch in all_lines:
         text = stamp.encode() + b")"
         assert timestamp.epoch(text, 0, winter_h) == epoch, (winter_h, stamp)
 
 
 @needs_micropython
-def test_in_micropython(micropython, tmp_path):
+def test_in_micropython(all_lines, micropython, tmp_path):
     path = tmp_path / "moments"
-    path.write_text("".join(f"{winter_h} {stamp} {epoch}\n" for winter_h, stamp, epoch in ALL))
-    assert int(micropython("core_times.py", path, timeout=100)) == len(ALL)
+    path.write_text(
+        "".join(f"{winter_h} {stamp} {epoch}\n" for winter_h, stamp, epoch in all_lines)
+    )
+    assert int(micropython("core_times.py", path, timeout=100)) == len(all_lines)
 
 
 @pytest.mark.parametrize("winter_h, zone, first_year", ZONES)

@@ -22,7 +22,7 @@ _USUAL_KIB = 4
 _LARGER_KIB = {
     "dongle/app.py": 6,
     "dongle/config.py": 5,
-    "dongle/discovery.py": 6,
+    "dongle/announcement.py": 5,
     "dongle/http.py": 5,
     "dongle/portal.py": 5,
     "p1/obis.py": 7,

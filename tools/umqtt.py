@@ -6,8 +6,6 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from pypi_simple import PyPISimple
-
 _PROJECT = "micropython-umqtt-simple"
 _FILE = "micropython-umqtt.simple-1.3.4.tar.gz"
 _SHA256 = "b6a2520239e3992c63a7de9370ee9b3d9d27819a90359c521f1c0f7ccab8d12f"
@@ -29,6 +27,8 @@ def library(root: Path) -> Path:
 
 
 def _fetch() -> bytes:
+    from pypi_simple import PyPISimple  # seldom needed, and takes half a second to import
+
     with PyPISimple() as index, tempfile.TemporaryDirectory() as folder:
         packages = index.get_project_page(_PROJECT).packages
         package = next(package for package in packages if package.filename == _FILE)

@@ -1,3 +1,17 @@
 # The device around p1: hardware edges and asyncio tasks, one capability a file.
 
+import gc
+import sys
+
 VERSION = "0.1.0"
+
+
+def forget(*names):
+    """Takes these modules out of memory, as far as nobody has them in use: what is wanted now and
+    then is imported where it is, and forgotten after."""
+    for name in names:
+        if sys.modules.pop(name, None):
+            package, _, own = name.rpartition(".")
+            if package:
+                delattr(sys.modules[package], own)
+    gc.collect()

@@ -13,9 +13,9 @@ from micropython import const
 
 import machine
 
+from . import forget
 from .health import Health
 from .logbook import Logbook
-from .seldom import forget
 
 _LATE_MS = 30_000  # a task's heartbeat
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 30_000  # before a failed task is started again
@@ -28,6 +28,7 @@ _MOST_FAST = const(5)  # starts in a row, then safe mode
 _HOPELESS_MS = 1_800_000
 _MOST_DOUBLINGS = const(5)
 _FATAL_S, _FATAL_AGAIN_S = 10, 600  # before a reset where nothing works at all
+_OF_UPDATE = ("dongle.update", "dongle.bundle", "dongle.ecdsa", "dongle.fetch", "slots")
 _MOST_MEMORY_ERRORS = const(20)  # of which one a minute is forgiven
 
 
@@ -47,7 +48,7 @@ class App:
         from . import parts
 
         parts.assemble(self)
-        forget("parts", "uplink")
+        forget("dongle.parts", "dongle.uplink", "slots")
         for problem in self.health.problems:
             self.health.say("config: " + problem)
 
@@ -77,7 +78,7 @@ class App:
             answer = {"error": "no memory for an update now, try again"}
         finally:
             if status != 200:
-                forget("update", "bundle", "ecdsa", "fetch")
+                forget(*_OF_UPDATE)
         return status or 503, answer
 
     def renew(self, why):
@@ -93,7 +94,7 @@ class App:
         except Exception as error:
             self.health.failed("trial", error)
             self.reset("the trial failed")  # that was one of its starts
-        forget("trial")
+        forget("dongle.trial", "slots")
         if not self.has_watchdog:
             self.renew("the trial is over")  # nothing else stops the trial's
 
@@ -113,7 +114,7 @@ class App:
         try:
             return owner.view(self, path, method)
         finally:
-            forget("owner", "settings", "config")
+            forget("dongle.owner", "dongle.settings", "dongle.config")
 
     async def run(self):
         # The last net: for tasks that no _keep looks after, as those of single connections.

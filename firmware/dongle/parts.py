@@ -8,7 +8,7 @@ import slots
 from p1 import country
 from p1.framer import Framer
 
-from . import VERSION
+from . import VERSION, forget
 from .dns import Resolver
 from .health import Health
 from .http import BODY_BYTES, Later, Server
@@ -16,7 +16,6 @@ from .latest import Latest
 from .port import Port
 from .provision import Provision
 from .request import for_names
-from .seldom import forget
 from .stream import Stream
 from .uplink import make as make_uplink
 from .web import Web
@@ -84,7 +83,7 @@ def _settings(app):
     except (OSError, ValueError) as error:
         board = None
         _complain(app, f"{type(error).__name__} {error}")
-    forget("config")  # all else still needs its room
+    forget("dongle.config")  # all else still needs its room
     return settings, board
 
 

@@ -14,9 +14,8 @@ from micropython import const
 
 import network
 
-from . import captive, label
+from . import captive, forget, label
 from .http import Resource, Response, Server, refusal
-from .seldom import forget
 from .station import join, rest, scan
 from .web import page
 
@@ -225,7 +224,7 @@ def _using_config(work, *arguments):
     try:
         return work(config, *arguments)
     finally:
-        forget("config")
+        forget("dongle.config")
 
 
 def _changes(config, wanted):

@@ -2,14 +2,21 @@
 # held, and when the configured network has stayed away. What it does is in portal.py, and that is
 # in memory only as long as it is open.
 
-from .seldom import forget
+from . import forget
 
 _HOLD_LOOKS = 3
 _AWAY_MS = 900_000
 _REST_MS = 30_000
 
 # What only the portal needs.
-_MODULES = ("portal", "station", "captive", "label", "config", "dns_packet")
+_MODULES = (
+    "dongle.portal",
+    "dongle.station",
+    "dongle.captive",
+    "dongle.label",
+    "dongle.config",
+    "dongle.dns_packet",
+)
 
 
 class Provision:

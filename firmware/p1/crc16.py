@@ -20,6 +20,7 @@ def _tables():
 
 
 _AFTER_ONE, _AFTER_TWO = _tables()
+del _tables
 
 
 # Two bytes a step: a 16-bit word cancels the whole register, and each half of the result

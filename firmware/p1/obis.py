@@ -238,7 +238,7 @@ def _rows():
 # By rank: the codes in rising order, and the row of each.
 # By kind: the rows of what is no number; a sub-meter's come channel by channel.
 KEY_AT, KEY_LENGTH, ROW_UNIT, CODES, CODE_ROW, ROWS_OF = _rows()
-del _UNIT_START  # a kilobyte that only _rows() needs
+del _UNIT_START, _UNITS, _unit_rules, _rows  # kilobytes that are not needed any more
 ROWS = len(ROW_UNIT)
 FIRST_CAPTURE = ROWS_OF["capture"][0]
 

@@ -6,7 +6,6 @@
 
 import sys
 
-import boot  # noqa: F401, as on a board
 from p1 import crc16
 from p1.decode import decode
 from p1.framer import Framer

@@ -8,7 +8,6 @@ import sys
 
 from feed import feed
 
-import boot  # noqa: F401, as on a board
 from p1.decode import decode
 from p1.framer import Framer
 from p1.reading import Reading

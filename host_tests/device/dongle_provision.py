@@ -20,7 +20,7 @@ provision._HOLD_LOOKS, provision._AWAY_MS = 10, 1_200
 LOOK_MS = 10
 access_point = network.WLAN(network.AP_IF)
 station = network.WLAN(network.STA_IF)
-MODULES = {"dongle." + name for name in provision._MODULES}
+MODULES = set(provision._MODULES)
 TIMES = {"_SHOWN_MS": 300, "_LONELY_MS": 1_000, "_VISIT_MS": 300, "_RETRY_MS": 300}
 
 
@@ -69,7 +69,7 @@ class Provision(provision.Provision):
 
 def is_forgotten():
     return not MODULES & set(sys.modules) and not any(
-        hasattr(sys.modules["dongle"], name) for name in provision._MODULES
+        hasattr(sys.modules["dongle"], name.split(".")[1]) for name in MODULES
     )
 
 

@@ -191,7 +191,7 @@ class Chip:
 
 def _figures(chip: Chip, telegrams: int, goal_kib: int, suffix: str, what: str):
     needed = chip.smallest_heap_kib()
-    heap = max(goal_kib, needed + _STEP_KIB)
+    heap = goal_kib if needed <= goal_kib else needed + _STEP_KIB
     found = chip.measure(telegrams, heap)
     yield Figure(
         f"smallest_heap_kib{suffix}",

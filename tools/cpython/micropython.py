@@ -9,6 +9,7 @@ import builtins
 from functools import wraps
 
 _SLOT_BITS = 32  # an address is a slot number above the offset in the slot's object
+_OFFSET = (1 << _SLOT_BITS) - 1
 
 
 class _Memory:
@@ -16,79 +17,103 @@ class _Memory:
 
     def __init__(self):
         self.objects = []
+        self.slots = {}  # id of an object -> its slot
+        self.views = []  # of each object, {size of a word: view}
         self.depth = 0
 
     def address(self, obj):
-        for slot, known in enumerate(self.objects):
-            if known is obj:
-                return slot << _SLOT_BITS
-        self.objects.append(obj)
-        return (len(self.objects) - 1) << _SLOT_BITS
+        slot = self.slots.get(id(obj))
+        if slot is None:
+            view = memoryview(obj)
+            slot = self.slots[id(obj)] = len(self.objects)
+            self.views.append({1: view if view.format == "B" else view.cast("B")})
+            self.objects.append(obj)
+        return slot << _SLOT_BITS
 
-    def enter(self):
-        self.depth += 1
+    def words(self, slot, size, format):
+        """An object's bytes as words of this size, without those that fill none."""
+        view = self.views[slot][1]
+        words = view[: len(view) // size * size].cast(format)
+        self.views[slot][size] = words
+        return words
 
-    def leave(self):
-        self.depth -= 1
-        if not self.depth:
-            self.objects.clear()
+    def clear(self):
+        self.objects.clear()
+        self.slots.clear()
+        self.views.clear()
 
 
 _memory = _Memory()
 
 
-def _bytes_of(obj):
-    view = memoryview(obj)
-    return view if view.format == "B" else view.cast("B")
+def _address(target):
+    """Of an address, a pointer or an object."""
+    if isinstance(target, int):
+        return target
+    return target.base if isinstance(target, _Pointer) else _memory.address(target)
+
+
+# Where a pointer points that is not aligned: before everything, so that each access is refused.
+_NOWHERE = -(1 << 62)
 
 
 class _Pointer:
-    """ptr8, ptr16 or ptr32: unsigned little-endian loads and stores, checked."""
+    """ptr8, ptr16 or ptr32: unsigned little-endian loads and stores, checked. Tests spend most of
+    their time in here. A view of the bytes or words itself refuses what lies behind its end; what
+    lies before its beginning is refused here, for a view counts from its end then."""
 
-    size = 1
+    __slots__ = ("base", "first", "view")
 
     def __init__(self, target):
-        self.base = int(target) if isinstance(target, (int, _Pointer)) else _memory.address(target)
-        slot, self.offset = self.base >> _SLOT_BITS, self.base & (1 << _SLOT_BITS) - 1
-        self.view = _bytes_of(_memory.objects[slot])
+        self.base = base = _address(target)
+        size = self.size
+        slot, offset = base >> _SLOT_BITS, base & _OFFSET
+        try:
+            self.view = _memory.views[slot][size]
+        except KeyError:
+            self.view = _memory.words(slot, size, self.format)
+        self.first = _NOWHERE if offset % size else offset // size
 
     def __int__(self):
         return self.base
 
-    def _span(self, index):
-        start = self.offset + index * self.size
-        if not 0 <= start <= len(self.view) - self.size:
-            raise IndexError(f"byte {start} of an object of {len(self.view)} bytes")
-        if start % self.size:
-            raise IndexError(f"byte {start} is not aligned for {8 * self.size} bits")
-        return slice(start, start + self.size)
-
     def __getitem__(self, index):
-        return int.from_bytes(self.view[self._span(index)], "little")
+        at = self.first + index
+        if at < 0:
+            self._refuse(index)
+        return self.view[at]
 
     def __setitem__(self, index, value):
-        cut = value & (1 << 8 * self.size) - 1
-        self.view[self._span(index)] = cut.to_bytes(self.size, "little")
+        at = self.first + index
+        if at < 0:
+            self._refuse(index)
+        self.view[at] = value & self.mask
+
+    def _refuse(self, index):
+        start = (self.base & _OFFSET) + index * self.size
+        if start < 0:
+            raise IndexError(f"byte {start}")
+        raise IndexError(f"byte {start} is not aligned for {8 * self.size} bits")
 
 
 class ptr8(_Pointer):
-    def __getitem__(self, index):  # by far the commonest access: without a slice
-        at = self.offset + index
-        if at < 0:
-            raise IndexError(f"byte {at}")
-        return self.view[at]
+    __slots__ = ()
+    size, format, mask = 1, "B", 0xFF
+
+    def __init__(self, target):  # the commonest by far: the same with all its constants folded
+        self.base = base = target if target.__class__ is int else _address(target)
+        self.view = _memory.views[base >> _SLOT_BITS][1]
+        self.first = base & _OFFSET
 
 
 class ptr16(_Pointer):
-    size = 2
+    __slots__ = ()
+    size, format, mask = 2, "H", 0xFFFF
 
 
 class ptr32(_Pointer):
-    size = 4
-
-
-def uint(value):
-    return int(value)
+    __slots__ = ()
+    size, format, mask = 4, "I", 0xFFFFFFFF
 
 
 def const(value):
@@ -97,28 +122,28 @@ def const(value):
 
 def viper(function):
     """Casts the arguments as viper does, by their annotations, and runs the body as it is."""
-    casts = [
-        function.__annotations__.get(name)
-        for name in function.__code__.co_varnames[: function.__code__.co_argcount]
-    ]
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    casts = [(place, function.__annotations__.get(name)) for place, name in enumerate(names)]
+    casts = [(place, cast) for place, cast in casts if cast in (ptr8, ptr16, ptr32)]
 
     @wraps(function)
     def call(*arguments):
-        _memory.enter()
+        arguments = list(arguments)
+        _memory.depth += 1
         try:
-            return function(
-                *[
-                    cast(argument) if cast in (ptr8, ptr16, ptr32) else argument
-                    for cast, argument in zip(casts, arguments, strict=True)
-                ]
-            )
+            for place, cast in casts:
+                arguments[place] = cast(arguments[place])
+            return function(*arguments)
         finally:
-            _memory.leave()
+            _memory.depth -= 1
+            if not _memory.depth:
+                _memory.clear()
 
     return call
 
 
 native = const
+uint = int
 
-for _name in (ptr8, ptr16, ptr32, uint):
-    setattr(builtins, _name.__name__, _name)
+for _name in ("ptr8", "ptr16", "ptr32", "uint"):
+    setattr(builtins, _name, globals()[_name])

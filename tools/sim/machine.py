@@ -1,6 +1,7 @@
 # machine, as far as a P1 dongle uses it. Its public names are those of the firmware.
 
 import os as _os
+import sys as _sys
 import time as _time
 from binascii import unhexlify as _unhexlify
 from io import IOBase as _IOBase
@@ -169,9 +170,12 @@ class UART(_IOBase):
         _installed.pop(self._id, None)
 
     def any(self):
+        before = self._count
         self._pull()
         if self._ring is None:
             raise OSError(1, "ESP_FAIL")
+        if self._count != before:
+            self._wake()
         return self._count
 
     def readinto(self, buf, nbytes=None):
@@ -274,6 +278,14 @@ class UART(_IOBase):
                 _schedule(self._handler, self)
             except RuntimeError:
                 pass  # the queue is full: an interrupt lost, as on the chip
+
+    def _wake(self):
+        # A task that sleeps on the cable's descriptor would not hear of bytes that are in the ring
+        # already. Registered anew, the ring itself is looked at.
+        core = _sys.modules.get("asyncio.core")
+        if core is not None and id(self) in core._io_queue.map:
+            core._io_queue.poller.unregister(self)
+            core._io_queue.poller.register(self, _POLL_RD)
 
     def _hear(self, n, garble):
         loss = self._loss()

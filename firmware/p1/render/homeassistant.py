@@ -36,10 +36,7 @@ _SETTINGS = (b"limiter", b"fuse", b"grid")
 
 _MEMBERS = (b"unit_of_meas", b"dev_cla", b"stat_cla", b"sug_dsp_prc", b"ent_cat")
 
-_VERSIONS = obis.ROWS_OF["version"]
 _STATE = b"_state"
-_MEDIA = set(obis.DEVICE_TYPES.values()) | {"other"}
-_AT_TOP = [key for _, _, key, _ in obis.TOP_LEVEL]
 
 # What the Reading has among its submeters only.
 _OF_SUBMETER = (
@@ -48,64 +45,27 @@ _OF_SUBMETER = (
 )
 
 
-def keys(reading):
-    """Yields the key (bytes) of every value in this Reading that can be an entity; some twice."""
-    if reading.stamp_at is not None:
-        yield b"timestamp"
-    if reading.tariff is not None:
-        yield b"tariff"
-    for row in _VERSIONS:
-        if row in reading.texts:
-            yield obis.key(row)
-    if reading.peak:
-        yield b"monthly_power_peak_w"
-        if reading.peak_stamp_at is not None:
-            yield b"monthly_power_peak_timestamp"
-    for row in range(obis.ROWS):
-        if obis.ROW_UNIT[row] != obis.NOT_A_NUMBER and reading.has(row):
-            yield obis.key(row)
-    for submeter in reading.submeters:
-        if submeter.value_key:
-            yield from _submeter_keys(submeter)
-
-
-def _submeter_keys(submeter):
-    for type, value_key, key, stamp_key in obis.TOP_LEVEL:
-        if type == submeter.type and value_key == submeter.value_key:
-            yield key
-            if submeter.stamp_at is not None:
-                yield stamp_key
-            return
-    yield submeter.type.encode() + b"_" + submeter.value_key.rsplit(b"_", 1)[1]
-
-
 def members(key, tariff_names):
-    """The members (bytes, each ended by a comma) that describe the entity of this key: name,
-    template, unit, classes. Templates read the Reading's JSON; where a value is not in there the
-    entity is unknown. tariff_names: the country's, by number."""
+    """Yields the members (bytes, each ended by a comma) that describe the entity of this key: its
+    name, template, unit, classes. Templates read the Reading's JSON; where a value is not in there
+    the entity is unknown. tariff_names: the country's, by number."""
     name, columns = _kind(key)
-    values = list(zip(_MEMBERS, columns))
-    if key == b"tariff" and tariff_names:
-        values.append((b"dev_cla", b"enum"))
-    if any([key.startswith(start) for start in _SETTINGS]):
-        values.append((b"ent_cat", b"diagnostic"))
-    parts = [
-        b'"name":"%s","val_tpl":"{{%s|default(\'None\')}}",'
-        % (_words(name, tariff_names), _expression(key, tariff_names))
-    ]
-    for member, value in values:
+    yield b'"name":"%s",' % _words(name, tariff_names)
+    yield b'"val_tpl":"{{%s|default(\'None\')}}",' % _expression(key, tariff_names)
+    for member, value in zip(_MEMBERS, columns):
         if value.isdigit():
-            parts.append(b'"%s":%s,' % (member, value))
+            yield b'"%s":%s,' % (member, value)
         elif value != b"-":
-            parts.append(b'"%s":"%s",' % (member, value))
+            yield b'"%s":"%s",' % (member, value)
+    if any([key.startswith(start) for start in _SETTINGS]):
+        yield b'"ent_cat":"diagnostic",'
     if key == b"tariff" and tariff_names:
         names = [tariff_names[number].encode() for number in sorted(tariff_names)]
-        parts.append(b'"ops":["%s"],' % b'","'.join(names))
+        yield b'"dev_cla":"enum","ops":["%s"],' % b'","'.join(names)
     elif key.endswith(_STATE):
-        parts.append(b'"ops":["off","on","ready"],')  # DSMR 5.0.2 P1 §6.12, 0-0:96.3.10
+        yield b'"ops":["off","on","ready"],'  # DSMR 5.0.2 P1 §6.12, 0-0:96.3.10
     elif key == b"timestamp":
-        parts.append(b'"en":false,')  # a new state each second is of no use to most
-    return b"".join(parts)
+        yield b'"en":false,'  # a new state each second is of no use to most
 
 
 def _kind(key):
@@ -140,7 +100,8 @@ def _expression(key, tariff_names):
     if key == b"tariff" and tariff_names:
         return b"value_json.tariff_name"
     medium, _, unit = key.rpartition(b"_")
-    if medium.decode() in _MEDIA and key not in _AT_TOP:
+    is_medium = medium == b"other" or medium.decode() in obis.DEVICE_TYPES.values()
+    if is_medium and key not in [top for _, _, top, _ in obis.TOP_LEVEL]:
         for value_key in obis.CAPTURED.values():
             if value_key.endswith(b"_" + unit):
                 return _OF_SUBMETER % (medium, value_key, value_key)

@@ -8,7 +8,7 @@ from .numbers import Written, update_numbers, write_numbers
 from .page import NUMBER_LENGTH, Full, Page
 
 CAPACITY = 6144  # a telegram of the longest legal kind needs less
-_USUAL = const(3072)  # most need no more
+_USUAL = const(2816)  # most need no more
 
 _NAME_ROWS = obis.ROWS_OF["hex"] + obis.ROWS_OF["version"]
 _MESSAGE_ROWS = obis.ROWS_OF["message"]

@@ -1,6 +1,6 @@
 # The whole dongle; every _EVERY telegrams it prints how many there were and the memory in use
 # after a collection. First of all what takes memory here and is C on the chip: the stand-ins, a
-# UART with its ring, a radio.
+# UART with its ring, a radio, what goes around each socket.
 
 import asyncio
 import gc
@@ -16,14 +16,22 @@ def _used():
 
 gc.threshold(4096)  # as boot.py
 _before = _used()
-import socket  # noqa: E402, F401
+import socket  # noqa: E402
+
+import usocket  # noqa: E402
 
 import machine  # noqa: E402
 import network  # noqa: E402
 
-_parts = machine.UART(1, 115200, rx=27, tx=26, rxbuf=8192), network.WLAN(network.STA_IF)
-print("bench", _used() - _before)
-del _parts
+_parts = [machine.UART(1, 115200, rx=27, tx=26, rxbuf=8192), network.WLAN(network.STA_IF)]
+# Of HTTP, its client, TCP, its two clients and MQTT.
+_parts += [socket.socket() for _ in range(6)]
+_elsewhere = _used() - _before
+_raw = [usocket.socket() for _ in range(6)]
+print("bench", 2 * _elsewhere + _before - _used())
+for _part in _parts[2:] + _raw:
+    _part.close()
+del _parts, _raw, _part
 
 from dongle.app import App  # noqa: E402
 

@@ -41,9 +41,10 @@ def _count(paths):
         paths.feed(number)
         if paths.taken != taken:
             at = 0 if paths.reading.captures == captures else 2
+            now_used = gc.mem_alloc()
             counts[at] += 1
-            counts[at + 1] += gc.mem_alloc() - used
-            taken, captures, used = paths.taken, paths.reading.captures, gc.mem_alloc()
+            counts[at + 1] += now_used - used
+            taken, captures, used = paths.taken, paths.reading.captures, now_used
     return counts
 
 
