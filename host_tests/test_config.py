@@ -426,3 +426,9 @@ def test_no_document_tells_the_config(dongles):
     wifi = shown.json()["wifi"]
     assert (wifi["ssid"], wifi["hostname"], wifi["password"]) == ("", "", False)
     assert SECRET not in shown.text
+
+
+def test_the_readme_shows_every_key_with_its_default():
+    readme = (rig.ROOT / "README.md").read_text()
+    start = readme.index('{"wifi": {"ssid": ""')
+    assert json.loads(readme[start : readme.index("```", start)]) == config.validate({})[0]
