@@ -145,7 +145,6 @@ def fault_of(answer: bytes) -> str:
     """What is wrong with an answer that has come to its end, or ""."""
     if any(secret in answer for secret in SECRETS):
         return "a secret"
-    answer = answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
     head, end, body = answer.partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
     if not end or not first.startswith(b"HTTP/1.1 ") or not first[9:12].isdigit():
@@ -197,6 +196,7 @@ class _Fuzzer:
             self.complain("it hangs", number)
         except OSError:
             pass  # a reset: it need not hear everybody out
+        answer = answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
         if not has_ended:
             self.note("cut off")
         elif not answer:
