@@ -123,7 +123,8 @@ class Versions:
 def another(built: Path, target: Path, version: str, arch: str = "x64", **changes: str) -> bytes:
     """The bundle of `built` in another version; changes: source of modules, by name."""
     shutil.copytree(built, target)
-    sources = {"dongle/__init__": f"VERSION = {version!r}\n"} | {
+    package = (bundles.FIRMWARE / "dongle" / "__init__.py").read_text()
+    sources = {"dongle/__init__": package.replace('"0.1.0"', f'"{version}"')} | {
         f"dongle/{name}": source for name, source in changes.items()
     }
     for name, source in sources.items():
