@@ -284,7 +284,7 @@ def test_a_power_cut_in_an_update_of_the_real_firmware(made, tmp_path):
         tmp_path / OLD,
         tmp_path / "new.bundle",
         tmp_path / "new.bundle",
-        256,
+        512,  # as where the chip has 4 MB
         100,
     )
     print(figures)

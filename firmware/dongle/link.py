@@ -17,6 +17,7 @@ _HANDSHAKE_MS = 9_000  # for TLS, whose sums take an ESP32 a second or two
 _LONGEST_PACKET = const(1536)  # we subscribe to nothing that is longer
 TLS_EOF = -0x7280  # mbedTLS: the other side closed without a word
 CLOSED = "the broker closed the connection"
+_EPIPE = const(32)  # which the module errno lacks
 
 
 class Lost(Exception):
@@ -89,7 +90,7 @@ class Link:
 
 def words(error):
     """What an OSError of a connection means, to a person."""
-    if error.errno == TLS_EOF:
+    if error.errno in (TLS_EOF, _EPIPE, errno.ECONNRESET):
         return CLOSED
     name = errno.errorcode.get(error.errno)
     return f"no connection: {name or f'(error {error.errno})'}"
