@@ -5,7 +5,7 @@ import pytest
 import http_fuzzer
 from household import needs_micropython
 
-REQUESTS = 2000
+REQUESTS = 1000
 
 
 @pytest.mark.parametrize(
