@@ -23,7 +23,7 @@ demo: $(VENV)/demo  ## the dongle on this laptop: HTTP_PORT MQTT_PORT TCP_PORT T
 	  $(if $(SPEED),--speed $(SPEED))
 
 test: $(VENV)/test  ## everything that can be tested without a board: TESTS=file or folder
-	$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(RUN) -m pytest -n 5 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: $(VENV)/check $(VENV)/stubs  ## style, types and board profiles
 	$(VENV)/bin/ruff check .

@@ -285,7 +285,7 @@ def test_a_power_cut_in_an_update_of_the_real_firmware(made, tmp_path):
         tmp_path / "new.bundle",
         tmp_path / "new.bundle",
         512,  # as where the chip has 4 MB
-        100,
+        200,
     )
     print(figures)
     assert figures["update"][0] > 1000
