@@ -30,6 +30,14 @@ def _copy(out: ptr8, to: int, source: ptr8, start: int, end: int):
         start += 1
 
 
+@micropython.viper
+def _plain_to(text: ptr8, at: int, end: int) -> int:
+    """Where the next byte stands that JSON escapes, or end."""
+    while at < end and text[at] >= 0x20 and text[at] != 0x22 and text[at] != 0x5C:
+        at += 1
+    return at
+
+
 class _One:
     """One number without a key, in the shapes of a Reading, of the registry and of Written."""
 
@@ -85,12 +93,19 @@ class Page:
 
     def byte(self, value):
         """Appends one byte."""
-        self.bytes[self.reserve(1)] = value
-        self.size += 1
+        size = self.size
+        if size >= self.limit:
+            raise Full
+        self.bytes[size] = value
+        self.size = size + 1
 
     def put(self, text):
         """Appends bytes."""
-        self.copy(text, 0, len(text))
+        size, length = self.size, len(text)
+        if size + length > self.limit:
+            raise Full
+        _copy(self.bytes, size, text, 0, length)
+        self.size = size + length
 
     def copy(self, source, start, end):
         """Appends source[start:end]."""
@@ -101,18 +116,18 @@ class Page:
         """Appends a str, or UTF-8 as bytes, as JSON has it."""
         plain = text.encode() if isinstance(text, str) else text
         self.byte(_QUOTE)
-        start = 0
-        for at in range(len(plain)):
-            byte = plain[at]
-            if byte < _BLANK or byte == _QUOTE or byte == _BACKSLASH:
-                self.copy(plain, start, at)
-                start = at
-                if byte < _BLANK:
-                    self.put(b"\\u%04x" % byte)
-                    start += 1
-                else:
-                    self.byte(_BACKSLASH)
-        self.copy(plain, start, len(plain))
+        start, end = 0, len(plain)
+        while True:
+            at = _plain_to(plain, start, end)  # pyright: ignore[reportArgumentType]
+            self.copy(plain, start, at)
+            if at == end:
+                break
+            if plain[at] < _BLANK:
+                self.put(b"\\u%04x" % plain[at])
+            else:
+                self.byte(_BACKSLASH)
+                self.byte(plain[at])
+            start = at + 1
         self.byte(_QUOTE)
 
     def number(self, value, decimals=0):
