@@ -114,8 +114,9 @@ class Wifi:
             else:
                 down_ms += _LOOK_MS
                 if down_ms >= _RETRY_MS:
-                    # Not all dongles of a street at once when the power is back.
-                    down_ms = -(_RETRY_MS * random.getrandbits(4) // 128)
+                    # Not all dongles of a street at once when the power is back; earlier rather
+                    # than later, so that it is back within the time that is stated.
+                    down_ms = _RETRY_MS * random.getrandbits(4) // 128
                     attempts += 1
                     async with self.turn:
                         if attempts % (_RESTART_MS // _RETRY_MS):

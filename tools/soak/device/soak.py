@@ -17,6 +17,7 @@ import time
 from asyncio.task import Task, TaskQueue
 
 import faults
+import harm
 import peers
 from line import Line
 from poller import Poller
@@ -191,7 +192,7 @@ class Scene:
 
     def _measure_memory(self):
         # What is loaded for the owner, and stays, is to be there each time.
-        peers.Owner(faults.OWNER % b"POST /identify")
+        peers.Owner(harm.OWNER % b"POST /identify")
         yield from self._wait(2)
         gc.collect()
         self.memory[-1].append(gc.mem_alloc())

@@ -43,7 +43,7 @@ def pass_ms(duration_ms):
         try:
             function()
         except Exception as error:
-            raise Broken from error
+            raise Broken("%s: %s" % (type(error).__name__, error)) from error
     if end_ms > now_ms:
         _ticks = (_ticks + end_ms - now_ms) & (_PERIOD - 1)
         now_ms = end_ms
