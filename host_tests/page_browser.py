@@ -14,6 +14,7 @@ DESKTOP = {"width": 1280, "height": 900}
 
 TICK_S = 1  # at most one request in that
 JITTER_S = 0.25  # of a busy browser
+_TURN_MS = 50  # for the page to deal with what it has
 
 # Headless, with whatever it would ask the internet for switched off.
 _OPTIONS = [
@@ -53,6 +54,9 @@ class Visit:
         # Playwright's own events come when it gets round to them; these have the time with them.
         self._devtools = self._context.new_cdp_session(self.page)
         self._devtools.on("Network.requestWillBeSent", self._see)
+        self._under_way: set[str] = set()  # requests without an answer
+        for end in ("loadingFinished", "loadingFailed"):
+            self._devtools.on("Network." + end, self._see_end)
         self._devtools.send("Network.enable")
         if script:
             self.page.add_init_script(script)
@@ -87,7 +91,11 @@ class Visit:
             kind = "network" if message.text.startswith(_OF_THE_NETWORK) else "page"
             self.complaints[kind].append(message.text)
 
+    def _see_end(self, event):
+        self._under_way.discard(event["requestId"])
+
     def _see(self, event):
+        self._under_way.add(event["requestId"])
         url = event["request"]["url"]
         if url.startswith(self.origin + "/"):
             self.asked.append((event["timestamp"], urlsplit(url).path))
@@ -99,7 +107,7 @@ class Visit:
         return [path for _, path in self.asked if path != "/"]
 
     def hide(self, is_hidden: bool):
-        """As if another tab were in front, or no longer."""
+        """As if another tab were in front, or no longer. A hidden page has had all its answers."""
         self.page.evaluate(
             """(state) => {
                 const property = {get: () => state, configurable: true}
@@ -108,6 +116,9 @@ class Visit:
             }""",
             "hidden" if is_hidden else "visible",
         )
+        self.page.wait_for_timeout(_TURN_MS)
+        while is_hidden and self._under_way:
+            self.page.wait_for_timeout(_TURN_MS)
 
     def text(self, selector: str) -> str:
         return self.page.locator(selector).text_content()

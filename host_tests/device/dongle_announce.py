@@ -77,4 +77,5 @@ line = Line(1000)
 assert announce(line)
 assert line.longest <= 512, line.longest
 assert not discovery.has_work()
+assert not {"dongle.announcement", "p1.render.homeassistant"} & set(sys.modules), "they stay"
 print(line.taken.hex())
