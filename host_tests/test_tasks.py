@@ -28,6 +28,7 @@ SCRIPTS = [
     ("dongle_station.py",),
     ("dongle_rx_idle.py",),
     ("dongle_wifi.py",),
+    ("dongle_words.py",),
     ("dongle_request.py", "direct", "1"),
     ("dongle_request.py", "switch", "1"),
     ("dongle_request.py", "switch", "0"),

@@ -1,0 +1,11 @@
+# What is told of a connection that has ended: the same whichever side noticed it first.
+
+import errno
+
+from dongle.link import CLOSED, TLS_EOF, words
+
+for number in (TLS_EOF, 32, errno.ECONNRESET):
+    assert words(OSError(number)) == CLOSED, number
+assert words(OSError(errno.ECONNREFUSED)) == "no connection: ECONNREFUSED"
+assert words(OSError(-202)) == "no connection: (error -202)"
+print("ok")
