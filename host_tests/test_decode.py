@@ -678,6 +678,39 @@ def test_the_freshest_gas_meter_is_the_gas_meter(moments, tie):
     assert read(*lines)["gas_m3"] == Number(f"{freshest + 1}.000")
 
 
+# Telegrams with these are of one length. The first become documents of one length too.
+CAPTURES = st.sampled_from(
+    [
+        "(260330174500S)(00107.812*m3)",
+        "(260330175000S)(00107.912*m3)",
+        "(260330175500S)(00207.812*m3)",
+    ]
+) | st.sampled_from(
+    [
+        "(260330174500S)(10107.812*m3)",
+        "(260330174500S)(001078.12*m3)",
+        "(632525252525W)(00000.000*m3)",
+        "(260330174500S)(00107.812*GJ)",
+        "(260330174500S)(00107.812*??)",
+    ]
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.lists(CAPTURES, min_size=3, max_size=3), max_size=8))
+def test_captures_that_follow_each_other_are_those_of_each_telegram_alone(seconds):
+    """Two gas meters and one of water: which is the freshest, longer and shorter values, some that
+    are not there."""
+    dongle = Dongle()
+    for captures in seconds:
+        lines = ["0-0:1.0.0(260330180000S)"]
+        for channel, (device, capture) in enumerate(zip((3, 3, 7), captures, strict=True), 1):
+            lines += [f"0-{channel}:24.1.0(00{device})", f"0-{channel}:24.2.1{capture}"]
+        sent = telegram(*lines)
+        dongle.feed(sent)
+        assert dongle.documents[-1] == Receiver().json(sent)
+
+
 @pytest.mark.parametrize("never", ["632525252525W", "632525252525S", "700101010000W"])
 @pytest.mark.parametrize("value", ["00000.000", "00000.000*m3", "00000000", ""])
 def test_a_submeter_that_was_never_read_has_neither_value_nor_time(never, value):

@@ -72,17 +72,18 @@ def decode(telegram, size, reading):
 
 
 def _read_clock(reading):
-    had_one = reading.stamp_at is not None
-    reading.stamp_at = None
-    reading.bad_clock = 0
+    at = None
+    bad = 0
     if reading.decimals[_CLOCK] != ABSENT:
+        telegram = reading.telegram
         at = reading.mantissa[_CLOCK] + 1
-        length = timestamp.length(reading.telegram, at)
-        if length and reading.telegram[at + length] == _CLOSE:
-            reading.stamp_at = at
-        else:
-            reading.bad_clock = 1
-    if had_one != (reading.stamp_at is not None):
+        length = timestamp.length(telegram, at)
+        if not length or telegram[at + length] != _CLOSE:
+            at = None
+            bad = 1
+    reading.bad_clock = bad
+    if at != reading.stamp_at:
+        reading.stamp_at = at
         reading.edition += 1
 
 
@@ -108,11 +109,16 @@ def _read_texts(reading):
 
 def _read_captures(reading):
     """What the sub-meters have counted."""
-    reading.clear_captures()
+    reading.captures += 1
+    reading.bad_captures = 0
     for submeter in reading.submeters:
+        had = submeter.value_key, submeter.stamp_at is None
+        submeter.clear_capture()
         for row in _CAPTURE[submeter.channel - 1 :: obis.CHANNELS]:
             if submeter.value_key is None and reading.has(row):
                 _capture(reading, submeter, _groups(reading, row))
+        if (submeter.value_key, submeter.stamp_at is None) != had:
+            reading.edition += 1
 
 
 def _groups(reading, row):

@@ -64,8 +64,8 @@ class Reading:
         self.bad_numbers = self.bad_clock = self.bad_captures = self.bad_texts = 0
         self.is_whole = False  # whether all of the telegram has been read
         self.stamp_at = None  # the meter's clock
-        # These count up: edition when anything but numbers, the clock's time and captures
-        # changes, captures when those do.
+        # These count up: edition when anything but numbers and times changes, captures when the
+        # sub-meters' do.
         self.edition = self.captures = 0
         self.clear_texts()
 
@@ -84,13 +84,6 @@ class Reading:
         self.failures = []  # (stamp_at of the end, duration in s)
         for submeter in self.submeters:
             submeter.clear()
-
-    def clear_captures(self):
-        """Forgets what the sub-meters have counted."""
-        self.captures += 1
-        self.bad_captures = 0
-        for submeter in self.submeters:
-            submeter.clear_capture()
 
     @property
     def rejected(self):

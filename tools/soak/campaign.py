@@ -112,7 +112,9 @@ class Campaign:
             if third >= _FEW:
                 growth = min(memory[-third:]) - min(memory[third : 2 * third])
                 if growth > _MOST_GROWTH_BYTES:
-                    self.problems.append(f"{growth} bytes more are in use at a run's end")
+                    self.problems.append(
+                        f"{growth} bytes more are in use at a run's end, which had {memory}"
+                    )
 
 
 def _deploy(folder: Path, arch: str) -> Path:

@@ -28,7 +28,7 @@ class Json:
         self.cut = 0  # parts of documents that were left out because they found no room
         self._reading = None  # whose texts are on the page, and which of them
         self._edition = self._captures = None
-        self._submeters_at = self._submeters_end = 0
+        self._values = ()  # of sub-meters, as _submeters() says
         self._numbers_at = 0
         self._written = Written(obis.ROWS)
         self._size = 0  # of the document
@@ -47,7 +47,7 @@ class Json:
         if reading is not self._reading or reading.edition != self._edition:
             self._texts(reading)
             return False
-        if reading.captures != self._captures and not self._submeters(reading):
+        if reading.captures != self._captures and not self._update_values(reading):
             self._texts(reading)
             return False
         at = reading.stamp_at
@@ -78,26 +78,31 @@ class Json:
         cut = 0
         for part in _PARTS:
             size = page.size
+            values = ()
             try:
-                part(page, reading)
+                values = part(page, reading)
             except Full:
                 page.size = size
                 cut += 1
             if part is _submeters:
-                self._submeters_at, self._submeters_end = size, page.size
+                self._values = values
         return cut
 
-    def _submeters(self, reading):
-        """Writes them in the place that they had, for they seldom become longer or shorter; True
-        where that was so."""
+    def _update_values(self, reading):
+        """Writes those of sub-meters, each in its place. False where one needs another place."""
         page = self.page
-        page.size = self._submeters_at
-        try:
-            _submeters(page, reading)
-        except Full:
-            return False
+        for start, end, submeter, key, stamp_key, type in self._values:
+            if type and reading.freshest(type, submeter.value_key) is not submeter:
+                return False
+            page.size = start
+            try:
+                _value(page, reading, submeter, key, stamp_key)
+            except Full:
+                return False
+            if page.size != end:
+                return False
         self._captures = reading.captures
-        return page.size == self._submeters_end
+        return True
 
     def _numbers(self, reading):
         page = self.page
@@ -207,6 +212,9 @@ def _failures(page, reading):
 
 
 def _submeters(page, reading):
+    """Returns the values among what it writes: of each its start and end on the page, and what
+    _value() was asked for; behind these the type where it is the freshest of that type."""
+    values = []
     first = True
     for submeter in reading.submeters:
         if submeter.is_empty:
@@ -216,13 +224,21 @@ def _submeters(page, reading):
         page.put(b'[{"channel":' if first else b',{"channel":')
         first = False
         _submeter(page, reading, submeter)
+        key = submeter.value_key
+        if key:
+            start = page.size
+            _value(page, reading, submeter, key, b"timestamp")
+            values.append((start, page.size, submeter, key, b"timestamp", None))
         page.put(b"}")
     if not first:
         page.put(b"]")
     for type, value_key, key, stamp_key in obis.TOP_LEVEL:
-        freshest = reading.freshest(type, value_key)
-        if freshest:
-            _value(page, reading, freshest, key, stamp_key)
+        submeter = reading.freshest(type, value_key)
+        if submeter:
+            start = page.size
+            _value(page, reading, submeter, key, stamp_key)
+            values.append((start, page.size, submeter, key, stamp_key, type))
+    return values
 
 
 def _submeter(page, reading, submeter):
@@ -237,8 +253,6 @@ def _submeter(page, reading, submeter):
                 page.number(value)
             else:
                 page.string(value)
-    if submeter.value_key:
-        _value(page, reading, submeter, submeter.value_key, b"timestamp")
 
 
 def _value(page, reading, submeter, key, stamp_key):
