@@ -266,7 +266,7 @@ def lines(telegram):
 
 def groups(said):
     """The texts in the brackets; none at all where a bracket is missing."""
-    well_formed = re.fullmatch(r"([\r\n]|\([^)]*\))+", said)
+    well_formed = re.fullmatch(r"([\r\n]|\([^)\n]*\))+", said)
     return re.findall(r"\(([^)]*)\)", said) if well_formed else []
 
 

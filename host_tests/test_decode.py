@@ -678,6 +678,27 @@ def test_the_freshest_gas_meter_is_the_gas_meter(moments, tie):
     assert read(*lines)["gas_m3"] == Number(f"{freshest + 1}.000")
 
 
+@pytest.mark.parametrize(
+    "value, fits",
+    [
+        ("2147483.647", True),
+        ("2147483.648", False),
+        ("9999999999", False),
+        ("0000000000002147483647", True),
+        ("0.123456789", True),
+        ("0.1234567890", False),
+        (".5", True),
+        ("5.", True),
+        ("1.2.3", False),
+        (".", False),
+    ],
+)
+def test_what_a_submeter_counts_has_31_bits_and_9_decimals(value, fits):
+    reading, rejected = said(telegram(*gas(1, "260330174500S", f"{value}*m3")))
+    assert reading.get("gas_m3") == (Number(value) if fits else None)
+    assert rejected == (0 if fits else 1)
+
+
 # Telegrams with these are of one length. The first become documents of one length too.
 CAPTURES = st.sampled_from(
     [

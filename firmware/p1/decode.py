@@ -7,7 +7,7 @@
 
 from micropython import const
 
-from . import country, obis, text, timestamp
+from . import brackets, country, obis, text, timestamp
 from .scan import ABSENT, clear, derive, scan
 from .update import NEW_CAPTURES, NEW_LAYOUT, NEW_TEXTS, update
 
@@ -112,73 +112,29 @@ def _read_captures(reading):
     reading.captures += 1
     reading.bad_captures = 0
     for submeter in reading.submeters:
-        had = submeter.value_key, submeter.stamp_at is None
+        key, had_stamp = submeter.value_key, submeter.stamp_at is not None
         submeter.clear_capture()
-        for row in _CAPTURE[submeter.channel - 1 :: obis.CHANNELS]:
+        for kind in range(len(_CAPTURE) // obis.CHANNELS):  # with a step it would leave garbage
+            row = _CAPTURE[kind * obis.CHANNELS + submeter.channel - 1]
             if submeter.value_key is None and reading.has(row):
-                _capture(reading, submeter, _groups(reading, row))
-        if (submeter.value_key, submeter.stamp_at is None) != had:
+                _capture(reading, submeter, _brackets(reading, row))
+        if key != submeter.value_key or had_stamp != (submeter.stamp_at is not None):
             reading.edition += 1
 
 
-def _groups(reading, row):
-    """Where the brackets of a row's line begin and end, as a list of (start, end) without the
-    brackets themselves; empty where the row is absent, None where the line is broken."""
-    if not reading.has(row):
-        return []
-    telegram = reading.telegram
-    at = reading.mantissa[row]
-    line_end = telegram.find(b"\n", at, reading.size)
-    # A value wrapped on the next line belongs to this one.
-    if telegram[line_end + 1] == 0x28:
-        line_end = telegram.find(b"\n", line_end + 1, reading.size)
-    groups = []
-    while at < line_end:
-        if telegram[at] == 0x28:
-            end = telegram.find(b")", at, line_end)
-            if end < 0:
-                return None
-            groups.append((at + 1, end))
-            at = end + 1
-        elif telegram[at] == 0x0D or telegram[at] == 0x0A:
-            at += 1
-        else:
-            return None
-    return groups
+def _brackets(reading, row):
+    """Finds the brackets of a row's line. Returns how many, 0 where the row is absent, -1 where
+    the line is broken."""
+    return brackets.of_line(reading.telegram, reading.mantissa[row]) if reading.has(row) else 0
 
 
-def _number(telegram, start, end):
-    """The number that telegram[start:end] begins with: (mantissa, decimals, where its unit
-    starts), or None where there is none or it does not fit in 31 bits."""
-    mantissa = digits = decimals = 0
-    point = False
-    at = start
-    while at < end:
-        byte = telegram[at]
-        if byte == 0x2E and not point:
-            point = True
-        elif 0x30 <= byte <= 0x39:
-            mantissa = mantissa * 10 + byte - 0x30
-            digits += 1
-            if point:
-                decimals += 1
-        else:
-            break
-        at += 1
-    if not digits or mantissa > _LARGEST or decimals > 9:
+def _power(telegram, bracket):
+    """(mantissa, decimals) in W, or None."""
+    unit_at = brackets.number(telegram, bracket)
+    if not unit_at:
         return None
-    if at < end and telegram[at] == 0x2A:
-        at += 1
-    return mantissa, decimals, at
-
-
-def _power(telegram, start, end):
-    """(mantissa, decimals) in W of telegram[start:end], or None."""
-    number = _number(telegram, start, end)
-    if number is None:
-        return None
-    mantissa, decimals, unit_at = number
-    exponent = obis.exponent(_POWER_UNIT, telegram[unit_at:end])
+    mantissa, decimals = brackets.found
+    exponent = obis.exponent(_POWER_UNIT, telegram[unit_at : brackets.ends[bracket]])
     if exponent is None:
         return None
     decimals -= exponent
@@ -188,8 +144,9 @@ def _power(telegram, start, end):
     return (mantissa, decimals) if mantissa <= _LARGEST else None
 
 
-def _is_stamp(telegram, start, end):
-    return 0 < timestamp.length(telegram, start) == end - start
+def _is_stamp(telegram, bracket):
+    start = brackets.starts[bracket]
+    return 0 < timestamp.length(telegram, start) == brackets.ends[bracket] - start
 
 
 def _texts(reading):
@@ -201,25 +158,23 @@ def _texts(reading):
 
 
 def _text(reading, row, decoded):
-    groups = _groups(reading, row)
-    if groups is None:
+    count = _brackets(reading, row)
+    if count < 0:
         reading.bad_texts += 1
-    elif groups:
-        start, end = groups[0]
-        return decoded(memoryview(reading.telegram)[start:end]) or None
+    elif count:
+        text = memoryview(reading.telegram)[brackets.starts[0] : brackets.ends[0]]
+        return decoded(text) or None
     return None
 
 
 def _peak(reading):
-    # Sagemcoms print the stamp first, Iskra meters the power.
-    groups = _groups(reading, _PEAK)
     telegram = reading.telegram
-    if groups and len(groups) == 2:
-        if not _is_stamp(telegram, *groups[0]):
-            groups.reverse()
-        if _is_stamp(telegram, *groups[0]):
-            reading.peak = _power(telegram, *groups[1])
-            reading.peak_stamp_at = groups[0][0]
+    if _brackets(reading, _PEAK) == 2:
+        # Sagemcoms print the stamp first, Iskra meters the power.
+        stamp = 0 if _is_stamp(telegram, 0) else 1
+        if _is_stamp(telegram, stamp):
+            reading.peak = _power(telegram, 1 - stamp)
+            reading.peak_stamp_at = brackets.starts[stamp]
     if reading.has(_PEAK) and not reading.peak:
         reading.bad_texts += 1
 
@@ -227,24 +182,24 @@ def _peak(reading):
 def _history(reading):
     # (n)(1-0:1.6.0)(1-0:1.6.0) and then n times (month's end)(stamp of the peak)(peak).
     # A month without data has the stamp that no calendar knows: it stays unnamed.
-    groups = _groups(reading, _HISTORY)
-    if groups is None:
+    count = _brackets(reading, _HISTORY)
+    if count < 0:
         reading.bad_texts += 1
         return
-    telegram = reading.telegram
-    if groups and (len(groups) < 3 or telegram.find(b":", *groups[1]) < 0):
+    telegram, starts = reading.telegram, brackets.starts
+    if count and (count < 3 or telegram.find(b":", starts[1], brackets.ends[1]) < 0):
         # Hungarian and Swiss meters print something else under this code.
-        reading.add_unknown(telegram.rfind(b"\n", 0, groups[0][0]) + 1)
+        reading.add_unknown(telegram.rfind(b"\n", 0, starts[0]) + 1)
         return
-    for at in range(3, len(groups) - 2, 3):
-        closing, peak_stamp, value = groups[at : at + 3]
-        power = _power(telegram, *value)
-        if not power or not _is_stamp(telegram, *closing):
+    for closing in range(3, count - 2, 3):
+        power = _power(telegram, closing + 2)
+        peak_stamp_at = starts[closing + 1]
+        if not power or not _is_stamp(telegram, closing):
             reading.bad_texts += 1
-        elif _is_stamp(telegram, *peak_stamp):
-            year, month = timestamp.month_before(telegram, closing[0])
-            reading.history.append((year, month, peak_stamp[0]) + power)
-        elif not _is_never(telegram, peak_stamp[0]):
+        elif _is_stamp(telegram, closing + 1):
+            year, month = timestamp.month_before(telegram, starts[closing])
+            reading.history.append((year, month, peak_stamp_at) + power)
+        elif not _is_never(telegram, peak_stamp_at):
             reading.bad_texts += 1
     # Some meters print the newest first.
     reading.history.sort()
@@ -252,21 +207,21 @@ def _history(reading):
 
 def _failures(reading):
     # (n)(0-0:96.7.19) and then n times (stamp of the end)(duration in s).
-    groups = _groups(reading, _FAILURES)
-    if groups is None:
+    count = _brackets(reading, _FAILURES)
+    if count < 0:
         reading.bad_texts += 1
         return
     telegram = reading.telegram
-    for at in range(2, len(groups) - 1, 2):
-        stamp, duration = groups[at : at + 2]
-        number = _number(telegram, *duration)
+    for stamp in range(2, count - 1, 2):
+        unit_at = brackets.number(telegram, stamp + 1)
+        duration_s, decimals = brackets.found
         if (
-            number
-            and not number[1]
-            and telegram[number[2] : duration[1]] == b"s"
-            and _is_stamp(telegram, *stamp)
+            unit_at
+            and not decimals
+            and telegram[unit_at : brackets.ends[stamp + 1]] == b"s"
+            and _is_stamp(telegram, stamp)
         ):
-            reading.failures.append((stamp[0], number[0]))
+            reading.failures.append((brackets.starts[stamp], duration_s))
         else:
             reading.bad_texts += 1
 
@@ -282,45 +237,49 @@ def _submeter(reading, submeter):
 
 
 def _integer(reading, row):
-    groups = _groups(reading, row)
-    if groups:
-        number = _number(reading.telegram, *groups[0])
-        if number and number[1] == 0 and number[2] == groups[0][1]:
-            return number[0]
+    if _brackets(reading, row) > 0:
+        unit_at = brackets.number(reading.telegram, 0)
+        if unit_at and not brackets.found[1] and unit_at == brackets.ends[0]:
+            return brackets.found[0]
     if reading.has(row):
         reading.bad_texts += 1
     return None
 
 
-def _capture(reading, submeter, groups):
+def _capture(reading, submeter, count):
     """(stamp)(value*unit), (value*unit) alone, or DSMR 2 and 3's
     (stamp)(status)(period)(n)(code)(unit) with (value) on the next line."""
-    telegram = reading.telegram
-    if not groups:
+    telegram, starts, ends = reading.telegram, brackets.starts, brackets.ends
+    last = count - 1
+    stamped = last > 0
+    if stamped and _is_never(telegram, starts[0]):
+        return
+    key = None
+    unit_at = brackets.number(telegram, last) if count > 0 else 0
+    if unit_at:
+        if last > 4 and unit_at == ends[last]:
+            key = _captured(telegram, starts[last - 1], ends[last - 1])
+        else:
+            key = _captured(telegram, unit_at, ends[last])
+    if key is None or (stamped and not _is_stamp(telegram, 0)):
         reading.bad_captures += 1
         return
-    stamp_at = groups[0][0]
-    stamped = len(groups) > 1
-    if stamped and _is_never(telegram, stamp_at):
-        return
-    number = _number(telegram, *groups[-1])
-    unit = None
-    if number:
-        unit = (number[2], groups[-1][1])
-        if len(groups) > 5 and unit[0] == unit[1]:
-            unit = groups[-2]
-        unit = obis.CAPTURED.get(bytes(telegram[unit[0] : unit[1]]))
-    if unit is None or (stamped and not _is_stamp(telegram, *groups[0])):
-        reading.bad_captures += 1
-        return
-    submeter.value_key = unit
-    submeter.mantissa, submeter.decimals = number[:2]
-    if stamped:
-        submeter.stamp_at = stamp_at
-        submeter.epoch = timestamp.epoch(telegram, stamp_at, reading.profile.winter_h)
+    submeter.value_key = key
+    submeter.mantissa, submeter.decimals = brackets.found
+    submeter.stamp_at = starts[0] if stamped else None
+
+
+def _captured(telegram, at, end):
+    """The key of what the unit telegram[at:end] says has been counted, or None."""
+    for unit in obis.CAPTURED:
+        if len(unit) == end - at and telegram.find(unit, at, end) == at:
+            return obis.CAPTURED[unit]
+    return None
 
 
 def _is_never(telegram, at):
     """Whether a stamp means "never": all bits set, cut to two digits each, or second 0 of 1970."""
-    stamp = telegram[at : at + 12]
-    return stamp == b"632525252525" or stamp[:6] == b"700101"
+    return (
+        telegram.find(b"632525252525", at, at + 12) == at
+        or telegram.find(b"700101", at, at + 6) == at
+    )

@@ -3,7 +3,7 @@
 
 from array import array
 
-from . import country, obis
+from . import country, obis, timestamp
 from .scan import ABSENT, LINES, NEGATIVE, PLACES, UNKNOWN_LINES, clear
 
 
@@ -22,7 +22,6 @@ class Submeter:
 
     def clear_capture(self):
         self.stamp_at = None  # place of the capture time in the telegram
-        self.epoch = 0  # the same as seconds since 1970, 0 where there is none
         self.value_key = None  # b"volume_m3", b"energy_gj" ...
         self.mantissa = self.decimals = 0  # the value
 
@@ -134,7 +133,13 @@ class Reading:
             if (
                 submeter.value_key == value_key
                 and submeter.type == type
-                and (found is None or submeter.epoch > found.epoch)
+                and (found is None or self._is_later(submeter.stamp_at, found.stamp_at))
             ):
                 found = submeter
         return found
+
+    def _is_later(self, at, other_at):
+        """Whether one stamp is later than another; no stamp is earlier than any."""
+        if at is None or other_at is None:
+            return other_at is None and at is not None
+        return timestamp.is_later(self.telegram, at, other_at, self.profile.winter_h)

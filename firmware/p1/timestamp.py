@@ -115,6 +115,15 @@ def second_of_quarter(text, at):
     return _pair(text, at + 8) % 15 * 60 + _pair(text, at + 10)
 
 
+def is_later(text, at, other_at, winter_h):
+    """Whether the stamp at text[at] is later than that at text[other_at]: in small numbers, of
+    which nothing is left behind."""
+    ahead = quarter(text, at, winter_h) - quarter(text, other_at, winter_h)
+    return ahead > 0 or (
+        ahead == 0 and second_of_quarter(text, at) > second_of_quarter(text, other_at)
+    )
+
+
 def month(text, at):
     """The month of the stamp at text[at], as months since year 0."""
     return (2000 + _pair(text, at)) * 12 + _pair(text, at + 2) - 1

@@ -19,18 +19,12 @@ def measure(suffix: str, words: str, **options) -> Iterator[Figure]:
     """options: of unix.command()."""
     with household.File(household.seconds(_SECONDS)) as file:
         output = unix.output("garbage.py", file, heap=_HEAP, **options)
-    quiet, quiet_bytes, others, other_bytes = map(int, output.split())
+    telegrams, captures, left = map(int, output.split())
     yield Figure(
         "gc_bytes_per_telegram" + suffix,
-        quiet_bytes / quiet,
-        f"{words}; chunks to MQTT packet and HomeWizard JSON, gc disabled, {quiet} telegrams in "
-        "which numbers and clock change",
+        left / telegrams,
+        f"{words}; chunks to MQTT packet and HomeWizard JSON, gc disabled, {telegrams} telegrams, "
+        f"{captures} of them with a new gas or water capture",
         0,
         exact,
-    )
-    yield Figure(
-        "gc_bytes_per_capture" + suffix,
-        other_bytes / others,
-        f"the other {others} telegrams of these {_SECONDS} s, with a new gas or water capture",
-        show=exact,
     )

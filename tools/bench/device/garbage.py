@@ -1,7 +1,7 @@
 # The memory that each telegram leaves behind, from its chunks to the bytes of the MQTT packet and
 # of HomeWizard's document.
-# Prints how many telegrams changed only in numbers and clock, with their bytes in all, then the
-# same of those with a new capture of a sub-meter.
+# Prints how many telegrams there were, how many of them with a new capture of a sub-meter, and
+# their bytes in all.
 
 import gc
 import sys
@@ -33,19 +33,14 @@ class _ToThePacket(Paths):
 
 
 def _count(paths):
-    counts = [0, 0, 0, 0]
+    taken, captures = paths.taken, paths.reading.captures
     gc.collect()
     gc.disable()
-    taken, captures, used = paths.taken, paths.reading.captures, gc.mem_alloc()
+    used = gc.mem_alloc()
     for number in range(_WARM, len(paths.chunks)):
         paths.feed(number)
-        if paths.taken != taken:
-            at = 0 if paths.reading.captures == captures else 2
-            now_used = gc.mem_alloc()
-            counts[at] += 1
-            counts[at + 1] += now_used - used
-            taken, captures, used = paths.taken, paths.reading.captures, now_used
-    return counts
+    used = gc.mem_alloc() - used
+    return paths.taken - taken, paths.reading.captures - captures, used
 
 
 _paths = _ToThePacket(load(sys.argv[1]))
