@@ -23,8 +23,21 @@ def test_every_fault_passes_and_all_is_back_in_time(campaign):
     assert len(campaign.outcomes) >= 60
 
 
-def test_nothing_was_wrong_nothing_grew(campaign):
+def test_nothing_was_wrong(campaign):
     assert campaign.problems == []
+
+
+@pytest.mark.timeout(300)
+def test_what_happens_again_and_again_takes_no_more_memory():
+    faults = ("noise between telegrams", "Wi-Fi gone for 5 seconds", "a flood of wrong passwords")
+    campaign = Campaign(calm_s=30, longest_s=60, rounds=9, faults=faults)
+    try:
+        assert [each.problems for each in campaign.run()] == [[]] * 27
+    except rig.Missing as missing:
+        pytest.skip(str(missing))
+    assert campaign.problems == []
+    settled, last = campaign.memory[3], campaign.memory[-1]
+    assert last - settled < 256
 
 
 def test_the_world_did_what_it_was_asked_to(campaign):

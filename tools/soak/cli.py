@@ -70,6 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
         f"{campaign.days:.1f} days, {campaign.sent} telegrams sent whole, taken: {served}; "
         f"{campaign.resets} resets"
     )
+    if campaign.memory:
+        _console.print(f"bytes in use, from the second round on: {campaign.memory}")
     failed = [outcome.fault for outcome in outcomes if outcome.problems]
     for problem in campaign.problems + failed:
         _console.print(f"[red]failed: {problem}[/]")

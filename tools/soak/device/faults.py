@@ -339,7 +339,6 @@ FAULTS = (
         back_s=10,
         spared=ALL,
     ),
-    # Those that end in a reset come last: before them the firmware runs on and on.
     Fault(
         "Wi-Fi gone for 8 hours",
         8 * HOUR,

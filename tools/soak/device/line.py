@@ -108,7 +108,9 @@ class Line:
         stamp += "+02:00" if telegram[at + 12 : at + 13] == b"S" else "+01:00"
         body = telegram.find(b"!") + 1
         digits = b"%04X" % crc16.update(telegram, 0, 0, body)
-        return telegram[body : body + 4] == digits == self.sent.get(stamp, (0, b""))[1]
+        # A bit may have made a small letter of a capital one, which is the same number.
+        printed = telegram[body : body + 4].upper()
+        return printed == digits == self.sent.get(stamp, (0, b""))[1]
 
     def _second(self):
         time.later(1000, self._second)

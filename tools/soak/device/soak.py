@@ -77,7 +77,7 @@ class Scene:
             0  # telegrams that the dongle has taken or refused, over all its runs
         )
         self.failing_starts = 0
-        self.memory = [[]]  # in use in quiet times, by run of the firmware
+        self.memory = []  # the least that was in use, by round of the faults without a reset
         self._fed_ms = None  # when the watchdog was fed last; None: it is not on
         self._bite_ms = 0
         asyncio.new_event_loop()
@@ -123,7 +123,6 @@ class Scene:
                 self._run()
             except Reset:
                 self.resets += 1
-                self.memory.append([])
             except Over:
                 return
             self._power_off()
@@ -174,13 +173,20 @@ class Scene:
 
     def _story(self):
         """What happens, one after the other; yields where time has to pass."""
+        # As long as nothing resets it, the firmware runs on and on.
+        for _ in range(self._rounds):
+            self.memory.append(None)
+            for fault in self._faults:
+                if not fault.resets[1]:
+                    yield from self._wait(self._calm_s)
+                    yield from self._endure(fault)
+                    yield from self._measure_memory()
         for _ in range(self._rounds):
             for fault in self._faults:
-                yield from self._wait(self._calm_s)
-                yield from self._measure_memory()
-                yield from self._endure(fault)
+                if fault.resets[1]:
+                    yield from self._wait(self._calm_s)
+                    yield from self._endure(fault)
         yield from self._wait(self._calm_s)
-        yield from self._measure_memory()
         raise Over
 
     def _wait(self, seconds):
@@ -195,7 +201,8 @@ class Scene:
         peers.Owner(harm.OWNER % b"POST /identify")
         yield from self._wait(2)
         gc.collect()
-        self.memory[-1].append(gc.mem_alloc())
+        used = gc.mem_alloc()
+        self.memory[-1] = min(used, self.memory[-1] or used)
 
     def _taken(self):
         framer = self.app.framer if self.app else None
