@@ -306,6 +306,16 @@ def test_a_list_with_an_unusable_part_is_left_out_and_counted(line):
     assert said(telegram(line, "0-0:96.14.0(1)")) == (said(telegram("0-0:96.14.0(1)"))[0], 1)
 
 
+@pytest.mark.parametrize("months", [20, 21, 100])
+def test_a_line_with_more_brackets_than_there_is_room_for_is_counted(months):
+    """Meters print 13 months, which are 42; there is room for 64, and nothing behind it."""
+    month = "(230401000000S)(230402191500S)(04.509*kW)"
+    line = f"0-0:98.1.0({months})(1-0:1.6.0)(1-0:1.6.0)" + months * month
+    reading, rejected = said(telegram(line))
+    assert len(reading.get("power_peak_history", [])) == (months if months == 20 else 0)
+    assert rejected == (0 if months == 20 else 1)
+
+
 SHREDS = st.binary(max_size=40) | st.sampled_from([b"0-0:", b"1-0:1.7.0", b"(", b")", b"\r\n"])
 
 

@@ -8,28 +8,13 @@ from micropython import const
 
 import network
 
+from .wifi import PAUSE_MS, WRONG_PASSWORD, in_words
+
 _SCAN_MS = const(15_000)  # at most; 2.5 s on the chip
 _ATTEMPTS = const(2)  # a network may be missed once
 _JOIN_MS = 8_000  # at most, until it is in
 _ADDRESS_MS = 15_000  # at most, until it has an address
 _LOOK_MS = const(100)
-_PAUSE_MS = 1_000  # as in wifi.py
-
-WRONG_PASSWORD = "wrong password"
-OUT_OF_REACH = "no such network in reach"
-NO_ADDRESS = "no address"
-NO_ANSWER = "no answer"
-OTHER_SECURITY = "another security"
-
-_REASONS = {
-    network.STAT_WRONG_PASSWORD: WRONG_PASSWORD,
-    network.STAT_HANDSHAKE_TIMEOUT: WRONG_PASSWORD,
-    15: WRONG_PASSWORD,  # IDF's 4WAY_HANDSHAKE_TIMEOUT: how many access points refuse one
-    network.STAT_NO_AP_FOUND: OUT_OF_REACH,
-    # A password where the network has none, none where it has one, or WPA Enterprise.
-    network.STAT_NO_AP_FOUND_W_COMPATIBLE_SECURITY: OTHER_SECURITY,
-    network.STAT_NO_AP_FOUND_IN_AUTHMODE_THRESHOLD: OTHER_SECURITY,
-}
 
 
 async def scan(station):
@@ -92,7 +77,7 @@ async def join(station, ssid, password, attempts=_ATTEMPTS):
 async def rest(station):
     """Stops the station's attempts, which would keep the radio off the access point's channel."""
     station.disconnect()
-    await asyncio.sleep_ms(_PAUSE_MS)
+    await asyncio.sleep_ms(PAUSE_MS)
 
 
 async def _outcome(station):
@@ -109,10 +94,10 @@ async def _outcome(station):
         if status not in (before, network.STAT_IDLE, network.STAT_CONNECTING):
             break
     if _is_in(station):
-        return NO_ADDRESS
+        return "no address"
     if status in (network.STAT_IDLE, network.STAT_CONNECTING):
-        return NO_ANSWER
-    return _REASONS.get(status, f"status {status}")
+        return "no answer"
+    return in_words(status)
 
 
 def _is_in(station):

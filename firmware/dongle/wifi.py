@@ -7,8 +7,6 @@
 import asyncio
 import random
 
-from micropython import const
-
 import network
 
 _LOOK_MS = 1_000
@@ -19,7 +17,18 @@ _RESTART_MS = 300_000
 _DOUBT_MS = 600_000
 _REST_MS = 3_600_000
 # connect() straight after disconnect() can leave the driver saying "no such network" for ever.
-_PAUSE_MS = const(1_000)
+PAUSE_MS = 1_000
+
+WRONG_PASSWORD = "wrong password"
+_REASONS = {  # by status
+    network.STAT_WRONG_PASSWORD: WRONG_PASSWORD,
+    network.STAT_HANDSHAKE_TIMEOUT: WRONG_PASSWORD,
+    15: WRONG_PASSWORD,  # IDF's 4WAY_HANDSHAKE_TIMEOUT: how many access points refuse one
+    network.STAT_NO_AP_FOUND: "no such network in reach",
+    # A password where the network has none, none where it has one, or WPA Enterprise.
+    network.STAT_NO_AP_FOUND_W_COMPATIBLE_SECURITY: "another security",
+    network.STAT_NO_AP_FOUND_IN_AUTHMODE_THRESHOLD: "another security",
+}
 
 
 class Wifi:
@@ -85,7 +94,7 @@ class Wifi:
             state["address"] = self._station.ifconfig()[0]
             state["rssi_dbm"] = self._station.status("rssi")
         else:
-            state["reason"] = _in_words(self._station.status())
+            state["reason"] = in_words(self._station.status())
         return state
 
     async def run(self):
@@ -151,7 +160,7 @@ class Wifi:
     async def _start(self):
         # Whatever state an earlier program left the radio in: it outlives a soft reset.
         self._station.active(False)
-        await asyncio.sleep_ms(_PAUSE_MS)
+        await asyncio.sleep_ms(PAUSE_MS)
         self.switch_on()
         self._station.connect(self._ssid, self._password)
 
@@ -165,16 +174,14 @@ class Wifi:
 
     async def _reconnect(self):
         self._station.disconnect()
-        await asyncio.sleep_ms(_PAUSE_MS)
+        await asyncio.sleep_ms(PAUSE_MS)
         self._station.connect(self._ssid, self._password)
 
 
-def _in_words(status):
-    words = {
-        network.STAT_IDLE: "not connected",
-        network.STAT_CONNECTING: "connecting",
-        network.STAT_WRONG_PASSWORD: "wrong password",
-        network.STAT_NO_AP_FOUND: "no such network in reach",
-        network.STAT_GOT_IP: "connected",
-    }
-    return words.get(status, f"status {status}")
+def in_words(status):
+    """How an attempt has ended, or is doing."""
+    if status == network.STAT_IDLE:
+        return "not connected"
+    if status == network.STAT_CONNECTING:
+        return "connecting"
+    return _REASONS.get(status, f"status {status}")

@@ -6,7 +6,7 @@ from array import array
 import micropython
 from micropython import const
 
-_MOST = const(128)  # brackets of a line; a peak history of 13 months has 42
+_MOST = const(64)  # brackets of a line; a peak history of 13 months has 42
 
 # By bracket: places in the telegram, without the "(" and the ")" themselves.
 starts = array("H", [0] * _MOST)

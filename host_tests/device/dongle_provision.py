@@ -62,7 +62,7 @@ class Provision(provision.Provision):
         for name, value in TIMES.items():
             setattr(portal, name, value)
         trial = sys.modules["dongle.station"]
-        trial._JOIN_MS, trial._PAUSE_MS = 300, 120
+        trial._JOIN_MS, trial.PAUSE_MS = 300, 120
         portal.captive.answer = self.answer or portal.captive.answer
         await super()._open(is_away)
 

@@ -11,7 +11,7 @@ from dongle import station
 
 radio = world.radio
 radio.change(join_ms=20, scan_ms=300, wedge_ms=100)
-station._JOIN_MS, station._ADDRESS_MS, station._PAUSE_MS = 300, 500, 120
+station._JOIN_MS, station._ADDRESS_MS, station.PAUSE_MS = 300, 500, 120
 wlan = network.WLAN(network.STA_IF)
 
 

@@ -81,6 +81,8 @@ async def main():
     wrong = wifi.Wifi(settings("home", "guessed"), NAME, Health())
     task = asyncio.create_task(wrong.run())
     await until(lambda: wrong.state().get("reason") == "wrong password", "it does not say why")
+    radio.change(refuse=network.STAT_NO_AP_FOUND_IN_AUTHMODE_THRESHOLD)
+    await until(lambda: wrong.state()["reason"] == "another security", "it says a number")
     assert not wrong.up
     task.cancel()
 
