@@ -43,7 +43,7 @@ def _rows(outcomes: list[Outcome]) -> Table:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
     parser.add_argument("--days", type=float, default=30, help="simulated days (30)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each fault comes (3)")
+    parser.add_argument("--rounds", type=int, default=8, help="how often each fault comes (8)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("fault", nargs="*", help="only these")
     chosen = parser.parse_args(arguments)
@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"{campaign.resets} resets"
     )
     if campaign.memory:
-        _console.print(f"bytes in use, from the second round on: {campaign.memory}")
+        _console.print(f"bytes in use, round after round: {campaign.memory}")
     failed = [outcome.fault for outcome in outcomes if outcome.problems]
     for problem in campaign.problems + failed:
         _console.print(f"[red]failed: {problem}[/]")

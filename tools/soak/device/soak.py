@@ -337,7 +337,7 @@ def _main():
         "bad": scene.bad,
         "served": {peer.name: peer.served for peer in scene.peers},
         "resets": scene.resets,
-        "memory": scene.memory,
+        "memory": [used for used in scene.memory if used],
         "wrong": wrong,
     }
     print(json.dumps(told))
