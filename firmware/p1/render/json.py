@@ -28,7 +28,7 @@ class Json:
         self.cut = 0  # parts of documents that were left out because they found no room
         self._reading = None  # whose texts are on the page, and which of them
         self._edition = self._captures = None
-        self._values = ()  # of sub-meters, as _submeters() says
+        self._values = []  # of sub-meters, as _submeters() says
         self._numbers_at = 0
         self._written = Written(obis.ROWS)
         self._size = 0  # of the document
@@ -78,14 +78,14 @@ class Json:
         cut = 0
         for part in _PARTS:
             size = page.size
-            values = ()
+            values = None
             try:
                 values = part(page, reading)
             except Full:
                 page.size = size
                 cut += 1
             if part is _submeters:
-                self._values = values
+                self._values = values or []
         return cut
 
     def _update_values(self, reading):
