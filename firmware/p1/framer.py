@@ -196,24 +196,23 @@ class Framer:
         return mark
 
     def _trailer(self, chunk, at, size):
-        digits = _hex_digits(chunk, at, min(size, at + 4 - self._digits))
-        _copy(self._filling, chunk, self._size, at, at + digits)
-        self._size += digits
-        self._digits += digits
-        at += digits
+        end = min(size, at + 4 - self._digits)
+        end = at + _hex_digits(chunk, at, end)
+        _copy(self._filling, chunk, self._size, at, end)
+        self._size += end - at
+        self._digits += end - at
         if self._digits == 4:
             self._finish()
-        elif at < size:
-            byte = chunk[at]
-            if byte == _SLASH:
+        elif end < size:
+            if chunk[end] == _SLASH:
                 self._reject(FRAMING)
-                return at
-            if self._digits and (byte == _CR or byte == _LF):
+                return end
+            if self._digits and (chunk[end] == _CR or chunk[end] == _LF):
                 self._finish()  # leading zeros may be missing: "!B9F" is 0x0B9F
             else:
                 self._reject(FRAMING)
-            at += 1
-        return at
+            end += 1
+        return end
 
     def _finish(self):
         size = self._size

@@ -65,17 +65,19 @@ def _last_sunday(year, month):
     return last - (last + 4) % 7  # 1970-01-01 was a Thursday
 
 
-def _is_summer(days, year, seconds, winter_h):
+def _is_summer(text, at, winter_h):
     # Directive 2000/84/EC: from 01:00 UTC on the last Sunday of March (clocks go 2 -> 3 in
     # central Europe) to 01:00 UTC on the last Sunday of October (3 -> 2). Of the hour that
     # exists twice, the later.
+    year = 2000 + _pair(text, at)
+    days = _days(year, _pair(text, at + 2), _pair(text, at + 4))
     start = _last_sunday(year, 3)
     end = _last_sunday(year, 10)
-    change = (1 + winter_h) * 3600
+    change_s = (1 + winter_h) * 3600
     if days == start:
-        return seconds >= change
+        return _seconds(text, at) >= change_s
     if days == end:
-        return seconds < change
+        return _seconds(text, at) < change_s
     return start < days < end
 
 
@@ -87,9 +89,7 @@ def utc_offset_h(text, at, winter_h):
         return winter_h
     if letter == _SUMMER:
         return winter_h + 1
-    year = 2000 + _pair(text, at)
-    days = _days(year, _pair(text, at + 2), _pair(text, at + 4))
-    return winter_h + _is_summer(days, year, _seconds(text, at), winter_h)
+    return winter_h + _is_summer(text, at, winter_h)
 
 
 def _seconds(text, at):

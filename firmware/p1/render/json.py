@@ -52,9 +52,9 @@ class Json:
             return False
         at = reading.stamp_at
         if at is not None:
-            telegram = reading.telegram
-            offset_h = timestamp.utc_offset_h(telegram, at, reading.profile.winter_h)
-            timestamp.write_iso(self.page.bytes, _STAMP_AT, telegram, at, offset_h)
+            # A name more, and MicroPython would put them all on the heap, each second.
+            offset_h = timestamp.utc_offset_h(reading.telegram, at, reading.profile.winter_h)
+            timestamp.write_iso(self.page.bytes, _STAMP_AT, reading.telegram, at, offset_h)
         return True
 
     def _texts(self, reading):
