@@ -727,7 +727,7 @@ CAPTURES = st.sampled_from(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(st.lists(CAPTURES, min_size=3, max_size=3), max_size=8))
 def test_captures_that_follow_each_other_are_those_of_each_telegram_alone(seconds):
     """Two gas meters and one of water: which is the freshest, longer and shorter values, some that

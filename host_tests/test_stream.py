@@ -6,8 +6,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 import pytest
-from dsmr_parser import telegram_specifications
 from dsmr_parser.clients.socket_ import SocketReader
+from dsmr_parser.telegram_specifications import BELGIUM_FLUVIUS
 
 from household import PATIENCE_S, Household, needs_micropython, wait_for
 from meter import telegrams
@@ -16,6 +16,14 @@ pytestmark = needs_micropython
 
 START = datetime(2026, 3, 30, 17, 30)
 SECONDS = 3600
+
+# It proves each CRC whatever it reads; what it makes of the other lines is compared elsewhere, and
+# takes most of its time.
+CLOCK_ONLY = BELGIUM_FLUVIUS | {
+    "objects": [
+        each for each in BELGIUM_FLUVIUS["objects"] if each["value_name"] == "P1_MESSAGE_TIMESTAMP"
+    ]
+}
 
 
 class Meter:
@@ -102,9 +110,7 @@ def test_an_hour_of_telegrams_for_dsmr_parser(tmp_path):
         lazy = lazy_client(home.tcp_port)
         wait_for(lambda: home.health()["tcp"]["clients"] == 2, "two clients")
         # It connects when its first telegram is waited for.
-        reader = SocketReader(
-            "127.0.0.1", home.tcp_port, telegram_specifications.BELGIUM_FLUVIUS
-        ).read()
+        reader = SocketReader("127.0.0.1", home.tcp_port, CLOCK_ONLY).read()
         threading.Timer(0, lambda: _first(home, meter)).start()
         restless = None
         for second in range(SECONDS):
