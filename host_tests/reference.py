@@ -176,11 +176,12 @@ def number(text, units, limit=LARGEST, sign=""):
     return Number(value)
 
 
-def register(text, units):
+@lru_cache(10_000)
+def register(text, key):
     """The number of a line that has no more than that: in its first bracket, with at most nine
     significant digits (999999.999 kWh is the meter's own limit), perhaps negative."""
     first = re.match(r"\(([^()]*)\)", text)
-    return number(first[1], units, 10**9 - 1, "-?") if first else None
+    return number(first[1], UNITS_OF[key], 10**9 - 1, "-?") if first else None
 
 
 def hexadecimal(text):
@@ -304,7 +305,7 @@ def reading(telegram, country="BE"):
         read[key] = next(filter(None, found), None)
     read["tariff"] = whole(said["0-0:96.14.0"][0]) if said.get("0-0:96.14.0") else None
     for key, code in NUMBERS.items():
-        found = [register(text, UNITS_OF[key]) for text in registers.get(code, ())]
+        found = [register(text, key) for text in registers.get(code, ())]
         found = [each for each in found if each is not None]
         read[key] = found[-1] if found else None
 
@@ -363,14 +364,19 @@ def peaks(read, said, zone):
             read["monthly_power_peak_w"] = number(power, UNITS["w"])
             read["monthly_power_peak_timestamp"] = stamp(when, zone).isoformat()
 
-    history = []
     entries = said.get("0-0:98.1.0", [])[3:]
-    for closing, when, power in zip(entries[::3], entries[1::3], entries[2::3], strict=False):
-        if stamp(closing) and stamp(when) and number(power, UNITS["w"]) is not None:
-            month = (stamp(closing).replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
-            at, power = stamp(when, zone).isoformat(), number(power, UNITS["w"])
-            history.append({"month": month, "timestamp": at, "power_w": power})
+    entries = zip(entries[::3], entries[1::3], entries[2::3], strict=False)
+    history = filter(None, (past_peak(*entry, zone) for entry in entries))
     read["power_peak_history"] = sorted(history, key=lambda entry: entry["month"])
+
+
+@lru_cache(10_000)
+def past_peak(closing, when, power, zone):
+    power = number(power, UNITS["w"])
+    if not stamp(closing) or not stamp(when) or power is None:
+        return None
+    month = (stamp(closing).replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
+    return {"month": month, "timestamp": stamp(when, zone).isoformat(), "power_w": power}
 
 
 def failures(read, said, zone):
@@ -424,7 +430,9 @@ def submeter(said, zone):
 
 def captured(parts, zone):
     """(stamp)(value*unit), (value*unit), or DSMR 3's (stamp)(..)(..)(..)(..)(unit)(value)."""
-    when, value = (parts[0] if len(parts) > 1 else None), "".join(parts[-1:])
+    if not parts:
+        return {}
+    when, value = (parts[0] if len(parts) > 1 else None), parts[-1]
     if len(parts) > 5 and re.fullmatch(r"[\d.]*\*?", value, re.ASCII):
         value = f"{value.rstrip('*')}*{parts[-2]}"
     unit = "".join(re.findall(r"[A-Za-z]\w*$", value, re.ASCII))
