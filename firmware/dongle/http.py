@@ -90,12 +90,21 @@ class Later(Resource):
 
 
 class Server:
-    def __init__(self, routes, health, gate=None, refuse=None, asks_readers=False, most=CLIENTS):
+    def __init__(
+        self,
+        routes,
+        health,
+        gate=None,
+        refuse=None,
+        asks_readers=False,
+        most=CLIENTS,
+        reached=lambda: None,
+    ):
         """routes: path (bytes) -> Resource, or the function that it has for GET where that is all.
         gate(request): a Response in the place of what the path has, or None; or it raises Refused.
         refuse: see
         auth.Auth; None: every client may do everything. asks_readers: whether GET needs the
-        password too. most: clients at a time."""
+        password too. most: clients at a time. reached() hears that somebody has come."""
         self._routes = routes
         self._gate = gate
         self._most = most
@@ -105,6 +114,7 @@ class Server:
         # A buffer that is free: most of the time there is one client. Later on there may be no
         # room for it in one piece.
         self._head = bytearray(HEAD_BYTES)
+        self._reached = reached
         self._clients = 0
         self.requests = 0
         self.refused = 0  # answered with an error
@@ -116,6 +126,7 @@ class Server:
 
     async def _client(self, stream):
         self._clients += 1
+        self._reached()
         head = None
         try:
             head = self._take_head()

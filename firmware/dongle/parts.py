@@ -56,7 +56,7 @@ def assemble(app):
     app.capacity = _capacity(app, config)
     app.mqtt = _mqtt(app, config)
     app.mdns = _mdns(app, config, hostname)
-    app.stream = Stream(app.latest, app.health)
+    app.stream = Stream(app.latest, app.health, app.wifi.trust)
     app.pushes = _pushes(app, config)
     app.relay = _relay(app, config["quarter"], board)
     web = Web(app.latest, app.framer, app.report, app.capacity)
@@ -70,7 +70,9 @@ def assemble(app):
     app.password_hash = config["http"]["password_hash"]
     gate = for_names("localhost", hostname, config["http"]["name"])
     asks_readers = config["http"]["read_password"]
-    app.server = Server(web.routes, app.health, gate, app.refuse, asks_readers)
+    app.server = Server(
+        web.routes, app.health, gate, app.refuse, asks_readers, reached=app.wifi.trust
+    )
 
 
 def _settings(app):

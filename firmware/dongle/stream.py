@@ -13,8 +13,10 @@ _STUCK_MS = const(3_000)  # a client that takes nothing for so long is dropped
 
 
 class Stream:
-    def __init__(self, latest, health):
+    def __init__(self, latest, health, reached=lambda: None):
+        """reached() hears that there is somebody who takes telegrams."""
         self._latest = latest
+        self._reached = reached
         self._health = health
         self._clients = []
         self.dropped = 0  # clients that were too slow
@@ -30,6 +32,8 @@ class Stream:
     def _on_telegram(self):
         if not self._clients:
             return
+        # Who takes nothing is soon none of them any more.
+        self._reached()
         telegram = self._latest.telegram()
         for client in self._clients:
             client.send(telegram)

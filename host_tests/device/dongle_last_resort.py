@@ -73,7 +73,7 @@ async def of_patience():
 
 async def of_doubt():
     """Connected, but nobody answers: the radio is restarted, and not again and again."""
-    wifi._DOUBT_MS, wifi._REST_MS = 200, 60_000
+    wifi._DOUBT_MS, wifi._REST_MS, wifi.PAUSE_MS = 200, 60_000, 100
     starts = []
     connect = network.WLAN.connect
 
@@ -88,6 +88,11 @@ async def of_doubt():
     dongle.wifi.trust()
     await asyncio.sleep_ms(500)
     assert len(starts) == 1, "somebody was reached in time"
+    dongle.wifi.doubt()
+    _, visitor = await asyncio.open_connection("127.0.0.1", dongle.http_port)
+    visitor.close()
+    await asyncio.sleep_ms(500)
+    assert len(starts) == 1, "somebody has reached us"
     dongle.wifi.doubt()
     await until(lambda: len(starts) == 2, "the radio is not restarted")
     await until(lambda: dongle.wifi.up, "it does not come back")
