@@ -49,7 +49,7 @@ gc.set_threshold(50_000)
 
 # A busy machine is no failure, and the same commit has the same examples each time; those that
 # look for new ones say `pytest --hypothesis-profile=thorough`.
-settings.register_profile("patient", deadline=None, derandomize=True, max_examples=60)
+settings.register_profile("patient", deadline=None, derandomize=True, max_examples=40)
 settings.register_profile("thorough", deadline=None, max_examples=3000)
 settings.load_profile("patient")
 

@@ -76,13 +76,11 @@ def inputs(draw):
     return data
 
 
-@settings(max_examples=60)
 @given(inputs())
 def test_edited_telegrams(data):
     fuzz_target.check(data)
 
 
-@settings(max_examples=60)
 @given(st.binary(max_size=200) | st.text("()*.:-0123456789\r\n", max_size=200).map(str.encode))
 def test_telegrams_of_nonsense(data):
     fuzz_target.check(data)
@@ -91,7 +89,6 @@ def test_telegrams_of_nonsense(data):
 LINES = [line for name in FIXTURE_NAMES for line in fixture(name).split(b"\r\n")[2:-2]]
 
 
-@settings(max_examples=60)
 @given(st.lists(st.sampled_from(LINES), max_size=25), EDITS, EDITS)
 def test_lines_of_all_meters_in_one_telegram(lines, first, second):
     """Codes come twice, in other orders, with other things behind them."""

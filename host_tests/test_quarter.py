@@ -164,7 +164,7 @@ def lives(draw):
 
 
 @given(lives(), st.sampled_from((2500, 7000)))
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_each_second_is_what_the_model_says(seconds, target_w):
     documents = said(seconds, Quarter(target_w if target_w != 2500 else 0))
     for number, (second, document) in enumerate(zip(seconds, documents, strict=True), 1):
@@ -222,7 +222,7 @@ def integrated(seconds, energies):
 
 
 @given(registers())
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_without_1_4_0_the_registers_tell_within_their_resolution(life):
     seconds, energies = life
     for number, document in enumerate(said(seconds), 1):

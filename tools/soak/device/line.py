@@ -7,6 +7,7 @@ from micropython import const
 
 from p1 import crc16
 
+_RING = const(8192)  # as the port's: what comes on top of so many bytes is lost
 _KEPT = const(420)  # seconds for which a telegram may still be on its way, see socket.py
 
 _TEXT = (
@@ -76,7 +77,7 @@ class Line:
     def bring(self, data):
         """Bytes on the line, from wherever."""
         if self.plugged and self.requested:
-            self._out += data
+            self._out += data[: _RING - len(self._out)]
 
     def telegram(self):
         """The telegram of this second, and (stamp as the reading has it, power in W)."""
