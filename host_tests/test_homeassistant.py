@@ -34,6 +34,7 @@ from household import (
     told_at_once,
     wait_for,
 )
+from p1 import obis
 from p1.decode import decode
 from p1.reading import Reading
 from p1.render import entities, homeassistant
@@ -131,7 +132,8 @@ def announced(name):
     page = Json().render(reading)
     names = reading.profile.tariff_names
     found = {}
-    for key in entities.keys(reading):
+    rows = [row for row in range(obis.ROWS) if entities.has_row(reading, row)]
+    for key in [*map(obis.key, rows), *entities.others(reading)]:
         text = b"".join(homeassistant.members(key, names))
         settings = json.loads(b'{%s"p":"sensor","uniq_id":"x_%s"}' % (text, key))
         found[key.decode()] = hass.Entity("", hass.COMPONENT(settings))

@@ -70,7 +70,6 @@ class Announcement:
         self._of = discovery
         self._send_piece = send
         self._tariff_names = discovery.latest.reading.profile.tariff_names
-        self._source = _source(discovery)
         self._piece = bytearray(_PIECE)
         self._filled = 0
 
@@ -89,14 +88,14 @@ class Announcement:
             if key not in HEALTH:
                 for member in about_meter if key in QUARTER else [topic] + about_meter:
                     texts += [b",", member]
-            texts += [b",", self._source, b"}"]
+            texts += [b",", _source(of), b"}"]
             size = sum([len(text) for text in texts])
             await self._publish(of.entity_topics % (_platform(key), key), size, texts)
 
     def _device(self):
         """Yields the one message for all, in pieces."""
         yield b"{"
-        yield self._source
+        yield _source(self._of)
         for member in self._about_readings():
             yield b"," + member
         separator = b',"cmps":{'

@@ -7,7 +7,6 @@ import asyncio
 import gc
 import sys
 import time
-from binascii import hexlify
 
 from micropython import const
 
@@ -37,18 +36,20 @@ class App:
 
     def __init__(self, logbook=None):
         self.logbook = logbook or Logbook(machine.RTC().memory)
-        self.id = dongle_id()
-        self.hostname = hostname(self.id)
+        from . import chip, parts
+
+        self.id = chip.number()
+        self.hostname = chip.hostname(self.id)
+        self.reset_cause = chip.reset_cause()
         self.longest_turn_ms = 0
         self.is_outdated = False  # config.json has changed since the start
         self.auth = None
+        self._mdns_state = {"responder": "none", "reason": "off"}  # while there is no mdns
         self._memory_errors = 0
         self._noted_ms = 0  # uptime of the last entry in the logbook
         self._noted_failure = None  # what it said
-        from . import parts
-
         parts.assemble(self)
-        forget("dongle.parts", "dongle.uplink", "slots")
+        forget("dongle.chip", "dongle.parts", "dongle.uplink", "slots")
         for problem in self.health.problems:
             self.health.say("config: " + problem)
 
@@ -119,6 +120,11 @@ class App:
     async def run(self):
         # The last net: for tasks that no _keep looks after, as those of single connections.
         asyncio.get_event_loop().set_exception_handler(self._stray)
+        self._start()
+        await self._guard()
+
+    def _start(self):
+        """A task for each part that has something to do."""
         tasks = {
             self.wifi.NAME: self.wifi.run,
             "http": lambda: self.server.run(self.http_port),
@@ -130,7 +136,7 @@ class App:
         if self.mqtt:
             tasks["mqtt"] = self.mqtt.run
         if self.mdns:
-            tasks["mdns"] = self.mdns.run
+            tasks["mdns"] = self._announce
         if self.relay:
             tasks["relay"] = self.relay.run
         if self.tcp_port:
@@ -147,7 +153,6 @@ class App:
             asyncio.create_task(self._keep(name, make))
         if is_trial:
             asyncio.create_task(self._prove())
-        await self._guard()
 
     async def _keep(self, name, make):
         """Runs a task for ever: none of them ever ends on purpose."""
@@ -165,6 +170,14 @@ class App:
                 pause_ms = _FIRST_PAUSE_MS
             await asyncio.sleep_ms(pause_ms)
             pause_ms = min(2 * pause_ms, _LONGEST_PAUSE_MS)
+
+    async def _announce(self):
+        """Multicast DNS, as long as it is ours to do; most dongles need it for a moment only."""
+        await self.mdns.run()
+        self._mdns_state = self.mdns.state()
+        self.mdns = None
+        forget("dongle.mdns")
+        raise asyncio.CancelledError  # so that nobody starts it again
 
     def _stray(self, _, context):
         self.health.failed("stray", context["exception"])
@@ -248,7 +261,7 @@ class App:
             "id": self.id,
             "uptime_s": self.health.uptime_ms() // 1000,
             "firmware": self.firmware,
-            "reset_cause": _reset_cause(),
+            "reset_cause": self.reset_cause,
             "starts": self.logbook.report(),
             "telegrams": {
                 "good": framer.good,
@@ -260,7 +273,7 @@ class App:
             "rearmed": self.port.rearmed if self.port else 0,
             "wifi": {"connected": False, "reason": "off"},
             "mqtt": self.mqtt.state() if self.mqtt else {"connected": False, "reason": "off"},
-            "mdns": self.mdns.state() if self.mdns else {"responder": "none", "reason": "off"},
+            "mdns": self.mdns.state() if self.mdns else self._mdns_state,
             "http": {
                 "requests": self.server.requests,
                 "refused": self.server.refused,
@@ -304,27 +317,6 @@ class App:
         )
 
 
-def _reset_cause():
-    causes = {
-        machine.PWRON_RESET: "power on",
-        machine.HARD_RESET: "hard reset",
-        machine.WDT_RESET: "watchdog",
-        machine.DEEPSLEEP_RESET: "deep sleep",
-        machine.SOFT_RESET: "soft reset",
-    }
-    return causes.get(machine.reset_cause(), "unknown")
-
-
-def dongle_id():
-    """The chip's own number, in hexadecimal digits."""
-    return hexlify(machine.unique_id()).decode()
-
-
-def hostname(dongle_id):
-    """The dongle's name on the network, unless it was given another."""
-    return "p1meter-" + dongle_id[-6:]
-
-
 def run():
     """Runs the dongle; never returns."""
     logbook = Logbook(machine.RTC().memory)
@@ -332,7 +324,7 @@ def run():
         if logbook.fast > _MOST_FAST:
             from .safe import Safe
 
-            asyncio.run(Safe(logbook, dongle_id(), hostname(dongle_id())).run())
+            asyncio.run(Safe(logbook).run())
         dongle = App(logbook)
         try:
             asyncio.run(dongle.run())

@@ -13,6 +13,9 @@ import random
 
 from micropython import const
 
+from p1 import obis
+from p1.render.entities import has_row, others
+
 from . import forget
 
 _BIRTH_TOPIC = b"homeassistant/status"  # Home Assistant's default, whatever the prefix is
@@ -42,11 +45,9 @@ class Discovery:
         # of the other form.
         self.device_topic = prefix + b"/device/" + self.id + b"/config"
         self.entity_topics = prefix + b"/%s/p1_" + self.id + b"/%s/config"
-        if self.form != "off":
-            from p1.render.entities import keys
-
-            self._keys_of = keys
-        self._keys = bytearray(b"\n")  # each ended by a newline; of what this meter has sent
+        # What this meter has sent: whether, by row; the other keys, each ended by a newline.
+        self._rows = bytearray(obis.ROWS)
+        self._others = bytearray(b"\n")
         self._edition = self._captures = None  # of the Reading that was looked at last
         self._due_ms = None  # when to announce
         self._leftovers = []  # topics to be emptied
@@ -123,24 +124,32 @@ class Discovery:
         if reading.edition == self._edition and reading.captures == self._captures:
             return
         self._edition, self._captures = reading.edition, reading.captures
-        for key in self._keys_of(reading):
-            if not self._has(key):
-                self._keys.extend(key + b"\n")
+        for row in range(obis.ROWS):
+            if not self._rows[row] and has_row(reading, row):
+                self._rows[row] = 1
                 self._announce_soon()
-
-    def _has(self, key):
-        return b"\n" + key + b"\n" in self._keys
+        for key in others(reading):
+            if b"\n" + key + b"\n" not in self._others:
+                self._others.extend(key + b"\n")
+                self._announce_soon()
 
     def entities(self):
         """Yields the keys (bytes) of what this meter has sent."""
+        before = None
+        for row in range(obis.ROWS):
+            if self._rows[row]:
+                key = obis.key(row)
+                if key != before:  # rows of one key stand together
+                    yield key
+                before = key
         start = 1
-        while start < len(self._keys):
-            end = self._keys.find(b"\n", start)
-            yield bytes(self._keys[start:end])
+        while start < len(self._others):
+            end = self._others.find(b"\n", start)
+            yield bytes(self._others[start:end])
             start = end + 1
 
     def _count(self):
-        return self._keys.count(b"\n") - 1
+        return sum([1 for _ in self.entities()])
 
     def _announce_soon(self):
         # Home Assistant asks all devices at once and wants them to answer one by one.
@@ -150,5 +159,5 @@ class Discovery:
     def _is_announced(self, topic):
         key = topic.split(b"/")[-2]
         return self.form == "entity" and (
-            self._has(key) or key in HEALTH or (self.has_quarter and key in QUARTER)
+            key in self.entities() or key in HEALTH or (self.has_quarter and key in QUARTER)
         )

@@ -44,13 +44,12 @@ class Mdns:
         return {"responder": "none", "reason": self._reason}
 
     async def run(self):
+        """Returns only where somebody else answers."""
         while self._reason != _TAKEN:
             address = self._wifi.address()
             if address:
                 await self._respond(address)
             await asyncio.sleep_ms(_LOOK_MS)
-        while True:
-            await asyncio.sleep(3600)
 
     async def _respond(self, address):
         """For as long as this is the dongle's address."""

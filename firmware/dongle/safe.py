@@ -7,6 +7,7 @@ from micropython import const
 
 import machine
 
+from . import chip
 from . import config as config_file
 from .health import Health, pieces
 from .http import Response, Server
@@ -17,15 +18,17 @@ _LENGTH_MS = 1_800_000
 
 
 class Safe:
-    def __init__(self, logbook, dongle_id, hostname):
+    def __init__(self, logbook):
         self._logbook = logbook
-        self._id = dongle_id
+        self._id = chip.number()
         self.health = Health()
         config, self.health.problems = config_file.load()
         wifi = config["wifi"]
         self._has_watchdog = config["system"]["watchdog"]
         self.http_port = config["http"]["port"]
-        self._wifi = make_uplink(_board(), wifi, wifi["hostname"] or hostname, self.health)
+        self._wifi = make_uplink(
+            _board(), wifi, wifi["hostname"] or chip.hostname(self._id), self.health
+        )
         self._server = Server({b"/": self._view, b"/health": self._view}, self.health)
 
     def _view(self):

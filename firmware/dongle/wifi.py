@@ -20,15 +20,6 @@ _REST_MS = 3_600_000
 PAUSE_MS = 1_000
 
 WRONG_PASSWORD = "wrong password"
-_REASONS = {  # by status
-    network.STAT_WRONG_PASSWORD: WRONG_PASSWORD,
-    network.STAT_HANDSHAKE_TIMEOUT: WRONG_PASSWORD,
-    15: WRONG_PASSWORD,  # IDF's 4WAY_HANDSHAKE_TIMEOUT: how many access points refuse one
-    network.STAT_NO_AP_FOUND: "no such network in reach",
-    # A password where the network has none, none where it has one, or WPA Enterprise.
-    network.STAT_NO_AP_FOUND_W_COMPATIBLE_SECURITY: "another security",
-    network.STAT_NO_AP_FOUND_IN_AUTHMODE_THRESHOLD: "another security",
-}
 
 
 class Wifi:
@@ -184,4 +175,15 @@ def in_words(status):
         return "not connected"
     if status == network.STAT_CONNECTING:
         return "connecting"
-    return _REASONS.get(status, f"status {status}")
+    if status == network.STAT_NO_AP_FOUND:
+        return "no such network in reach"
+    # 15 is IDF's 4WAY_HANDSHAKE_TIMEOUT: how many access points refuse one.
+    if status in (network.STAT_WRONG_PASSWORD, network.STAT_HANDSHAKE_TIMEOUT, 15):
+        return WRONG_PASSWORD
+    # A password where the network has none, none where it has one, or WPA Enterprise.
+    if status in (
+        network.STAT_NO_AP_FOUND_W_COMPATIBLE_SECURITY,
+        network.STAT_NO_AP_FOUND_IN_AUTHMODE_THRESHOLD,
+    ):
+        return "another security"
+    return f"status {status}"

@@ -18,8 +18,10 @@ STEP_S = const(10)
 WINDOWS = const(360)  # of that: an hour
 QUARTERS = const(192)  # two days
 _QUARTER_S = const(900)
-_UNKNOWN_POWER = const(-0x20000000)  # in the ring of windows
-_UNKNOWN = const(0xFFFF)  # in those of quarters
+# In the ring of windows a power has three bytes: what it is above a power that none is below. A
+# zero is one that is unknown.
+_BELOW_ALL_W = const(-0x800000)
+_UNKNOWN = const(0xFFFF)  # in the rings of quarters
 _MOST_W = const(0xFFFE)
 # A quarter whose first or last seconds were not seen cannot be told; meters send every 1 or 10 s.
 _EDGE_S = const(15)
@@ -34,7 +36,7 @@ class History:
 
     def __init__(self):
         self.window = self.quarter = None
-        self._power_w = array("i", [0] * WINDOWS)
+        self._power_w = bytearray(3 * WINDOWS)
         self._import_w = array("H", [0] * QUARTERS)
         self._export_w = array("H", [0] * QUARTERS)
         self._peak_w = array("H", [0] * QUARTERS)
@@ -49,8 +51,9 @@ class History:
 
     def power_w(self, window):
         """Mean of import minus export in a window; None where unknown."""
-        value = self._power_w[window % WINDOWS]
-        return None if value == _UNKNOWN_POWER else value
+        ring, at = self._power_w, 3 * (window % WINDOWS)
+        stored = ring[at] | ring[at + 1] << 8 | ring[at + 2] << 16
+        return stored + _BELOW_ALL_W if stored else None
 
     def import_w(self, quarter):
         """Mean import in a quarter, what the capacity tariff bills; None where unknown."""
@@ -81,16 +84,24 @@ class History:
 
     def _to_window(self, window):
         if self.window is None or not 0 <= window - self.window < WINDOWS:
-            for at in range(WINDOWS):
-                self._power_w[at] = _UNKNOWN_POWER
+            for at in range(len(self._power_w)):
+                self._power_w[at] = 0
             self.window = window
             self._sum_w = self._count = 0
         while self.window < window:
-            count = self._count
-            mean_w = (self._sum_w + count // 2) // count if count else _UNKNOWN_POWER
-            self._power_w[self.window % WINDOWS] = mean_w
+            self._close_window(3 * (self.window % WINDOWS))
             self.window += 1
             self._sum_w = self._count = 0
+
+    def _close_window(self, at):
+        ring, count, stored = self._power_w, self._count, 0
+        if count:
+            stored = (self._sum_w + count // 2) // count - _BELOW_ALL_W
+            if not 0 < stored < 0x1000000:
+                stored = 0  # no household's
+        ring[at] = stored & 0xFF
+        ring[at + 1] = stored >> 8 & 0xFF
+        ring[at + 2] = stored >> 16
 
     def _to_quarter(self, quarter):
         if self.quarter is None or not 0 <= quarter - self.quarter < QUARTERS:

@@ -63,7 +63,8 @@ async def taken():
     other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     other.bind(("0.0.0.0", mdns._GROUP[1]))
     wifi.now = "127.0.0.1"
-    await until(lambda: one.state()["responder"] == "built-in")
+    await asyncio.wait_for(task, 10)
+    assert one.state()["responder"] == "built-in"
     assert world.sockets == 1
     other.close()
 

@@ -1,26 +1,28 @@
-# Which values of a Reading can be entities, by their keys.
+# Which values of a Reading can be entities: rows of the registry, and others.
 
 from .. import obis
 
+_CLOCK, _TARIFF = obis.row("timestamp"), obis.row("tariff")
 _VERSIONS = obis.ROWS_OF["version"]
 
 
-def keys(reading):
-    """Yields the key (bytes) of every value in this Reading that can be an entity; some twice."""
-    if reading.stamp_at is not None:
-        yield b"timestamp"
-    if reading.tariff is not None:
-        yield b"tariff"
-    for row in _VERSIONS:
-        if row in reading.texts:
-            yield obis.key(row)
+def has_row(reading, row):
+    """Whether this row's value can be an entity, which goes by the row's key, and is in there."""
+    if row == _CLOCK:
+        return reading.stamp_at is not None
+    if row == _TARIFF:
+        return reading.tariff is not None
+    if obis.ROW_UNIT[row] == obis.NOT_A_NUMBER:
+        return row in _VERSIONS and row in reading.texts
+    return reading.has(row)
+
+
+def others(reading):
+    """Yields the key (bytes) of every value that can be one and is in no row; some twice."""
     if reading.peak:
         yield b"monthly_power_peak_w"
         if reading.peak_stamp_at is not None:
             yield b"monthly_power_peak_timestamp"
-    for row in range(obis.ROWS):
-        if obis.ROW_UNIT[row] != obis.NOT_A_NUMBER and reading.has(row):
-            yield obis.key(row)
     for submeter in reading.submeters:
         if submeter.value_key:
             yield from _submeter_keys(submeter)

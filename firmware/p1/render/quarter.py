@@ -2,7 +2,7 @@
 
 from .page import Page
 
-CAPACITY = 512  # all keys with the longest numbers need less
+CAPACITY = 416  # all keys with the longest numbers need 403
 
 _MINUTE_AT = len(b"2026-03-30T17:")
 
