@@ -20,7 +20,7 @@ BASICS = {"array", "binascii", "struct", "micropython", "cryptolib"}
 HARDWARE = {"machine", "network", "esp32", "esp"}
 EDGES = {
     *("port", "wifi", "lan", "station", "portal", "led"),
-    *("health", "config", "app", "parts", "safe"),
+    *("chip", "health", "config", "app", "parts", "safe"),
 }
 
 README = FIRMWARE.parent / "README.md"

@@ -49,7 +49,7 @@ async def main():
     assert wired.drops == 1 and dongle.health.late() == []
     task.cancel()
 
-    safe = Safe(dongle.logbook, dongle.id, dongle.hostname)
+    safe = Safe(dongle.logbook)
     assert type(safe._wifi) is lan.Lan
 
     # A PHY that is not there is told, and Wi-Fi is what is left.
