@@ -202,7 +202,7 @@ def entities(retained: dict[str, bytes]) -> list[Entity]:
         if not topic.endswith("/config"):
             continue
         form = CONFIG_TOPIC.fullmatch(topic)[1]
-        message = json.loads(payload)
+        message = json.loads(payload, object_pairs_hook=_without_twins)
         if form != "device":
             (ENTITY_MESSAGE if form == "sensor" else BINARY_MESSAGE)(message)
             found.append(Entity(topic, message))
@@ -212,4 +212,11 @@ def entities(retained: dict[str, bytes]) -> list[Entity]:
         found += [Entity(topic, shared | each) for each in message["cmps"].values()]
     ids = [entity.settings["uniq_id"] for entity in found]
     assert len(ids) == len(set(ids)), "announced twice"
+    return found
+
+
+def _without_twins(members):
+    """Of two members with one name, a reader of JSON would only see the last."""
+    found = dict(members)
+    assert len(found) == len(members), "a member stands there twice"
     return found

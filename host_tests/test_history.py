@@ -165,6 +165,17 @@ def test_values_at_the_edges_of_the_rings():
                 check(seconds, past.document())
 
 
+def test_a_power_that_no_household_has_is_unknown_rather_than_another():
+    most_w = 2**23 - 1
+    powers_w = (most_w, -most_w, most_w + 1, -most_w - 1, 999_999_999, -999_999_999, 5)
+    past = Past()
+    for at, power_w in enumerate([*powers_w, 0]):
+        import_w, export_w = max(power_w, 0), max(-power_w, 0)
+        past.take(Second(STARTS[0] + 10 * at, import_w, export_w, 0, 1000))
+    known = [power_w if abs(power_w) <= most_w else None for power_w in powers_w]
+    assert past.document()["hour"]["power_w"] == known
+
+
 def test_days_of_the_simulated_meter():
     """Over more than two days, and the night in which an hour comes twice: each quarter is what
     the meter's own registers say."""

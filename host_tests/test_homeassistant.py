@@ -185,8 +185,11 @@ def test_the_version_is_the_project_s():
 
 
 @needs_micropython
-def test_an_announcement_that_broke_off_is_made_from_its_beginning():
-    result = run_on_device("dongle_announce.py", str(FIXTURES / "be-50221-3n400.txt"))
+def test_an_announcement_that_broke_off_is_made_from_its_beginning(tmp_path):
+    header, lines = take_apart("be-50221-3n400")
+    both_versions = telegram(*lines, "1-3:0.2.8(50)", header=header)
+    (tmp_path / "telegram.txt").write_bytes(both_versions)
+    result = run_on_device("dongle_announce.py", str(tmp_path / "telegram.txt"))
     assert result.returncode == 0, result.stdout + result.stderr
     packet = bytes.fromhex(result.stdout)
     topic = f"homeassistant/device/{ID}/config"
@@ -195,7 +198,8 @@ def test_an_announcement_that_broke_off_is_made_from_its_beginning():
     assert packet[1] & 0x7F | packet[2] << 7 == len(packet) - 3
     assert packet[3:].startswith(len(topic).to_bytes(2, "big") + topic.encode())
     message = packet[5 + len(topic) :]
-    assert len(hass.entities({topic: message})) > 30
+    found = {entity.key for entity in hass.entities({topic: message})}
+    assert found == expected_states(both_versions).keys() | HEALTH
 
 
 # --- The stories ---
