@@ -68,6 +68,8 @@ class _Clients:
             while True:
                 try:
                     received = len(client.recv(65536))
+                    if not received:
+                        return  # the dongle ended
                     self.telegram_bytes += received
                 except TimeoutError:
                     if self._over.is_set():
