@@ -410,13 +410,14 @@ def test_the_hour_goes_on_by_itself(home, look):
         page.wait_for_selector("#today svg")
         visit.hide(True)
         end = page.evaluate("past.hour.end")
-        feed(visit, end, [100] * 10 + [-250] * 10 + [700])
+        # In the window that runs it may have asked for one or two itself.
+        feed(visit, end, [300] * 10 + [100] * 10 + [-250] * 10 + [700])
         assert page.evaluate("past.hour.power_w.slice(-2)") == [100, -250]
-        assert page.evaluate("past.hour.end") == end + 20
+        assert page.evaluate("past.hour.end") == end + 30
         assert page.evaluate("past.hour.power_w.length") == 360
         assert "250 W export" in plain(page.get_attribute("#spark", "aria-label"))
         # A window that nobody saw is a gap in the curve, not a value.
-        feed(visit, end + 45, [700])
+        feed(visit, end + 55, [700])
         assert page.evaluate("past.hour.power_w.slice(-2)") == [700, None]
         known = page.evaluate("past.hour.power_w.filter(value => value !== null).length")
         curve = page.get_attribute("#spark path:last-of-type", "d")
@@ -452,7 +453,7 @@ def test_another_language_by_keyboard_and_for_good(home, look):
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.id") == "language"
         assert page.get_by_label("Language").evaluate("node => node.id") == "language"
-        page.keyboard.type("Ne")
+        page.keyboard.type("N")  # with a second letter a slow machine would take that for a first
         assert page.get_attribute("html", "lang") == "nl"
         assert visit.text("#power-title") == "Vermogen nu"
         assert visit.text("#direction") == "afname van het net"

@@ -214,6 +214,8 @@ def refusals(dongle, made):
     check(dongle.send(good, Host="evil.com"), 421, "by this name")
     wait_for(lambda: dongle.post("/config", b"{}")[0] == 200, "the pause is over")
     assert not modules(dongle), "no update has begun yet"
+    # It leaves memory then.
+    wait_for(lambda: dongle.health()["mdns"]["responder"] == "built-in", "mDNS gives way")
     reasons = [
         (flip(good, 30), 403, "the signature is not the owner's"),
         (flip(good, 300), 403, "the signature is not the owner's"),

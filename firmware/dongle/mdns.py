@@ -45,10 +45,12 @@ class Mdns:
 
     async def run(self):
         """Returns only where somebody else answers."""
-        while self._reason != _TAKEN:
+        while True:
             address = self._wifi.address()
             if address:
                 await self._respond(address)
+            if self._reason == _TAKEN:
+                return
             await asyncio.sleep_ms(_LOOK_MS)
 
     async def _respond(self, address):
