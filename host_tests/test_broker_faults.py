@@ -25,7 +25,7 @@ from household import PATIENCE_S, Household, Listener, needs_micropython, told_a
 pytestmark = [needs_micropython, pytest.mark.timeout(300)]
 
 BACK_WITHIN_S = 30
-LOOK_S = 0.2
+LOOK_S = 0.4  # often enough to see each second's reading
 WELCOME = b"\x20\x02\x00\x00"  # CONNACK: come in
 WRONG_PASSWORD = b"\x20\x02\x00\x04"
 
