@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from itertools import islice
 
 import pytest
@@ -128,7 +129,9 @@ def test_the_command_ends_on_ctrl_c_without_a_word():
     with socket.create_connection(("127.0.0.1", port)) as reader:
         reader.sendall(b"1")
         assert reader.recv(1) == b"/"
-        process.send_signal(signal.SIGINT)
+        for _ in range(20):  # an impatient Ctrl-C
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.002)
         assert process.communicate(timeout=60) == (b"", b"")
         assert process.returncode == 0
 

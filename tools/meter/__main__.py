@@ -1,5 +1,6 @@
 """`python tools/meter` and `python -m meter`."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -8,4 +9,11 @@ if not __package__:  # a directory was run: the package is that directory, not w
 
 from meter.cli import main
 
+
+def _end(*_):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second one must not stop the first
+    raise KeyboardInterrupt
+
+
+signal.signal(signal.SIGINT, _end)
 sys.exit(main())
