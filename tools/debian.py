@@ -81,12 +81,19 @@ def source() -> Path:
 @contextmanager
 def _made_once(target: Path) -> Iterator[bool]:
     """Whether the target has to be made: the tests' workers all come at once."""
-    _FOLDER.mkdir(parents=True, exist_ok=True)
-    with (_FOLDER / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked():
         if making := not target.exists():
             _prepare()
         yield making
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    """Only one process at a time makes something of it."""
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    with (_FOLDER / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _prepare():

@@ -230,8 +230,8 @@ def _submeter(reading, submeter):
     channel = submeter.channel - 1
     number = _integer(reading, _TYPE[channel])
     submeter.device_type = number
-    for row in _ID[channel :: obis.CHANNELS]:
-        submeter.id = submeter.id or _text(reading, row, text.of_id)
+    for at in range(channel, len(_ID), obis.CHANNELS):
+        submeter.id = submeter.id or _text(reading, _ID[at], text.of_id)
     submeter.ean = _text(reading, _EAN[channel], text.of_id)
     submeter.valve_state = _integer(reading, _VALVE[channel])
 

@@ -14,7 +14,7 @@
 
 from array import array
 
-TABLE = b"""
+_TABLE = b"""
 0-0:1.0.0    timestamp                    time
 0-0:96.14.0  tariff                       tariff
 0-0:96.1.1   meter_id                     hex
@@ -169,7 +169,7 @@ TOP_LEVEL = (
 )
 
 
-def pack(code):
+def _pack(code):
     """b"1-0:1.8.0" -> one number below 2^30: 2 bits A, 4 bits B, 8 bits each C, D and E."""
     medium, rest = code.split(b"-")
     channel, rest = rest.split(b":")
@@ -179,7 +179,8 @@ def pack(code):
     return packed
 
 
-# Everything below is the table again, in the shapes that the quick path needs.
+# Everything below is the table again, in the shapes that the quick path needs. What makes them,
+# and the text itself, does not stay in memory; in a board's build it is done beforehand.
 
 NOT_A_NUMBER = 0  # in ROW_UNIT: the row is read by decode.py
 
@@ -201,44 +202,47 @@ def _unit_rules():
     return bytes(rules), starts
 
 
-UNIT_RULES, _UNIT_START = _unit_rules()
-
-
 def _rows():
-    keys = []  # where in TABLE each row's key starts, and its length
+    rules, unit_start = _unit_rules()
+    keys = b""  # each once
+    starts = []  # where in these each row's key is, and its length
     lengths = []
     units = []
     codes = []  # (packed code, row)
     kinds = {}  # kind -> its rows, for those that are no numbers
-    at = 1
-    for line in TABLE.strip().split(b"\n"):
+    for line in _TABLE.strip().split(b"\n"):
         code, key, kind = line.split()
+        if key not in keys:
+            keys += key
         for channel in range(1, CHANNELS + 1) if b"n" in code else (0,):
-            number = len(keys)
+            number = len(starts)
             if code != b"-":
-                codes.append((pack(code.replace(b"n", b"%d" % channel)), number))
-            keys.append(TABLE.find(key, at + len(code)))
+                codes.append((_pack(code.replace(b"n", b"%d" % channel)), number))
+            starts.append(keys.find(key))
             lengths.append(len(key))
-            units.append(_UNIT_START.get(kind, NOT_A_NUMBER))
-            if kind not in _UNIT_START:
-                kinds.setdefault(kind.decode(), []).append(number)
-        at += len(line) + 1
+            units.append(unit_start.get(kind, NOT_A_NUMBER))
+            if kind not in unit_start:
+                kinds[kind.decode()] = kinds.get(kind.decode(), b"") + bytes((number,))
     codes.sort()
     return (
-        array("H", keys),
+        keys,
+        array("H", starts),
         bytes(lengths),
         bytes(units),
+        rules,
         array("i", [code for code, _ in codes]),
         bytes([row for _, row in codes]),
         kinds,
     )
 
 
-# By row: where its key stands in TABLE, how long that is, where the spellings of its unit start.
+# KEYS: all keys in one run of bytes.
+# By row: where its key stands in KEYS, how long that is, where the spellings of its unit start in
+# UNIT_RULES.
 # By rank: the codes in rising order, and the row of each.
-# By kind: the rows of what is no number; a sub-meter's come channel by channel.
-KEY_AT, KEY_LENGTH, ROW_UNIT, CODES, CODE_ROW, ROWS_OF = _rows()
-del _UNIT_START, _UNITS, _unit_rules, _rows  # kilobytes that are not needed any more
+# By kind: the rows (bytes) of what is no number; a sub-meter's come channel by channel.
+KEYS, KEY_AT, KEY_LENGTH, ROW_UNIT, UNIT_RULES, CODES, CODE_ROW, ROWS_OF = _rows()
+del _TABLE, _UNITS, _pack, _unit_rules, _rows
 ROWS = len(ROW_UNIT)
 FIRST_CAPTURE = ROWS_OF["capture"][0]
 
@@ -246,7 +250,7 @@ FIRST_CAPTURE = ROWS_OF["capture"][0]
 def key(row):
     """The key (bytes) of a row."""
     start = KEY_AT[row]
-    return TABLE[start : start + KEY_LENGTH[row]]
+    return KEYS[start : start + KEY_LENGTH[row]]
 
 
 def row(name):

@@ -1,6 +1,6 @@
 # esp32: heap figures, NVS and partitions, as far as a P1 dongle uses them.
 
-import world as _world
+import memory as _memory
 
 HEAP_EXEC = 1
 HEAP_DATA = 4
@@ -13,7 +13,7 @@ _nvs = {}  # (namespace, key) -> committed value
 
 
 def idf_heap_info(capabilities):
-    return list(_world.idf_heap)
+    return _memory.regions()
 
 
 def raw_temperature():

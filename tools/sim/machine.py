@@ -12,6 +12,7 @@ from umachine import PinBase as _PinBase
 from umachine import Signal, idle  # noqa: F401
 
 import wiring as _wiring
+import memory as _memory
 import world as _world
 from ring import copy as _copy
 
@@ -118,6 +119,7 @@ class UART(_IOBase):
     IRQ_BREAK = 2
     IRQ_RXIDLE = 0x1000
 
+    @_memory.outside
     def __init__(self, id, *args, **options):
         if not 0 <= id < (2 if _chip() in ("esp32c3", "esp32s2") else 3):
             raise ValueError("UART(%d) does not exist" % id)
@@ -126,6 +128,7 @@ class UART(_IOBase):
         tx, rx = _DEFAULT_PINS[id]
         self._id = id
         self._handler = None
+        self._block = 0
         self._options = {
             "baudrate": 115200,
             "bits": 8,
@@ -143,6 +146,7 @@ class UART(_IOBase):
         self.ioctl = self._ioctl
         self.init(*args, **options)
 
+    @_memory.outside
     def init(self, *args, **options):
         options.update(zip(_POSITIONAL, args))
         for name, value in options.items():
@@ -165,6 +169,8 @@ class UART(_IOBase):
 
     def deinit(self):
         self._ring = None
+        _memory.give(self._block)
+        self._block = 0
         self._count = 0
         _world.rx_pins.discard(self._options["rx"])
         _installed.pop(self._id, None)
@@ -244,6 +250,11 @@ class UART(_IOBase):
         if other is not None and other is not self:
             other.deinit()
         if other is not self or len(self._ring) != size:
+            self._ring = None
+            _memory.give(self._block)
+            self._block = _memory.take(_memory.UART + size)
+            if not self._block:
+                raise OSError(257, "ESP_ERR_NO_MEM")
             self._ring = bytearray(size)
         self._head = self._count = 0
         self._driven = False

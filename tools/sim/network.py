@@ -9,6 +9,7 @@ from time import ticks_ms as _ticks_ms
 
 from micropython import const as _const
 
+import memory as _memory
 import world as _world
 
 STA_IF = 0
@@ -58,6 +59,17 @@ _country = "XX"
 _interfaces = {}
 
 
+_driver = []  # its memory, once it runs
+
+
+def _start_driver():
+    if not _driver:
+        block = _memory.take(_memory.chip["wlan"])
+        if not block:
+            raise OSError("WiFi Out of Memory")
+        _driver.append(block)
+
+
 class WLAN:
     IF_STA = 0
     IF_AP = 1
@@ -73,12 +85,15 @@ class WLAN:
         if interface not in (STA_IF, AP_IF):
             raise ValueError("invalid WLAN interface identifier")
         if interface not in _interfaces:
+            _start_driver()
             wlan = _interfaces[interface] = super().__new__(cls)
             wlan._power_up(interface)
             _world.interfaces.append(wlan)
         return _interfaces[interface]
 
+    @_memory.outside
     def _power_up(self, interface):
+        self._blocks = {}  # of memory, by what they are for
         self._is_station = interface == STA_IF
         self._active = False
         self._wanted = False  # connect() was called and not taken back
@@ -102,6 +117,14 @@ class WLAN:
     def active(self, on=None):
         if on is None:
             return self._active
+        if on and not self._active:
+            if not _memory.has(_memory.chip["calibration"]):
+                print("failed to allocate memory for RF calibration data")
+                _world.abort()
+            if not self._holds("active"):
+                raise OSError("WiFi Out of Memory")
+        elif not on:
+            self._lets_go()
         self._active = bool(on)
         if self._active:
             _world.radio.hostname = _hostname
@@ -262,9 +285,22 @@ class WLAN:
             retries = self._settings["reconnects"]
             self._wanted = retries < 0 or tried_ms < attempt_ms * (retries + 1)
             return False
+        if not self._holds("connected"):
+            return False  # neither DHCP's nor anybody's packets are received
         self._up = True
         self._reason = 0
         return True
+
+    def _holds(self, what):
+        """Takes the memory that belongs to this, if there is any."""
+        if not self._blocks.get(what):
+            self._blocks[what] = _memory.take(_memory.chip[what])
+        return self._blocks[what]
+
+    def _lets_go(self):
+        for what in self._blocks:
+            _memory.give(self._blocks[what])
+            self._blocks[what] = 0
 
     def _is_associated(self):
         """Is it in the network, without an address?"""

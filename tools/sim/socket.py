@@ -16,7 +16,13 @@ from usocket import (  # noqa: F401
     SOL_SOCKET,
 )
 
+import memory as _memory
 import world as _world
+
+try:
+    from _chip import queued as _queued
+except ImportError:
+    _queued = None
 
 # Linux's numbers, which a MicroPython before 1.26 has no names for.
 IP_ADD_MEMBERSHIP = getattr(_native, "IP_ADD_MEMBERSHIP", 35)
@@ -32,6 +38,7 @@ _MDNS_GROUP, _MDNS_PORT = "224.0.0.251", _const(5353)
 _IP_MULTICAST_IF = _const(32)
 _ANYBODY = "127.0.0.1"  # the laptop's programs, unless they choose an address
 _ENFILE = _const(23)
+_EAI_MEMORY = _const(-203)
 _POLL, _CLOSE, _FILENO = _const(3), _const(4), _const(10)  # requests of the stream protocol
 
 
@@ -39,12 +46,18 @@ class socket(_IOBase):
     # Not a subclass of the native socket: select.poll would take the instance for one and read its
     # memory as such. It gives the poll its file descriptor, so waiting costs no Python.
 
+    @_memory.outside
     def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0, _accepted=None):
         self._closed = True
-        if _world.sockets >= _MAX:
+        is_full = _world.sockets >= _MAX
+        self._block = 0
+        if not is_full:
+            self._block = _memory.take(_memory.CLIENT if _accepted else _memory.SOCKET)
+        if not self._block:
             if _accepted is not None:
                 _accepted.close()  # lwIP drops a connection for which it has no socket
-            raise OSError(_ENFILE)
+            raise OSError(_ENFILE if is_full else _errno.ENOMEM)
+        self._queue = _memory.Queue()
         self._raw = _accepted or _native.socket(af, type, proto)
         self._type = type
         self._is_ours = False  # bound to our own access point's address
@@ -56,6 +69,8 @@ class socket(_IOBase):
             self._closed = True
             _world.sockets -= 1
             self._raw.close()
+            self._queue.close()
+            _memory.give(self._block)
 
     def bind(self, address):
         if self._type == SOCK_DGRAM and address[1] == _MDNS_PORT:
@@ -117,13 +132,21 @@ class socket(_IOBase):
         return data, _plain(address)
 
     def write(self, data, *size):
-        return self._raw.write(data, *size)
+        if _queued is None or self._type != SOCK_STREAM:
+            return self._raw.write(data, *size)
+        count = self._room(size[0] if size else len(data))
+        # Without memory it is as if nothing could be sent now.
+        return self._raw.write(data, count) if count else None
 
-    def send(self, data):
-        return self._raw.send(data)
+    send = write
 
     def sendall(self, data):
         self._raw.sendall(data)
+
+    @_memory.outside
+    def _room(self, size):
+        self._queue.settle(_queued(self._raw.fileno())[0])
+        return self._queue.send(size)
 
     def sendto(self, data, address):
         return self._raw.sendto(data, _packed(address))
@@ -145,6 +168,8 @@ class socket(_IOBase):
 
 
 def getaddrinfo(host, port, *_):
+    if not _memory.has(_memory.LOOK_UP):
+        raise OSError(_EAI_MEMORY)
     return [(AF_INET, SOCK_STREAM, IPPROTO_TCP, host, _plain(_packed((host, port))))]
 
 

@@ -309,8 +309,6 @@ def look_up(host):
 
 RESET_EXIT = 75  # the exit code of a program that reset its chip: start it again
 
-idf_heap = [(113840, 97280, 94208, 92160)]  # total, free, largest block, least ever free
-
 # RTC RAM survives a reset and not a power cut, so the file named by P1_RTC has content only
 # between a reset and the next start. It stays open: the watchdog may not allocate.
 _rtc = [None, b""]  # the file, the content of RTC memory
@@ -349,6 +347,12 @@ def _keep(rtc, cause):
     if rtc[0] is not None:
         rtc[0].write(cause)
         rtc[0].write(rtc[1])
+
+
+def abort():
+    """ESP-IDF cannot go on: it prints where, and starts the chip anew."""
+    print("abort() was called")
+    reset_hook(2)  # which a panic looks like
 
 
 reset_hook = _reset  # called with the cause by machine.reset() and soft_reset()

@@ -86,7 +86,7 @@ class HomeWizard:
     """render() writes the document into page."""
 
     # In the shape of the registry, which write_numbers() takes the keys from.
-    _SOURCE, _MOST, TABLE, KEY_AT, KEY_LENGTH = _rows()
+    _SOURCE, _MOST, KEYS, KEY_AT, KEY_LENGTH = _rows()
     ROW_UNIT = b"\x01" * len(_SOURCE)
 
     def __init__(self):

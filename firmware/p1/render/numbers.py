@@ -27,7 +27,7 @@ def _write_numbers(out: ptr8, text: ptr8, page, numbers, keys, written) -> int:
     mantissas = ptr32(numbers.mantissa)
     decimals = ptr8(numbers.decimals)
     row_unit = ptr8(keys.ROW_UNIT)
-    table = ptr8(keys.TABLE)
+    table = ptr8(keys.KEYS)
     key_at = ptr16(keys.KEY_AT)
     key_length = ptr8(keys.KEY_LENGTH)
     powers = ptr32(_POWERS)

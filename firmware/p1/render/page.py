@@ -42,7 +42,7 @@ class _One:
     """One number without a key, in the shapes of a Reading, of the registry and of Written."""
 
     ROW_UNIT = b"\x01"
-    TABLE = KEY_LENGTH = b"\x00"
+    KEYS = KEY_LENGTH = b"\x00"
     KEY_AT = array("H", [0])
 
     def __init__(self):

@@ -186,7 +186,7 @@ def _write_numbers(out, text, onto, numbers, keys, written) -> Scene:
     names |= {
         "size": onto.size,
         "ROW_UNIT": keys.ROW_UNIT,
-        "TABLE": keys.TABLE,
+        "KEYS": keys.KEYS,
         "KEY_AT": keys.KEY_AT,
         "KEY_LENGTH": keys.KEY_LENGTH,
     }

@@ -53,7 +53,7 @@ def numbers_write_numbers(out, text, page, numbers, keys, written):
             continue
         if length := keys.KEY_LENGTH[row]:
             at = keys.KEY_AT[row]
-            parts.append(b',"%b":' % keys.TABLE[at : at + length])
+            parts.append(b',"%b":' % keys.KEYS[at : at + length])
             end += len(parts[-1])
         sign = b"-" if places & _NEGATIVE else b""
         places &= _PLACES

@@ -1,0 +1,331 @@
+// The chip's two memories, in C because that is where the Python heap grows: a Python heap that
+// does so as an ESP32's (py/gc.c, ports/esp32/gccollect.c), out of a heap of ESP-IDF's of which
+// only the bookkeeping is kept: which blocks of which region are taken. And the pool that native
+// code goes to. What the world and the stand-ins of tools/sim hold lies in an area of its own,
+// which does not count.
+//
+// The figures are those of tools/sim/memory.py, which calls begin().
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "py/gc.h"
+#include "py/mphal.h"
+#include "py/mpstate.h"
+#include "py/runtime.h"
+
+// ---- The heap of ESP-IDF ----
+
+#define MOST_REGIONS (8)
+#define MOST_BLOCKS (256)
+#define BLOCK_HEAD (8) // what an allocation takes beside its bytes
+
+typedef struct {
+    size_t start, size; // of all regions together, as addresses in one space
+} block_t;
+
+static struct {
+    size_t start, size, least;
+} region[MOST_REGIONS];
+static size_t regions;
+static block_t block[MOST_BLOCKS]; // that are taken, by address
+static size_t blocks;
+
+// The free bytes of a region, and its largest gap: the first free address before `limit`.
+static size_t gaps(size_t r, size_t *largest, size_t *largest_at) {
+    size_t at = region[r].start, end = at + region[r].size, free = 0;
+    *largest = 0;
+    for (size_t i = 0; i <= blocks; i++) {
+        size_t next = i < blocks ? block[i].start : end;
+        if (i < blocks && (next < region[r].start || next >= end)) {
+            continue;
+        }
+        free += next - at;
+        if (next - at > *largest) {
+            *largest = next - at;
+            *largest_at = at;
+        }
+        if (i < blocks) {
+            at = next + block[i].size;
+        }
+    }
+    return free;
+}
+
+// The smallest gap that does, in the first region that has one: TLSF looks for a good fit, and
+// ESP-IDF asks one region after the other.
+static bool find(size_t size, size_t *found) {
+    for (size_t r = 0; r < regions; r++) {
+        size_t at = region[r].start, end = at + region[r].size, best = (size_t)-1;
+        for (size_t i = 0; i <= blocks; i++) {
+            size_t next = i < blocks ? block[i].start : end;
+            if (i < blocks && (next < region[r].start || next >= end)) {
+                continue;
+            }
+            if (next - at >= size && next - at < best) {
+                best = next - at;
+                *found = at;
+            }
+            if (i < blocks) {
+                at = next + block[i].size;
+            }
+        }
+        if (best != (size_t)-1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t take(size_t bytes) {
+    size_t size = ((bytes + 3) & ~(size_t)3) + BLOCK_HEAD, at, i;
+    if (blocks == MOST_BLOCKS || !find(size, &at)) {
+        return 0;
+    }
+    for (i = blocks++; i && block[i - 1].start > at; i--) {
+        block[i] = block[i - 1];
+    }
+    block[i] = (block_t) {at, size};
+    for (size_t r = 0; r < regions; r++) {
+        size_t largest, where, free = gaps(r, &largest, &where);
+        region[r].least = MIN(region[r].least, free);
+    }
+    return at;
+}
+
+static void give(size_t at) {
+    for (size_t i = 0; i < blocks; i++) {
+        if (block[i].start == at) {
+            memmove(&block[i], &block[i + 1], (--blocks - i) * sizeof(block_t));
+            return;
+        }
+    }
+}
+
+static size_t largest_of_all(void) {
+    size_t most = 0;
+    for (size_t r = 0; r < regions; r++) {
+        size_t largest, at;
+        gaps(r, &largest, &at);
+        most = MAX(most, largest);
+    }
+    return most > BLOCK_HEAD ? most - BLOCK_HEAD : 0;
+}
+
+// ---- The Python heap ----
+
+#define MOST_AREAS (16)
+
+static struct {
+    void *start;
+    size_t bytes, taken;
+} added[MOST_AREAS]; // what it has grown by
+static size_t areas_added;
+static size_t heap_bytes; // all areas, with what the collector needs to know of each block
+static __thread bool is_outside = true; // who runs is the world or a stand-in
+
+// Whether a block may not lie there now: the interpreter's first area is the world's, all others
+// are the chip's. Called by py/gc.c as interpreter.py changes it.
+bool chip_is_elsewhere(void *area) {
+    return is_outside != (area == &MP_STATE_MEM(area));
+}
+
+bool chip_is_outside(void) {
+    return is_outside;
+}
+
+size_t gc_get_max_new_split(void) {
+    return is_outside ? 0 : largest_of_all();
+}
+
+// Called by py/gc.c where it grows the heap; *size is what it would take, were the world's area a
+// part of the chip's heap.
+void *chip_grow(size_t *size, size_t needed) {
+    *size = MIN(largest_of_all(), MAX(heap_bytes, needed));
+    size_t taken = areas_added < MOST_AREAS ? take(*size) : 0;
+    if (!taken) {
+        return NULL;
+    }
+    void *area = malloc(*size);
+    added[areas_added].start = area;
+    added[areas_added].bytes = *size;
+    added[areas_added++].taken = taken;
+    heap_bytes += *size;
+    return area;
+}
+
+// Called where an area is empty.
+void chip_shrink(void *area) {
+    for (size_t i = 0; i < areas_added; i++) {
+        if (added[i].start == area) {
+            heap_bytes -= added[i].bytes;
+            give(added[i].taken);
+            added[i] = added[--areas_added];
+            free(area);
+            return;
+        }
+    }
+}
+
+// begin(heap, regions, native, percent): the power is on, and what Python allocates from here on
+// counts. heap: bytes of the Python heap; regions: bytes of each region of ESP-IDF's heap; native:
+// bytes of the pool for native code, which takes percent % of what this machine's code does.
+static size_t native_bytes, native_pool, native_percent;
+
+static mp_obj_t chip_begin(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    size_t count, at = 0x1000;
+    mp_obj_t *sizes;
+    heap_bytes = mp_obj_get_int(args[0]);
+    mp_obj_get_array(args[1], &count, &sizes);
+    for (regions = 0; regions < MIN(count, MOST_REGIONS); regions++) {
+        size_t size = mp_obj_get_int(sizes[regions]);
+        region[regions].start = at;
+        region[regions].size = region[regions].least = size;
+        at += size + 0x1000;
+    }
+    native_pool = mp_obj_get_int(args[2]);
+    native_percent = mp_obj_get_int(args[3]);
+    char *area = malloc(heap_bytes);
+    gc_add(area, area + heap_bytes);
+    is_outside = false;
+    MP_STATE_VM(chip_pin) = m_malloc(32); // the first area is never given back
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(chip_begin_obj, 4, 4, chip_begin);
+
+// outside(flag) -> what it was before
+static mp_obj_t chip_outside(mp_obj_t flag) {
+    bool before = is_outside;
+    is_outside = mp_obj_is_true(flag);
+    return mp_obj_new_bool(before);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(chip_outside_obj, chip_outside);
+
+// heap() -> (bytes for objects, in use, how often it has grown)
+static mp_obj_t chip_heap(void) {
+    gc_info_t info;
+    gc_info(&info);
+    mp_obj_t items[] = {
+        mp_obj_new_int(info.total), mp_obj_new_int(info.used), mp_obj_new_int(areas_added)
+    };
+    return mp_obj_new_tuple(3, items);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(chip_heap_obj, chip_heap);
+
+// regions() -> ((bytes, free, largest block, least ever free), ...)
+static mp_obj_t chip_regions(void) {
+    mp_obj_t rows[MOST_REGIONS];
+    for (size_t r = 0; r < regions; r++) {
+        size_t largest, at, free = gaps(r, &largest, &at);
+        mp_obj_t items[] = {
+            mp_obj_new_int(region[r].size), mp_obj_new_int(free),
+            mp_obj_new_int(largest > BLOCK_HEAD ? largest - BLOCK_HEAD : 0),
+            mp_obj_new_int(region[r].least)
+        };
+        rows[r] = mp_obj_new_tuple(4, items);
+    }
+    return mp_obj_new_tuple(regions, rows);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(chip_regions_obj, chip_regions);
+
+// take(bytes) -> where, 0 where there is no room; give(where)
+static mp_obj_t chip_take(mp_obj_t bytes) {
+    return mp_obj_new_int(take(mp_obj_get_int(bytes)));
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(chip_take_obj, chip_take);
+
+static mp_obj_t chip_give(mp_obj_t at) {
+    give(mp_obj_get_int(at));
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(chip_give_obj, chip_give);
+
+// ---- Native code ----
+
+void __real_mp_unix_alloc_exec(size_t min_size, void **ptr, size_t *size);
+void __wrap_mp_unix_alloc_exec(size_t min_size, void **ptr, size_t *size) {
+    if (!is_outside) {
+        size_t bytes = min_size * native_percent / 100;
+        // What does not fit in the pool comes from where data can be too.
+        if (native_bytes + bytes > native_pool && !take(bytes)) {
+            mp_raise_msg_varg(&mp_type_MemoryError,
+                MP_ERROR_TEXT("memory allocation failed, allocating %u bytes for native code"),
+                (unsigned)min_size);
+        }
+        native_bytes += bytes;
+    }
+    __real_mp_unix_alloc_exec(min_size, ptr, size);
+}
+
+// ---- What else takes memory of ESP-IDF's in C ----
+
+// A thread's stack.
+static size_t thread_bytes;
+
+mp_uint_t __real_mp_thread_create(void *(*entry)(void *), void *arg, size_t *stack_size);
+mp_uint_t __wrap_mp_thread_create(void *(*entry)(void *), void *arg, size_t *stack_size) {
+    if (!is_outside && thread_bytes && !take(thread_bytes)) {
+        mp_raise_msg(&mp_type_OSError, MP_ERROR_TEXT("can't create thread"));
+    }
+    return __real_mp_thread_create(entry, arg, stack_size);
+}
+
+// What select needs while it waits, and is told there is not: EIO.
+static size_t poll_bytes;
+
+int __real_poll(struct pollfd *descriptors, nfds_t count, int timeout_ms);
+int __wrap_poll(struct pollfd *descriptors, nfds_t count, int timeout_ms) {
+    if (regions && largest_of_all() < poll_bytes) {
+        errno = EIO;
+        return -1;
+    }
+    return __real_poll(descriptors, count, timeout_ms);
+}
+
+// costs(thread, poll): bytes
+static mp_obj_t chip_costs(mp_obj_t thread, mp_obj_t poll) {
+    thread_bytes = mp_obj_get_int(thread);
+    poll_bytes = mp_obj_get_int(poll);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(chip_costs_obj, chip_costs);
+
+// queued(descriptor) -> (bytes that were sent and nobody has taken, bytes that nobody has read)
+static mp_obj_t chip_queued(mp_obj_t descriptor) {
+    int fd = mp_obj_get_int(descriptor), sent = 0, received = 0;
+    ioctl(fd, TIOCOUTQ, &sent);
+    ioctl(fd, FIONREAD, &received);
+    mp_obj_t items[] = { mp_obj_new_int(sent), mp_obj_new_int(received) };
+    return mp_obj_new_tuple(2, items);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(chip_queued_obj, chip_queued);
+
+static mp_obj_t chip_native(void) {
+    return mp_obj_new_int(native_bytes);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(chip_native_obj, chip_native);
+
+static const mp_rom_map_elem_t globals_table[] = {
+    { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__chip) },
+    { MP_ROM_QSTR(MP_QSTR_begin), MP_ROM_PTR(&chip_begin_obj) },
+    { MP_ROM_QSTR(MP_QSTR_outside), MP_ROM_PTR(&chip_outside_obj) },
+    { MP_ROM_QSTR(MP_QSTR_heap), MP_ROM_PTR(&chip_heap_obj) },
+    { MP_ROM_QSTR(MP_QSTR_regions), MP_ROM_PTR(&chip_regions_obj) },
+    { MP_ROM_QSTR(MP_QSTR_take), MP_ROM_PTR(&chip_take_obj) },
+    { MP_ROM_QSTR(MP_QSTR_give), MP_ROM_PTR(&chip_give_obj) },
+    { MP_ROM_QSTR(MP_QSTR_costs), MP_ROM_PTR(&chip_costs_obj) },
+    { MP_ROM_QSTR(MP_QSTR_queued), MP_ROM_PTR(&chip_queued_obj) },
+    { MP_ROM_QSTR(MP_QSTR_native), MP_ROM_PTR(&chip_native_obj) },
+};
+static MP_DEFINE_CONST_DICT(globals, globals_table);
+
+const mp_obj_module_t chip_module = {
+    .base = { &mp_type_module },
+    .globals = (mp_obj_dict_t *)&globals,
+};
+MP_REGISTER_MODULE(MP_QSTR__chip, chip_module);
+MP_REGISTER_ROOT_POINTER(void *chip_pin);

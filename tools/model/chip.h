@@ -1,0 +1,11 @@
+// What py/gc.c calls where interpreter.py changes it, and to grow and shrink the Python heap: see
+// chip.c. `needed` is a variable of its own there.
+#include <stdbool.h>
+#include <stddef.h>
+
+bool chip_is_elsewhere(void *area);
+bool chip_is_outside(void);
+void *chip_grow(size_t *size, size_t needed);
+void chip_shrink(void *area);
+#define MP_PLAT_ALLOC_HEAP(size) chip_grow(&(size), needed)
+#define MP_PLAT_FREE_HEAP(area) chip_shrink(area)

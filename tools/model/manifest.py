@@ -1,0 +1,6 @@
+# What the official firmware has built in, and the stand-ins of its modules.
+
+include("$(MPY_DIR)/extmod/asyncio")
+package("umqtt", base_path="../../build/lib", opt=3)
+for stand_in in ("esp32", "machine", "memory", "network", "ring", "socket", "wiring", "world"):
+    module(stand_in + ".py", base_path="../sim", opt=2)
