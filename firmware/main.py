@@ -1,3 +1,3 @@
-from dongle import app
+from dongle import start
 
-app.run()
+start.run()

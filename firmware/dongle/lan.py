@@ -21,6 +21,20 @@ _REASONS = {
 }
 
 
+def driver(phy):
+    """MicroPython's driver, of which there is one; phy and exceptions as of Lan."""
+    power_pin = phy["power_pin"]
+    return network.LAN(
+        phy_type=getattr(network, "PHY_" + phy["phy"]),
+        phy_addr=phy["address"],
+        mdc=machine.Pin(phy["mdc_pin"]),
+        mdio=machine.Pin(phy["mdio_pin"]),
+        power=None if power_pin is None else machine.Pin(power_pin),
+        ref_clk=machine.Pin(phy["clock_pin"]),
+        ref_clk_mode=machine.Pin.IN,
+    )
+
+
 class Lan:
     NAME = "ethernet"
 
@@ -32,16 +46,7 @@ class Lan:
         self.drops = 0
         self._down_since_ms = 0  # uptime
         network.hostname(hostname)  # counts only before the interface is on
-        power_pin = phy["power_pin"]
-        self._lan = network.LAN(
-            phy_type=getattr(network, "PHY_" + phy["phy"]),
-            phy_addr=phy["address"],
-            mdc=machine.Pin(phy["mdc_pin"]),
-            mdio=machine.Pin(phy["mdio_pin"]),
-            power=None if power_pin is None else machine.Pin(power_pin),
-            ref_clk=machine.Pin(phy["clock_pin"]),
-            ref_clk_mode=machine.Pin.IN,
-        )
+        self._lan = driver(phy)
 
     def address(self):
         return self._lan.ifconfig()[0] if self.up else None

@@ -6,7 +6,10 @@ from micropython import const
 
 from machine import UART, Pin
 
-_RING = const(8192)  # 5 s of telegrams, for a busy loop; the driver's default holds 22 ms
+_RING = const(4096)  # 3 s of telegrams, for a busy loop; the driver's default holds 22 ms
+# Until all is loaded it is so long, which keeps that much for the network, see start.py: on an
+# ESP32 8 KB for the radio's start, 8 KB for sockets and the clients of HTTP, 28 KB that stay.
+_HELD = const(46_000)
 _CHUNK = const(128)  # an ESP32 hands over about 100 bytes at once
 _SILENT_MS = 15_000  # meters send every 1 or 10 s
 _RELEASE_MS = 1_500
@@ -44,35 +47,54 @@ class Request:
             Pin(self._pin, Pin.OUT, value=1 - self._active)
 
 
+def hold(board):
+    """Takes memory that Python must not: as the ring of the UART that a Port opens later. Raises
+    as Port does."""
+    _uart(_wires(board), (115200, 8, None), _HELD)
+
+
+def _wires(board):
+    """(UART, rx pin, tx pin, what is inverted) of a board's profile."""
+    # Some boards have a transistor that inverts already: then the line idles high.
+    invert = 0 if board.get("rx_idle") else UART.INV_RX
+    return board["uart"], board["rx_pin"], board["tx_pin"], invert
+
+
+def _uart(wires, line, ring):
+    number, rx, tx, invert = wires
+    baud, bits, parity = line
+    return UART(
+        number, baud, bits=bits, parity=parity, rx=rx, tx=tx, rxbuf=ring, invert=invert
+    )
+
+
 class Port:
     """Reads the meter for ever and feeds the framer."""
 
     def __init__(self, board, line, health):
-        """board: the board's profile; line: (baud, data bits, parity) of the country's. The
-        UART's ring is taken from memory that Wi-Fi wants too, so a Port is made before that."""
-        baud, bits, parity = line
+        """board: the board's profile; line: (baud, data bits, parity) of the country's. Raises
+        OSError, ValueError, KeyError or TypeError where there is no such port."""
+        self._wires, self._line = _wires(board), line
         self._health = health
         self._request = Request(
             board["request_drive"], board.get("request_pin"), board.get("request_active", 1)
         )
         self._chunk = bytearray(_CHUNK)
-        self._uart = UART(
-            board["uart"],
-            baud,
-            bits=bits,
-            parity=parity,
-            rx=board["rx_pin"],
-            tx=board["tx_pin"],
-            rxbuf=_RING,
-            # Some boards have a transistor that inverts already: then the line idles high.
-            invert=0 if board.get("rx_idle") else UART.INV_RX,
-        )
-        # An interrupt wakes the loop at once; without one it looks every 10 ms. What the handler
-        # does does not matter.
-        if hasattr(UART, "IRQ_RX"):
-            self._uart.irq(_wake, UART.IRQ_RX)
+        self._uart = _uart(self._wires, line, _HELD)
+        self._is_held = True
         self.rearmed = 0  # how often a silent meter was asked anew
         self._damaged_ms = None  # uptime when a telegram was last found damaged
+
+    def _settle(self):
+        """Gives back what was held, now that all is loaded."""
+        if self._is_held:
+            # A new one, for init() would leave the old one's queue of events to the interrupt.
+            self._uart = _uart(self._wires, self._line, _RING)
+            self._is_held = False
+            # An interrupt wakes the loop at once; without one it looks every 10 ms. What the
+            # handler does does not matter.
+            if hasattr(UART, "IRQ_RX"):
+                self._uart.irq(_wake, UART.IRQ_RX)
 
     def is_damaged(self):
         """Whether damaged telegrams have been arriving of late."""
@@ -83,6 +105,7 @@ class Port:
 
     async def read(self, sink):
         """The reading task; sink.feed(buffer, size) gets all that comes."""
+        self._settle()
         self._request.request()
         stream = asyncio.StreamReader(self._uart)
         try:

@@ -62,12 +62,13 @@ _interfaces = {}
 _driver = []  # its memory, once it runs
 
 
+@_memory.outside
 def _start_driver():
     if not _driver:
-        block = _memory.take(_memory.chip["wlan"])
-        if not block:
+        blocks = _memory.take_pieces(_memory.chip["wlan"])
+        if blocks is None:
             raise OSError("WiFi Out of Memory")
-        _driver.append(block)
+        _driver.append(blocks)
 
 
 class WLAN:
@@ -291,16 +292,17 @@ class WLAN:
         self._reason = 0
         return True
 
+    @_memory.outside
     def _holds(self, what):
         """Takes the memory that belongs to this, if there is any."""
-        if not self._blocks.get(what):
-            self._blocks[what] = _memory.take(_memory.chip[what])
-        return self._blocks[what]
+        if self._blocks.get(what) is None:
+            self._blocks[what] = _memory.take_pieces(_memory.chip[what])
+        return self._blocks[what] is not None
 
     def _lets_go(self):
         for what in self._blocks:
-            _memory.give(self._blocks[what])
-            self._blocks[what] = 0
+            _memory.give_pieces(self._blocks[what])
+            self._blocks[what] = None
 
     def _is_associated(self):
         """Is it in the network, without an address?"""
