@@ -31,6 +31,7 @@ static struct {
     size_t start, size, least;
 } region[MOST_REGIONS];
 static size_t regions;
+static size_t least_largest; // the largest block, when it was smallest
 static block_t block[MOST_BLOCKS]; // that are taken, by address
 static size_t blocks;
 
@@ -80,6 +81,26 @@ static bool find(size_t size, size_t *found) {
     return false;
 }
 
+// What heap_caps_get_largest_free_block() says of a gap: TLSF knows the size of a large one to the
+// 32nd part of a power of two.
+static size_t told(size_t gap) {
+    size_t size = gap > BLOCK_HEAD ? gap - BLOCK_HEAD : 0, step = 1;
+    while (size / step >= 64) {
+        step *= 2;
+    }
+    return size / step * step;
+}
+
+static size_t largest_of_all(void) {
+    size_t most = 0;
+    for (size_t r = 0; r < regions; r++) {
+        size_t largest, at;
+        gaps(r, &largest, &at);
+        most = MAX(most, told(largest));
+    }
+    return most;
+}
+
 static size_t take(size_t bytes) {
     size_t size = ((bytes + 3) & ~(size_t)3) + BLOCK_HEAD, at, i;
     if (blocks == MOST_BLOCKS || !find(size, &at)) {
@@ -93,6 +114,7 @@ static size_t take(size_t bytes) {
         size_t largest, where, free = gaps(r, &largest, &where);
         region[r].least = MIN(region[r].least, free);
     }
+    least_largest = MIN(least_largest, largest_of_all());
     return at;
 }
 
@@ -105,15 +127,6 @@ static void give(size_t at) {
     }
 }
 
-static size_t largest_of_all(void) {
-    size_t most = 0;
-    for (size_t r = 0; r < regions; r++) {
-        size_t largest, at;
-        gaps(r, &largest, &at);
-        most = MAX(most, largest);
-    }
-    return most > BLOCK_HEAD ? most - BLOCK_HEAD : 0;
-}
 
 // ---- The Python heap ----
 
@@ -125,6 +138,7 @@ static struct {
 } added[MOST_AREAS]; // what it has grown by
 static size_t areas_added;
 static size_t heap_bytes; // all areas, with what the collector needs to know of each block
+static size_t most_used; // after a collection
 static __thread bool is_outside = true; // who runs is the world or a stand-in
 
 // Whether a block may not lie there now: the interpreter's first area is the world's, all others
@@ -179,23 +193,47 @@ static mp_obj_t chip_begin(size_t n_args, const mp_obj_t *args) {
     (void)n_args;
     size_t count, at = 0x1000;
     mp_obj_t *sizes;
-    heap_bytes = mp_obj_get_int(args[0]);
     mp_obj_get_array(args[1], &count, &sizes);
+    blocks = 0;
     for (regions = 0; regions < MIN(count, MOST_REGIONS); regions++) {
         size_t size = mp_obj_get_int(sizes[regions]);
         region[regions].start = at;
         region[regions].size = region[regions].least = size;
         at += size + 0x1000;
     }
+    native_bytes = 0;
     native_pool = mp_obj_get_int(args[2]);
     native_percent = mp_obj_get_int(args[3]);
-    char *area = malloc(heap_bytes);
-    gc_add(area, area + heap_bytes);
+    if (!MP_STATE_VM(chip_pin)) {
+        heap_bytes = mp_obj_get_int(args[0]);
+        char *area = malloc(heap_bytes);
+        gc_add(area, area + heap_bytes);
+        is_outside = false;
+        MP_STATE_VM(chip_pin) = m_malloc(32); // the first area is never given back
+    }
+    // Whatever an earlier run has left in what it had grown by.
+    for (size_t i = 0; i < areas_added; i++) {
+        added[i].taken = take(added[i].bytes);
+    }
     is_outside = false;
-    MP_STATE_VM(chip_pin) = m_malloc(32); // the first area is never given back
+    least_largest = largest_of_all();
+    most_used = 0;
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(chip_begin_obj, 4, 4, chip_begin);
+
+void __real_gc_collect_end(void);
+void __wrap_gc_collect_end(void) {
+    __real_gc_collect_end();
+    if (regions) {
+        bool before = is_outside;
+        gc_info_t info;
+        is_outside = false;
+        gc_info(&info);
+        is_outside = before;
+        most_used = MAX(most_used, info.used);
+    }
+}
 
 // outside(flag) -> what it was before
 static mp_obj_t chip_outside(mp_obj_t flag) {
@@ -205,16 +243,38 @@ static mp_obj_t chip_outside(mp_obj_t flag) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(chip_outside_obj, chip_outside);
 
-// heap() -> (bytes for objects, in use, how often it has grown)
+// heap() -> (bytes for objects, in use, most in use after a collection, how often it has grown)
 static mp_obj_t chip_heap(void) {
+    bool before = is_outside;
     gc_info_t info;
+    is_outside = false;
     gc_info(&info);
+    is_outside = before;
     mp_obj_t items[] = {
-        mp_obj_new_int(info.total), mp_obj_new_int(info.used), mp_obj_new_int(areas_added)
+        mp_obj_new_int(info.total), mp_obj_new_int(info.used), mp_obj_new_int(most_used),
+        mp_obj_new_int(areas_added)
     };
-    return mp_obj_new_tuple(3, items);
+    return mp_obj_new_tuple(4, items);
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(chip_heap_obj, chip_heap);
+
+// begin_again(): the most and the least are those from now on
+static mp_obj_t chip_begin_again(void) {
+    for (size_t r = 0; r < regions; r++) {
+        size_t largest, at;
+        region[r].least = gaps(r, &largest, &at);
+    }
+    least_largest = largest_of_all();
+    most_used = 0;
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(chip_begin_again_obj, chip_begin_again);
+
+// least() -> the largest block of ESP-IDF's, when it was smallest
+static mp_obj_t chip_least(void) {
+    return mp_obj_new_int(least_largest);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(chip_least_obj, chip_least);
 
 // regions() -> ((bytes, free, largest block, least ever free), ...)
 static mp_obj_t chip_regions(void) {
@@ -223,7 +283,7 @@ static mp_obj_t chip_regions(void) {
         size_t largest, at, free = gaps(r, &largest, &at);
         mp_obj_t items[] = {
             mp_obj_new_int(region[r].size), mp_obj_new_int(free),
-            mp_obj_new_int(largest > BLOCK_HEAD ? largest - BLOCK_HEAD : 0),
+            mp_obj_new_int(told(largest)),
             mp_obj_new_int(region[r].least)
         };
         rows[r] = mp_obj_new_tuple(4, items);
@@ -286,6 +346,23 @@ int __wrap_poll(struct pollfd *descriptors, nfds_t count, int timeout_ms) {
     return __real_poll(descriptors, count, timeout_ms);
 }
 
+// A clock that the world turns.
+static bool has_clock;
+static mp_uint_t clock_ms;
+
+mp_uint_t __real_mp_hal_ticks_ms(void);
+mp_uint_t __wrap_mp_hal_ticks_ms(void) {
+    return has_clock ? clock_ms : __real_mp_hal_ticks_ms();
+}
+
+// clock(ms): it is so late now, and stays so
+static mp_obj_t chip_clock(mp_obj_t ms) {
+    has_clock = true;
+    clock_ms = mp_obj_get_int(ms);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(chip_clock_obj, chip_clock);
+
 // costs(thread, poll): bytes
 static mp_obj_t chip_costs(mp_obj_t thread, mp_obj_t poll) {
     thread_bytes = mp_obj_get_int(thread);
@@ -313,10 +390,13 @@ static const mp_rom_map_elem_t globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__chip) },
     { MP_ROM_QSTR(MP_QSTR_begin), MP_ROM_PTR(&chip_begin_obj) },
     { MP_ROM_QSTR(MP_QSTR_outside), MP_ROM_PTR(&chip_outside_obj) },
+    { MP_ROM_QSTR(MP_QSTR_begin_again), MP_ROM_PTR(&chip_begin_again_obj) },
+    { MP_ROM_QSTR(MP_QSTR_least), MP_ROM_PTR(&chip_least_obj) },
     { MP_ROM_QSTR(MP_QSTR_heap), MP_ROM_PTR(&chip_heap_obj) },
     { MP_ROM_QSTR(MP_QSTR_regions), MP_ROM_PTR(&chip_regions_obj) },
     { MP_ROM_QSTR(MP_QSTR_take), MP_ROM_PTR(&chip_take_obj) },
     { MP_ROM_QSTR(MP_QSTR_give), MP_ROM_PTR(&chip_give_obj) },
+    { MP_ROM_QSTR(MP_QSTR_clock), MP_ROM_PTR(&chip_clock_obj) },
     { MP_ROM_QSTR(MP_QSTR_costs), MP_ROM_PTR(&chip_costs_obj) },
     { MP_ROM_QSTR(MP_QSTR_queued), MP_ROM_PTR(&chip_queued_obj) },
     { MP_ROM_QSTR(MP_QSTR_native), MP_ROM_PTR(&chip_native_obj) },

@@ -11,8 +11,8 @@ from micropython import schedule as _schedule
 from umachine import PinBase as _PinBase
 from umachine import Signal, idle  # noqa: F401
 
-import wiring as _wiring
 import memory as _memory
+import wiring as _wiring
 import world as _world
 from ring import copy as _copy
 

@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 
 import boards
 import bundle
-import debian
 import owner
 import rig
 from build import MANIFEST, SLOT, arch_of, build, compile_mpy, slot_manifest
+from model import interpreter
 
 _DEVICE = Path(__file__).resolve().parent / "device"
 _FIRMWARE = rig.ROOT / "firmware"
@@ -57,22 +57,12 @@ class Campaign:
 
     def run(self) -> Iterator[Outcome]:
         """Raises rig.Missing."""
-        micropython, source = debian.micropython(), debian.source()
-        library = rig.micropython_path().rsplit(":", 1)[1]
+        micropython = interpreter.micropython()
         arguments = [self.calm_s, self.rounds, self.longest_s, self.seed, *self.faults]
         with TemporaryDirectory(prefix="p1-soak-") as folder:
             flash = _deploy(Path(folder), arch_of(micropython))
-            # asyncio as source, for its queue in Python; in the place of time and socket those of
-            # device/. The world's own CRC is that of slot_a.
-            path = [
-                _DEVICE,
-                source / "extmod",
-                flash,
-                rig.ROOT / "tools" / "sim",
-                ".frozen",
-                library,
-                flash / SLOT,
-            ]
+            # In the place of time and socket those of device/.
+            path = [_DEVICE, flash, ".frozen"]
             program = [micropython, "-X", f"heapsize={_HEAP}", _DEVICE / "soak.py"]
             process = subprocess.Popen(
                 [*map(str, program), *map(str, arguments)],

@@ -3,9 +3,8 @@
 
 import time
 
+import micropython
 from micropython import const
-
-from p1 import crc16
 
 _RING = const(8192)  # as the port's: what comes on top of so many bytes is lost
 _KEPT = const(420)  # seconds for which a telegram may still be on its way, see socket.py
@@ -39,6 +38,21 @@ _TEXT = (
     b"!"
 )
 _SUMMER_ENDS_S = const(1_792_890_000)  # 2026-10-25 01:00 UTC
+
+
+# CRC-16/ARC by the definition, bit by bit: not the firmware's way.
+@micropython.viper
+def _crc(text: ptr8, size: int) -> int:
+    register = 0
+    at = 0
+    while at < size:
+        register ^= text[at]
+        bit = 0
+        while bit < 8:
+            register = register >> 1 ^ (0xA001 if register & 1 else 0)
+            bit += 1
+        at += 1
+    return register
 
 
 class Line:
@@ -96,7 +110,7 @@ class Line:
         printed = b"%02d.%03d" % (power_w // 1000, power_w % 1000)
         for at in self._power_at:
             text[at : at + 6] = printed
-        telegram = bytes(text) + b"%04X\r\n" % crc16.update(text, 0, 0, len(text))
+        telegram = bytes(text) + b"%04X\r\n" % _crc(text, len(text))
         stamp = "20%02d-%02d-%02dT%02d:%02d:%02d" % civil + "+0%d:00" % (1 + is_summer)
         return telegram, stamp, power_w
 
@@ -108,7 +122,7 @@ class Line:
         )
         stamp += "+02:00" if telegram[at + 12 : at + 13] == b"S" else "+01:00"
         body = telegram.find(b"!") + 1
-        digits = b"%04X" % crc16.update(telegram, 0, 0, body)
+        digits = b"%04X" % _crc(telegram, body)
         # A bit may have made a small letter of a capital one, which is the same number.
         printed = telegram[body : body + 4].upper()
         return printed == digits == self.sent.get(stamp, (0, b""))[1]

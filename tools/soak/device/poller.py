@@ -2,6 +2,8 @@
 
 import time
 
+from memory import outside
+
 _POLL = 3
 
 
@@ -11,6 +13,7 @@ class Poller:
     def __init__(self):
         self._wanted = {}  # id -> (stream, flags)
 
+    @outside
     def register(self, stream, flags=5):
         self._wanted[id(stream)] = (stream, flags)
 
@@ -37,6 +40,7 @@ class Poller:
             time.pass_ms(0)
         return ready
 
+    @outside
     def _ready(self):
         found = []
         for stream, flags in self._wanted.values():

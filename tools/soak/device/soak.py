@@ -14,7 +14,6 @@ import random
 import socket
 import sys
 import time
-from asyncio.task import Task, TaskQueue
 
 import faults
 import harm
@@ -22,10 +21,9 @@ import peers
 from line import Line
 from poller import Poller
 
+import _chip
+import memory
 import world
-
-# In Python instead of C, for C's would look at the real clock.
-asyncio.core.Task, asyncio.core.TaskQueue = Task, TaskQueue
 
 _START_S = 90  # for everything to be there
 _SEARCH_MS = 2500  # for networks
@@ -120,11 +118,14 @@ class Scene:
         time.later(1000 * _START_S, self._go_on)
         while True:
             try:
+                memory.begin()
                 self._run()
             except Reset:
                 self.resets += 1
             except Over:
                 return
+            finally:
+                _chip.outside(True)
             self._power_off()
 
     def _run(self):
@@ -133,6 +134,9 @@ class Scene:
 
         gc.threshold(-1)
         try:
+            from dongle import start as beginning
+
+            beginning.hold()
             from dongle import app as firmware
         except Exception as error:
             sys.print_exception(error)
@@ -201,7 +205,7 @@ class Scene:
         peers.Owner(harm.OWNER % b"POST /identify")
         yield from self._wait(2)
         gc.collect()
-        used = gc.mem_alloc()
+        used = _chip.heap()[1]
         self.memory[-1] = min(used, self.memory[-1] or used)
 
     def _taken(self):

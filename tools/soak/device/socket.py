@@ -7,6 +7,7 @@ from time import later
 
 from micropython import const
 
+import memory
 import world
 
 AF_INET = const(2)
@@ -52,14 +53,19 @@ class End:
         self.is_reading = True
         self.on_data = self.on_close = None
         self.caller = "10.0.0.9"
+        self.queue = None  # of the dongle's end: what that takes of its memory
         self._held = []  # sent, but still on its way
         self._tried_since_ms = None  # when that was sent again for the first time
 
+    @memory.outside
     def send(self, data):
         """How many bytes were taken."""
         if self.is_reset:
             raise OSError(errno.ECONNRESET)
         count = min(len(data), self.room())
+        if self.queue:
+            self.queue.settle(_WINDOW - self.room())
+            count = self.queue.send(count)
         if count > 0:
             self._held.append(bytes(data[:count]))
             later(_TRIP_MS, self.deliver)
@@ -138,27 +144,41 @@ def visit(port, address="0.0.0.0"):
 
 
 class socket(IOBase):
+    @memory.outside
     def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0, _end=None):
         self._closed = True
-        if world.sockets >= _MAX:
+        is_full = world.sockets >= _MAX
+        self._block = 0
+        if not is_full:
+            self._block = memory.take(memory.CLIENT if _end else memory.SOCKET)
+        if not self._block:
             if _end:
                 _end.reset()
-            raise OSError(_ENFILE)
+            raise OSError(_ENFILE if is_full else errno.ENOMEM)
         world.sockets += 1
         self._closed = False
         self._type = type
         self._end = _end
         if _end:
-            ends.append(_end)
+            self._use(_end)
         self._address = None  # where it is bound
         self.waiting = []  # connections that nobody has accepted yet
         self.backlog = 0
 
+    def _use(self, end):
+        self._end = end
+        end.queue = memory.Queue()
+        ends.append(end)
+
+    @memory.outside
     def close(self):
         if self._closed:
             return
         self._closed = True
         world.sockets -= 1
+        memory.give(self._block)
+        if self._end:
+            self._end.queue.close()
         if listeners.get(self._address) is self:
             del listeners[self._address]
             for end in self.waiting:
@@ -193,11 +213,15 @@ class socket(IOBase):
         return socket(_end=end), (end.caller, 4711)
 
     def connect(self, address):
+        self._connect(address)
+        raise OSError(errno.EINPROGRESS)
+
+    @memory.outside
+    def _connect(self, address):
         if world.offline():
             raise OSError(errno.EHOSTUNREACH)
         here, there = pair()
-        self._end = here
-        ends.append(here)
+        self._use(here)
 
         def arrive():
             if is_cut() or address[0] in silent:
@@ -210,7 +234,6 @@ class socket(IOBase):
             host(there)
 
         later(_TRIP_MS, arrive)
-        raise OSError(errno.EINPROGRESS)
 
     def write(self, data, size=None):
         end = self._end
@@ -222,6 +245,7 @@ class socket(IOBase):
 
     send = write
 
+    @memory.outside
     def read(self, size=-1):
         end = self._end
         if end.inbox:

@@ -3,6 +3,7 @@
 
 import heapq
 
+import _chip
 from micropython import const
 from utime import gmtime, localtime, mktime  # noqa: F401
 
@@ -23,7 +24,9 @@ def later(after_ms, function):
     """function() will be called then, between whatever else is going on."""
     global _number
     _number += 1
+    before = _chip.outside(True)
     heapq.heappush(_events, (now_ms + after_ms, _number, function))
+    _chip.outside(before)
 
 
 def next_ms():
@@ -40,13 +43,18 @@ def pass_ms(duration_ms):
         if at_ms > now_ms:
             _ticks = (_ticks + at_ms - now_ms) & (_PERIOD - 1)
             now_ms = at_ms
+        _chip.clock(_ticks)
+        # It is the world's doing, not the chip's.
+        before = _chip.outside(True)
         try:
             function()
         except Exception as error:
             raise Broken("%s: %s" % (type(error).__name__, error)) from error
+        _chip.outside(before)
     if end_ms > now_ms:
         _ticks = (_ticks + end_ms - now_ms) & (_PERIOD - 1)
         now_ms = end_ms
+        _chip.clock(_ticks)
 
 
 def ticks_ms():
