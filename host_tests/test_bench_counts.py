@@ -42,6 +42,11 @@ def test_the_loop_leaves_little_and_writes_once():
     assert found["writes"] == 1
 
 
+def test_a_request_leaves_little_on_32_bits(micropython_on_32_bits):
+    found = loop.measure(micropython_on_32_bits.command)
+    assert found["request_bytes"] <= loop.REQUEST_BYTES
+
+
 def test_a_tcp_client_costs_one_write_a_telegram_and_no_garbage_of_its_own():
     _needs_micropython()
     telegrams, requests = clients.measure(times=1, seconds=50)

@@ -90,6 +90,7 @@ REQUEST_LINES = [
     b"POST * HTTP/1.1",
     b"POST /config http/1.1",
     b"POST /config XHTTP/1.1",
+    b" /config HTTP/1.1",
     b"",
 ]
 
@@ -110,7 +111,17 @@ def test_ambiguous_request_lines(line):
 
 @pytest.mark.parametrize(
     "version, status",
-    [(b"HTTP/2.0", 505), (b"HTTP/1.2", 505), (b"HTTP/1.10", 505), (b"HTTP/0.9", 505)],
+    [
+        (version, 505)
+        for version in (
+            b"HTTP/2.0",
+            b"HTTP/1.2",
+            b"HTTP/1.10",
+            b"HTTP/0.9",
+            b"HTTP/",
+            b"HTTP/HTTP/1.1",
+        )
+    ],
 )
 def test_other_versions(version, status):
     assert parse(b"GET / " + version + b"\r\n" + HOST + b"\r\n") == status

@@ -17,7 +17,8 @@ from . import VERSION
 from .discovery import HEALTH, QUARTER
 from .wire import publish_head
 
-_PIECE = const(256)  # bytes sent at once
+_PIECE = const(512)  # bytes sent at once
+_PACE_MS = const(15)  # between them: the chip has no room for all of it at once
 _EXPIRY_S = const(60)
 _HEALTH_EXPIRY_S = const(200)
 _BINARY = b"quarter_alert"
@@ -149,6 +150,7 @@ class Announcement:
             if end == _PIECE:
                 await self._send_piece(self._piece, end)
                 self._filled = 0
+                await asyncio.sleep_ms(_PACE_MS)
 
 
 def _source(discovery):

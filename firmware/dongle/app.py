@@ -12,7 +12,7 @@ from micropython import const
 
 import machine
 
-from . import forget
+from . import forget, report
 from .health import Health
 from .logbook import Logbook
 
@@ -28,6 +28,7 @@ _HOPELESS_MS = 1_800_000
 _MOST_DOUBLINGS = const(5)
 _FATAL_S, _FATAL_AGAIN_S = 10, 600  # before a reset where nothing works at all
 _OF_UPDATE = ("dongle.update", "dongle.bundle", "dongle.ecdsa", "dongle.fetch", "slots")
+_POLL_AGAIN_MS = const(50)  # after a poll that failed
 _MOST_MEMORY_ERRORS = const(20)  # of which one a minute is forgiven
 
 
@@ -44,10 +45,12 @@ class App:
         self.longest_turn_ms = 0
         self.is_outdated = False  # config.json has changed since the start
         self.auth = None
-        self._mdns_state = {"responder": "none", "reason": "off"}  # while there is no mdns
+        self.mdns_state = {"responder": "none", "reason": "off"}  # while there is no mdns
         self._memory_errors = 0
         self._noted_ms = 0  # uptime of the last entry in the logbook
         self._noted_failure = None  # what it said
+        self._late = []  # tasks, at the guard's last look
+        self._is_reading = False  # since the first telegram
         parts.assemble(self)
         forget("dongle.chip", "dongle.parts", "dongle.uplink", "slots")
         for problem in self.health.problems:
@@ -162,10 +165,7 @@ class App:
             try:
                 await make()
             except Exception as error:
-                self.health.failed(name, error)
-                if isinstance(error, MemoryError):
-                    self._memory_errors += 1
-                    gc.collect()
+                self._failed(name, error)
             if self.health.uptime_ms() - started_ms > _LONGEST_PAUSE_MS:
                 pause_ms = _FIRST_PAUSE_MS
             await asyncio.sleep_ms(pause_ms)
@@ -174,38 +174,48 @@ class App:
     async def _announce(self):
         """Multicast DNS, as long as it is ours to do; most dongles need it for a moment only."""
         await self.mdns.run()
-        self._mdns_state = self.mdns.state()
+        self.mdns_state = self.mdns.state()
         self.mdns = None
         forget("dongle.mdns")
         raise asyncio.CancelledError  # so that nobody starts it again
 
     def _stray(self, _, context):
-        self.health.failed("stray", context["exception"])
+        self._failed("stray", context["exception"])
+
+    def _failed(self, name, error):
+        self.health.failed(name, error)
+        if isinstance(error, MemoryError):
+            self._memory_errors += 1
+            gc.collect()
 
     async def _guard(self):
         """Once a second: the only one who feeds the watchdog, and measures how long the loop is
         held up."""
-        late = []
-        is_reading = False
         while True:
             before_ms = time.ticks_ms()
             await asyncio.sleep_ms(_GUARD_MS)
             turn_ms = time.ticks_diff(time.ticks_ms(), before_ms) - _GUARD_MS
             self.longest_turn_ms = max(self.longest_turn_ms, turn_ms)
-            now_late = self.health.guard()
-            if now_late and now_late != late:
-                self.health.last_failure = "no heartbeat from " + ", ".join(now_late)
-                self.health.say(self.health.last_failure)
-            late = now_late
-            if self.framer.good and not is_reading:
-                is_reading = True
-                self.health.say("meter: the first telegram is read")
-            self._note()
-            if self.provision and self.provision.is_due():
-                asyncio.create_task(self.provision.serve())
-            why = self._hopeless()
-            if why:
-                self.reset(why)
+            try:
+                self._look()
+            except Exception as error:  # a MemoryError here must not cost all the rest
+                self._failed("guard", error)
+
+    def _look(self):
+        late = self.health.guard()
+        if late and late != self._late:
+            self.health.last_failure = "no heartbeat from " + ", ".join(late)
+            self.health.say(self.health.last_failure)
+        self._late = late
+        if self.framer.good and not self._is_reading:
+            self._is_reading = True
+            self.health.say("meter: the first telegram is read")
+        self._note()
+        if self.provision and self.provision.is_due():
+            asyncio.create_task(self.provision.serve())
+        why = self._hopeless()
+        if why:
+            self.reset(why)
 
     def _note(self):
         """Writes in the logbook what is new."""
@@ -243,78 +253,32 @@ class App:
 
     def reset(self, why):
         """Starts the chip anew, and lets the next run know why."""
-        self.health.say("reset: " + why)
-        self.logbook.ends(why)
-        machine.reset()
+        try:
+            self.health.say("reset: " + why)
+            self.logbook.ends(why)
+        finally:  # also where there is no memory to say it
+            machine.reset()
 
     def report(self):
-        """(what is wrong, or None; everything there is to know, as a dict)."""
-        framer = self.framer
-        age_ms = self.latest.age_ms()
-        reason = None
-        if self.port is None:
-            reason = self.health.problems[-1]
-        elif age_ms is None:
-            reason = self._silence()
-        report = {
-            "status": "error" if reason else "ok",
-            "id": self.id,
-            "uptime_s": self.health.uptime_ms() // 1000,
-            "firmware": self.firmware,
-            "reset_cause": self.reset_cause,
-            "starts": self.logbook.report(),
-            "telegrams": {
-                "good": framer.good,
-                "crc": framer.crc,
-                "overflow": framer.overflow,
-                "framing": framer.framing,
-            },
-            "values_rejected": self.latest.rejected,
-            "rearmed": self.port.rearmed if self.port else 0,
-            "wifi": {"connected": False, "reason": "off"},
-            "mqtt": self.mqtt.state() if self.mqtt else {"connected": False, "reason": "off"},
-            "mdns": self.mdns.state() if self.mdns else self._mdns_state,
-            "http": {
-                "requests": self.server.requests,
-                "refused": self.server.refused,
-                "wrong_passwords": self.auth.wrong if self.auth else 0,
-            },
-            "tcp": {"clients": self.stream.clients(), "dropped": self.stream.dropped},
-            "memory": self.health.memory(),
-            "longest_turn_ms": self.longest_turn_ms,
-            "task_failures": self.health.failures,
-            "config_problems": self.health.problems,
-        }
-        report[self.wifi.NAME] = self.wifi.state()
-        if self.cipher:
-            report["frames"] = {
-                "good": self.cipher.good,
-                "bad": self.cipher.bad,
-                "overflow": self.cipher.overflow,
-            }
-        for name, push in self.pushes.items():
-            report[name] = push.state()
-        if reason:
-            report["reason"] = reason
-        if age_ms is not None:
-            report["telegram_age_ms"] = age_ms
-        if self.health.last_failure:
-            report["last_failure"] = self.health.last_failure
-        return reason, report
+        """See report.of()."""
+        return report.of(self)
 
-    def _silence(self):
-        """Why there is no reading, in words that help."""
-        if self.cipher and self.cipher.bad and not self.cipher.good:
-            return "encrypted telegrams arrive, but meter.key does not open them"
-        if self.port.is_damaged():
-            return (
-                "telegrams arrive damaged: check the pull-up on the data line and the cable; "
-                "/telegram/bad shows the last one"
-            )
-        return (
-            "no telegram: is the port open at the grid operator, the cable plugged in and the "
-            "data request wired as in board.json?"
-        )
+
+def outlast_poll(health):
+    """asyncio ends where its poll fails, as on the chip when lwIP has no memory for one. From now
+    on that is told instead, and the tasks go on whose time has come: the deadlines among them give
+    memory back."""
+    queue = asyncio.core._io_queue
+    wait = queue.wait_io_event
+
+    def wait_io_event(left_ms):
+        try:
+            wait(left_ms)
+        except (OSError, MemoryError) as error:
+            health.failed("poll", error)
+            time.sleep_ms(min(left_ms, _POLL_AGAIN_MS) if left_ms >= 0 else _POLL_AGAIN_MS)
+
+    queue.wait_io_event = wait_io_event
 
 
 def run():
@@ -324,8 +288,11 @@ def run():
         if logbook.fast > _MOST_FAST:
             from .safe import Safe
 
-            asyncio.run(Safe(logbook).run())
+            safe = Safe(logbook)
+            outlast_poll(safe.health)
+            asyncio.run(safe.run())
         dongle = App(logbook)
+        outlast_poll(dongle.health)
         try:
             asyncio.run(dongle.run())
         finally:  # on Ctrl-C too
@@ -334,6 +301,9 @@ def run():
     except Exception as error:
         # What should never happen. Time to read it on the console, and for Ctrl-C; and where it
         # happens again and again, no reset every few seconds.
-        Health().failed("app", error)
+        try:
+            Health().failed("app", error)
+        except MemoryError:
+            pass
         time.sleep(_FATAL_S if logbook.fast <= _MOST_FAST else _FATAL_AGAIN_S)
         machine.reset()

@@ -1,5 +1,37 @@
 # What follows the head of a request. Loaded when somebody sends it who may.
 
+import asyncio
+
+from micropython import const
+
+_PIECE_MS = const(20_000)  # for a piece of a body that is taken as it comes
+
+
+async def take(server, client, resource, begun):
+    """The Response to a request that has a body, or might; begun: as of Body."""
+    request = client.request
+    body = Body(client.stream, request, begun)
+    await body.go_on()
+    if resource.most is None:
+        # It may take minutes: each of its pieces has a deadline instead.
+        client.left_ms = None
+
+        def readinto(buffer):
+            return asyncio.wait_for_ms(body.readinto(buffer), _PIECE_MS)
+
+        arguments = readinto, request.left
+    else:
+        arguments = (await body.whole(),)
+    response = server.see(request, resource, *arguments)
+    try:
+        if hasattr(response, "send"):
+            response = await response
+    except asyncio.TimeoutError:
+        raise  # the client dawdled
+    except Exception as error:
+        response = server.broken(resource.refuse, error)
+    return response
+
 
 class Body:
     def __init__(self, stream, request, begun):

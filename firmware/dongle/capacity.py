@@ -12,8 +12,7 @@ _NO_CLOCK = "the meter's telegrams have no clock, so there is no quarter hour"
 
 class Capacity:
     def __init__(self, settings, latest, health_report):
-        """settings: the section "quarter" of the config; health_report() gives (reason or None,
-        dict)."""
+        """settings: the section "quarter" of the config; health_report: App.report."""
         self._latest = latest
         self._health_report = health_report
         self._json = QuarterJson(HEAD)

@@ -24,7 +24,7 @@ async def answer(address):
     try:
         port.setblocking(False)
         port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        port.bind(socket.getaddrinfo(address, _PORT)[0][-1])
+        port.bind((address, _PORT))
         while True:
             await _packet(port)  # pyright: ignore[reportGeneralTypeIssues]
             try:

@@ -10,6 +10,8 @@ from binascii import b2a_base64
 
 from micropython import const
 
+from p1.render.page import Page
+
 from . import url as urls
 from .dial import dial
 from .dns import Unresolved
@@ -79,7 +81,7 @@ class Client:
         self._head = head.encode()
         self._resolver = resolver
         self._secrets = _secrets(target, authorization, passwords)
-        self._answer = bytearray(_ANSWER_BYTES)
+        self._page = Page(_ANSWER_BYTES)
         self._lacking = ""  # what has to come next, for when it does not
 
     async def post(self, body):
@@ -106,20 +108,24 @@ class Client:
         connection = dial(address)
         try:
             stream = asyncio.StreamReader(connection)  # which writes too
-            stream.write(self._head)
-            await stream.drain()
-            self._lacking = "no answer"
+            await _writable(connection)  # pyright: ignore[reportGeneralTypeIssues]
             size, pieces = body()
-            stream.write(b"Content-Length: %d\r\n\r\n" % size)
+            # Gathered where the answer will be: small writes are what the chip can afford least.
+            page = self._page
+            page.size = 0
+            _put(stream, page, self._head)
+            _put(stream, page, b"Content-Length: %d\r\n\r\n" % size)
             for piece in pieces:
-                stream.write(piece)  # what the socket does not take at once is copied
+                _put(stream, page, piece)
+            _write(stream, page)
+            self._lacking = "no answer"
             await stream.drain()
             return await self._read_answer(stream)
         finally:
             connection.close()
 
     async def _read_answer(self, stream):
-        answer = self._answer
+        answer = self._page.bytes
         view = memoryview(answer)
         size = 0
         end = -1  # of the head
@@ -148,6 +154,24 @@ class Client:
             return Answer(bytes(view[:end]), body)
         except ValueError:
             raise Failed("what answers there is no HTTP server") from None
+
+
+def _writable(connection):
+    """Until it stands, or will not."""
+    yield asyncio.core._io_queue.queue_write(connection)
+
+
+def _put(stream, page, piece):
+    at = page.fill(piece, 0)
+    while at < len(piece):
+        _write(stream, page)
+        at = page.fill(piece, at)
+
+
+def _write(stream, page):
+    """What the socket does not take at once, the stream keeps a copy of."""
+    stream.write(memoryview(page.bytes)[: page.size])
+    page.size = 0
 
 
 async def _more(stream, view):

@@ -6,15 +6,18 @@ import json
 import sys
 import time
 
+from esp32 import HEAP_DATA, idf_heap_info
+
 _WATCHDOG_MS = 60_000
 
 
-def pieces(report):
-    """Yields a report (dict) as JSON, in bytes, member by member: as a whole it would take more
-    than a kilobyte of memory in one piece."""
+def pieces(members):
+    """Yields members, (name, value) each, as a JSON object, in bytes: as a whole it would take
+    more than a kilobyte of memory in one piece."""
     separator = "{"
-    for key, value in report.items():
-        yield (separator + json.dumps(key) + ":" + json.dumps(value)).encode()
+    for name, value in members:
+        yield f'{separator}"{name}":'.encode()
+        yield json.dumps(value).encode()
         separator = ","
     yield b"}"
 
@@ -54,14 +57,18 @@ class Health:
         return [task for task, within in self._owed.items() if now - self._beats[task] > within]
 
     def failed(self, task, error):
-        """Takes down that a task ended with an exception; it will be started again."""
-        self.failures[task] = self.failures.get(task, 0) + 1
-        self.last_failure = f"{task}: {type(error).__name__}: {error}"
-        # The first of a kind with its traceback; a task that fails every minute for a month
-        # would otherwise do nothing but print.
-        if self.failures[task] == 1:
-            self.say("task failed: " + self.last_failure)
-            sys.print_exception(error)
+        """Takes down that a task ended with an exception; it will be started again. Raises
+        nothing: what fails for want of memory may find none here either."""
+        try:
+            self.failures[task] = self.failures.get(task, 0) + 1
+            self.last_failure = f"{task}: {type(error).__name__}: {error}"
+            # The first of a kind with its traceback; a task that fails every minute for a month
+            # would otherwise do nothing but print.
+            if self.failures[task] == 1:
+                self.say("task failed: " + self.last_failure)
+                sys.print_exception(error)
+        except MemoryError:
+            pass
 
     def say(self, text):
         """One line on the serial console."""
@@ -79,5 +86,19 @@ class Health:
         return late
 
     def memory(self):
-        """The Python heap, in bytes."""
-        return {"used": gc.mem_alloc(), "free": gc.mem_free()}
+        """In bytes: of the Python heap, which is as large as heap says, what is used and free; of
+        IDF's, from which Wi-Fi, sockets and a growth of the Python heap are taken, what is free,
+        the largest piece of that, and the least there has been."""
+        used, free = gc.mem_alloc(), gc.mem_free()
+        regions = idf_heap_info(HEAP_DATA)  # total, free, largest, least ever of each
+        largest = max([region[2] for region in regions])
+        if sys.platform == "esp32":
+            free -= largest  # mem_free() counts what the heap could still grow by
+        return {
+            "used": used,
+            "free": free,
+            "heap": used + free,
+            "idf_free": sum([region[1] for region in regions]),
+            "idf_largest": largest,
+            "idf_least": sum([region[3] for region in regions]),
+        }

@@ -8,8 +8,7 @@ from .http import Response, refusal
 
 class History:
     def __init__(self, latest, quarter, health_report):
-        """quarter: the Quarter that listens to `latest` already; health_report() gives (reason or
-        None, dict)."""
+        """quarter: the Quarter that listens to `latest` already; health_report: App.report."""
         self._latest = latest
         self._quarter = quarter
         self._health_report = health_report

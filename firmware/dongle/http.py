@@ -1,14 +1,16 @@
 # A small HTTP server for a few fixed documents. Everything is bounded: the head of a request, its
-# body, the number of clients, the time an exchange may take.
+# body, the number of clients, the time an exchange may take. What it sends goes out in few large
+# pieces: on the chip each write takes a whole segment of lwIP's memory, however small it is.
 
-# Where there is a request, what it is was found before.
-# pyright: reportPossiblyUnboundVariable=false, reportOperatorIssue=false
+# A _Client has a stream and a task while there is somebody.
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
 
 import asyncio
 import json
-import socket
 
 from micropython import const
+
+from p1.render.page import Page
 
 from .listen import listen
 from .request import HEAD_BYTES, Refused, Request, read_head
@@ -16,9 +18,11 @@ from .request import HEAD_BYTES, Refused, Request, read_head
 CLIENTS = 3
 BODY_BYTES = const(2048)
 EXCHANGE_MS = const(5_000)
-_PIECE_MS = const(20_000)  # for a piece of a body that is taken as it comes
 _LINGER_MS = const(500)  # for a client that is still sending when its answer has been given
-_PIECE = const(512)
+_LOOK_MS = const(250)  # between looks at the clients' deadlines
+_PACE_MS = const(10)  # between the pieces of a long document, so that they do not pile up in lwIP
+_TURNED_AWAY_BYTES = const(512)  # for a client that is not even listened to
+_END_BYTES = const(7)  # of a page, for what ends a chunk and, behind it, all of them
 
 # In one piece, which takes no memory where the firmware is frozen.
 _REASONS = b"""
@@ -40,16 +44,19 @@ _REASONS = b"""
 505 HTTP Version Not Supported
 507 Insufficient Storage
 """
+_ALWAYS = (
+    b"\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n"
+)
 
 
 class Response:
     """body: bytes-like; or several of these in a tuple; or a binary file, which is sent piece by
-    piece and closed; or a generator of pieces, for what is too long to be in memory as a whole."""
+    piece and closed; or a generator of pieces, for what is too long to be in memory as a whole.
+    Pieces are gathered, so they may be as small as they like."""
 
     def __init__(self, body, content_type="application/json", status=200, headers=b""):
         self.body, self.content_type, self.status = body, content_type, status
         self.headers = headers  # more of them, each ended by CR LF
-        self.has_chunks = True  # whether the client knows chunks, as all since HTTP/1.1 do
 
 
 def refusal(status, text, headers=b""):
@@ -60,8 +67,8 @@ def refusal(status, text, headers=b""):
 class Resource:
     """What a path offers that has more than GET: functions by method (bytes), which return a
     Response. That of GET, for HEAD too, has no argument; the others get the request's body, a
-    bytearray. refuse(status, text, headers) words this path's errors. needs_password: whether
-    what is no GET needs the owner's."""
+    bytearray, and may be coroutines. refuse(status, text, headers) words this path's errors.
+    needs_password: whether what is no GET needs the owner's."""
 
     most = BODY_BYTES  # of a body; None: any number, the function takes it as it comes
 
@@ -111,106 +118,124 @@ class Server:
         self._health = health
         self._refuse_client = refuse
         self._asks_readers = asks_readers
-        # A buffer that is free: most of the time there is one client. Later on there may be no
-        # room for it in one piece.
-        self._head = bytearray(HEAD_BYTES)
+        # For whoever comes next: most of the time there is one client. Later on there may be no
+        # room for its page in one piece.
+        self._spare = _Client(HEAD_BYTES)
+        self._clients = []
         self._reached = reached
-        self._clients = 0
         self.requests = 0
         self.refused = 0  # answered with an error
 
     async def run(self, port, address="0.0.0.0", network=""):
         """address, network: as of listen()."""
         self._health.say(f"http: on port {port}")
-        await listen(port, self._most, self._client, address, network)
-
-    async def _client(self, stream):
-        self._clients += 1
-        self._reached()
-        head = None
+        watch = asyncio.create_task(self._watch())
         try:
-            head = self._take_head()
-            longer = await asyncio.wait_for_ms(self._exchange(stream, head), EXCHANGE_MS)
-            if longer:
-                await longer
+            await listen("http", port, self._most, self._serve, self._health, address, network)
+        finally:
+            watch.cancel()
+            for client in self._clients:
+                client.task.cancel()
+
+    async def _watch(self):
+        """Ends exchanges that take too long. One task for all of them: a wait_for() for each would
+        leave a kilobyte of garbage behind."""
+        while True:
+            await asyncio.sleep_ms(_LOOK_MS)
+            for client in self._clients:
+                if client.left_ms is None:
+                    continue
+                client.left_ms -= _LOOK_MS
+                if client.left_ms < 0:
+                    try:
+                        client.task.cancel()
+                    except MemoryError:
+                        pass  # at the next look, then
+
+    async def _serve(self, stream):
+        client = None
+        try:
+            self._reached()
+            is_welcome = len(self._clients) < self._most
+            if is_welcome:
+                client, self._spare = self._spare, None
+            client = client or _Client(HEAD_BYTES if is_welcome else _TURNED_AWAY_BYTES)
+            client.stream, client.task = stream, asyncio.current_task()
+            client.left_ms = EXCHANGE_MS
+            self._clients.append(client)
+            await self._exchange(client, is_welcome)
         except (OSError, EOFError, asyncio.TimeoutError):
             pass  # the client left, or dawdled
         except Exception as error:  # MemoryError too: this exchange is lost, not the server
             self._health.failed("http", error)
         finally:
-            self._clients -= 1
-            self._head = self._head or head
-            stream.close()
-            await stream.wait_closed()
+            stream.s.close()
+            if client in self._clients:
+                self._clients.remove(client)
+            if client and len(client.page.bytes) == HEAD_BYTES:
+                client.stream = client.task = client.request = None
+                self._spare = client
 
-    def _take_head(self):
-        """A buffer for a request's head; None where there are too many clients."""
-        if self._clients > self._most:
-            return None
-        head, self._head = self._head, None
-        return head or bytearray(HEAD_BYTES)
-
-    async def _exchange(self, stream, head):
-        """Returns what of it may take longer, to be awaited, or None."""
+    async def _exchange(self, client, is_welcome):
         self.requests += 1
-        if head is None:
-            await self._reply(stream, refusal(503, "too many clients, try again"), False)
-            await _linger(stream, bytearray(64))
-            return None
-        request = None
+        head, request = client.page.bytes, None
+        end = size = 0
         try:
-            end, size = await read_head(stream, head)
+            if not is_welcome:
+                raise Refused(503, "too many clients, try again")
+            end, size = await read_head(client.stream, head)
             if end == 0:
-                return None  # closed before it asked anything
-            request = Request(head, end)
+                return  # closed before it asked anything
+            client.request = request = Request(head, end)
             response = self._gate and self._gate(request)
             if response is None:
                 resource = self._find(request)
-                response = await self._refuse(request, resource)
-            if response is None and request.method == b"GET":
-                response = await self._see(request, resource)
-            elif response is None:
-                from .body import Body
+                if self._is_open(request, resource):
+                    response = self.see(request, resource)
+                else:
+                    response = await self._refuse(request, resource)
+                    if response is None and request.method == b"GET":
+                        response = self.see(request, resource)
+                    elif response is None:
+                        from .body import take
 
-                body = Body(stream, request, memoryview(head)[end:size])
-                await body.go_on()
-                if resource.most is None:
-                    return self._take(stream, request, resource, body)
-                response = await self._see(request, resource, await body.whole())
+                        begun = memoryview(head)[end:size]
+                        response = await take(self, client, resource, begun)
+                        client.left_ms = EXCHANGE_MS
         except Refused as refused:
             response = refusal(refused.status, refused.text)
-        if request:
-            response.has_chunks = not request.is_old
-        await self._reply(stream, response, head.find(b"HEAD ", 0, 5) == 0)
+        if response.status >= 400:
+            self.refused += 1
+        # From here on the head's place is the answer's.
+        is_head = is_welcome and head.startswith(b"HEAD ")
+        await client.answer(response, is_head, request and request.is_old)
         if not request or request.left > size - end:
-            await _linger(stream, head)
-        return None
-
-    async def _take(self, stream, request, resource, body):
-        """The rest of an exchange whose body may be long; each of its pieces has a deadline."""
-
-        def readinto(buffer):
-            return asyncio.wait_for_ms(body.readinto(buffer), _PIECE_MS)
-
-        response = await self._see(request, resource, readinto, request.left)
-        await asyncio.wait_for_ms(self._reply(stream, response, False), EXCHANGE_MS)
-        if request.left:
-            await _linger(stream, bytearray(_PIECE))
+            # Closing at once would make a client that is still sending lose its answer.
+            client.left_ms = _LINGER_MS
+            while await client.stream.readinto(head) != 0:
+                pass
 
     def _find(self, request):
-        """The Resource that a request is about. Raises Refused."""
+        """The Resource that a request is about, or the function that is all there is. Raises
+        Refused."""
         resource = self._routes.get(request.path)
-        if resource and not isinstance(resource, Resource):
-            resource = Resource({b"GET": resource})
-        most = resource.most if resource else BODY_BYTES
+        most = resource.most if isinstance(resource, Resource) else BODY_BYTES
         if most is not None and request.left > most:
             raise Refused(413, f"a body may have {most} bytes")
         if resource is None:
-            raise Refused(404, "no such document; there are " + self._paths())
+            paths = sorted([path.decode() for path in self._routes])
+            raise Refused(404, "no such document; there are " + ", ".join(paths))
         return resource
+
+    def _is_open(self, request, resource):
+        """Whether there is nothing to be asked, as nearly always."""
+        is_plain = not isinstance(resource, Resource)
+        return is_plain and request.method == b"GET" and not self._asks_readers
 
     async def _refuse(self, request, resource):
         """The Response for a method that there is not, or for a client who may not; or None."""
+        if not isinstance(resource, Resource):
+            resource = Resource({b"GET": resource})
         if request.method not in resource.views:
             methods = resource.methods()
             allow = b"Allow: %s\r\n" % methods.encode()
@@ -221,103 +246,138 @@ class Server:
         refused = await self._refuse_client(request, is_get or resource.needs_password)
         return refused and resource.refuse(*refused)
 
-    async def _see(self, request, resource, *arguments):
+    def see(self, request, resource, *arguments):
+        """What the path has: a Response, or a coroutine that gives one."""
+        view, refuse = resource, refusal
         try:
-            view = resource.view(request.path, request.method)
-            response = view(*arguments)
-            return response if isinstance(response, Response) else await response
-        except asyncio.TimeoutError:
-            raise  # the client dawdled
-        except Exception as error:  # a document that fails must not take the server along
-            self._health.failed("http", error)
-            return resource.refuse(500, "internal error, see /health", b"")
+            if isinstance(resource, Resource):
+                refuse = resource.refuse
+                view = resource.view(request.path, request.method)
+            return view(*arguments)
+        except Exception as error:
+            return self.broken(refuse, error)
 
-    def _paths(self):
-        return ", ".join(sorted([path.decode() for path in self._routes]))
+    def broken(self, refuse, error):
+        """The Response where a document fails, which must not take the server along."""
+        self._health.failed("http", error)
+        return refuse(500, "internal error, see /health", b"")
 
-    async def _reply(self, writer, response, is_head):
-        if response.status >= 400:
-            self.refused += 1
+
+class _Client:
+    """Somebody who has come, until he leaves; then it is used again. Its page is first what his
+    request's head is read into, then what his answer is gathered on."""
+
+    def __init__(self, size):
+        self.page = Page(size)
+        self.page.limit -= _END_BYTES
+        self.stream = self.task = self.request = None
+        self.left_ms = None  # until he counts as dawdling; None: as long as it takes
+
+    async def answer(self, response, is_head, is_old):
         body = response.body
-        is_file = hasattr(body, "read")
-        is_pieces = hasattr(body, "send")
-        if isinstance(body, tuple):
-            length = b"Content-Length: %d\r\n" % sum([len(part) for part in body])
-        elif not is_pieces:
-            length = b"Content-Length: %d\r\n" % (body.seek(0, 2) if is_file else len(body))
-        else:  # without chunks, the connection's end is the document's
-            length = b"Transfer-Encoding: chunked\r\n" if response.has_chunks else b""
-        head = (
-            b"HTTP/1.1 %s\r\nContent-Type: %s\r\n%s"
-            b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
-            b"Connection: close\r\n%s\r\n"
-        ) % (
-            _with_reason(response.status),
-            response.content_type.encode(),
-            length,
-            response.headers,
-        )
+        is_file, is_generator = hasattr(body, "read"), hasattr(body, "send")
         try:
-            # In two writes, for head and body together would need a new buffer as large; so the
-            # second must not wait until the first is acknowledged.
-            writer.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            writer.write(head)
+            if is_generator:
+                length = None
+            elif is_file:
+                length = body.seek(0, 2)
+            elif isinstance(body, tuple):
+                length = sum([len(part) for part in body])
+            else:
+                length = len(body)
+            self._begin(response, length, is_old)
             if is_head:
                 pass
             elif is_file:
-                await _send_file(writer, body)
-            elif is_pieces:
-                await _send_pieces(writer, body, response.has_chunks)
+                await self._send_file(body)
+            elif is_generator:
+                await self._send_pieces(body, is_old)
             elif isinstance(body, tuple):
-                # In one turn: a view of the reading holds until the next telegram.
                 for part in body:
-                    writer.write(part)
+                    self._put(part)
             else:
-                writer.write(body)
-            await writer.drain()
+                self._put(body)
+            self._write()
+            if self.stream.out_buf:
+                await self.stream.drain()
         finally:
             if is_file:
-                body.close()  # pyright: ignore[reportAttributeAccessIssue]
+                body.close()
 
+    def _begin(self, response, length, is_old):
+        """length: of the body, None where nobody knows."""
+        page = self.page
+        page.size = 0
+        page.put(b"HTTP/1.1 ")
+        status = b"\n%d " % response.status
+        start = _REASONS.find(status) + 1
+        page.copy(_REASONS, start, _REASONS.find(b"\n", start))
+        page.put(b"\r\nContent-Type: ")
+        page.put(response.content_type)
+        if length is not None:
+            page.put(b"\r\nContent-Length: ")
+            page.number(length)
+        elif not is_old:  # without chunks, the connection's end is the document's
+            page.put(b"\r\nTransfer-Encoding: chunked")
+        page.put(_ALWAYS)
+        page.put(response.headers)
+        page.put(b"\r\n")
 
-def _with_reason(status):
-    """As in an answer's first line."""
-    status = b"%d " % status
-    start = _REASONS.find(b"\n" + status) + 1
-    return _REASONS[start : _REASONS.find(b"\n", start)] if start else status
+    def _put(self, part):
+        """In one turn: a view of the reading holds until the next telegram. What the socket has no
+        room for, the stream keeps a copy of."""
+        at = self.page.fill(part, 0)
+        while at < len(part):
+            self._write()
+            at = self.page.fill(part, at)
 
+    def _write(self):
+        page = self.page
+        self.stream.write(memoryview(page.bytes)[: page.size])
+        page.size = 0
 
-async def _send_file(writer, file):
-    piece = bytearray(_PIECE)
-    file.seek(0)
-    while True:
-        count = file.readinto(piece)
-        if not count:
-            return
-        writer.write(memoryview(piece)[:count])
-        await writer.drain()
+    async def _turn(self):
+        """Writes a page of a long document, and gives the network time to take it."""
+        self._write()
+        if self.stream.out_buf:
+            await self.stream.drain()
+        await asyncio.sleep_ms(_PACE_MS)
 
+    async def _send_file(self, file):
+        page = self.page
+        view = memoryview(page.bytes)
+        file.seek(0)
+        while True:
+            count = file.readinto(view[page.size : page.limit])
+            page.size += count
+            if page.size < page.limit:
+                return
+            await self._turn()
 
-async def _send_pieces(writer, pieces, has_chunks):
-    for piece in pieces:
-        if has_chunks:
-            # In one write, as above.
-            piece = b"%x\r\n" % len(piece) + bytes(piece) + b"\r\n"
-        writer.write(piece)
-        await writer.drain()
-    if has_chunks:
-        writer.write(b"0\r\n\r\n")
-        await writer.drain()
+    async def _send_pieces(self, pieces, is_old):
+        page = self.page
+        start = self._begin_chunk(is_old)
+        for piece in pieces:
+            at = page.fill(piece, 0)
+            while at < len(piece):
+                self._end_chunk(start, b"\r\n")
+                await self._turn()
+                start = self._begin_chunk(is_old)
+                at = page.fill(piece, at)
+        # A chunk of no length ends them all.
+        self._end_chunk(start, b"\r\n" if start == page.size else b"\r\n0\r\n\r\n")
 
+    def _begin_chunk(self, is_old):
+        """Where its bytes start; None where there are no chunks."""
+        if is_old:
+            return None
+        self.page.put(b"000\r\n")  # the length, once it is known
+        return self.page.size
 
-async def _linger(reader, buffer):
-    """Reads on for a moment: closing at once would make the client lose its answer."""
-    try:
-        await asyncio.wait_for_ms(_discard(reader, buffer), _LINGER_MS)
-    except asyncio.TimeoutError:
-        pass
-
-
-async def _discard(reader, buffer):
-    while await reader.readinto(buffer) != 0:
-        pass
+    def _end_chunk(self, start, ending):
+        page = self.page
+        if start is not None:
+            page.bytes[start - 5 : start - 2] = b"%03x" % (page.size - start)
+            end = page.size + len(ending)
+            page.bytes[page.size : end] = ending
+            page.size = end

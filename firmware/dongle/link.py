@@ -10,7 +10,6 @@ import errno
 from micropython import const
 
 from .dial import dial
-from .wire import publish_head
 
 IO_MS = const(5_000)  # for connecting, for a write, for the rest of a packet
 _HANDSHAKE_MS = 9_000  # for TLS, whose sums take an ESP32 a second or two
@@ -52,11 +51,6 @@ class Link:
         sent = 0 if self._stream.out_buf else self._socket.write(data, size) or 0  # pyright: ignore[reportCallIssue]
         if sent < size:
             self._stream.write(memoryview(data)[sent:size])
-
-    def write_head(self, topic, size):
-        """Begins to send a PUBLISH, whose message of this size is to follow at once."""
-        head = publish_head(topic, size)
-        self.write(head, len(head))
 
     async def drain(self, within_ms=IO_MS):
         if self._stream.out_buf:

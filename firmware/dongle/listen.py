@@ -2,34 +2,62 @@
 # good, and nobody hears of it, when memory runs out for a single connection.
 
 import asyncio
+import errno
 import socket
 
+from micropython import const
 
-async def listen(port, backlog, serve, address="0.0.0.0", network=""):
-    """A task with serve(stream) for every connection; serve closes the stream. Never returns.
-    address: the one of ours to listen at; network: how the address of a caller has to begin."""
-    listener = socket.socket()
+_AGAIN_MS = 2_000  # before a port that cannot be had is tried again
+_RELIEF_MS = 200  # after a connection for which there was no room
+_NO_SOCKET = const(23)  # ENFILE: the chip has ten
+_USUAL = (errno.EAGAIN, _NO_SOCKET)  # it has left again, or there are more than can be served
+
+
+async def listen(name, port, backlog, serve, health, address="0.0.0.0", network=""):
+    """A task with serve(stream) for every connection; serve closes the stream. Never returns: what
+    fails is told under this name, and tried again. address: the one of ours to listen at, in
+    digits; network: how the address of a caller has to begin."""
+    while True:
+        listener = None
+        try:
+            listener = socket.socket()
+            listener.setblocking(False)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Without getaddrinfo(), for which lwIP needs memory of its own.
+            listener.bind((address, port))
+            listener.listen(backlog)
+            while True:
+                await _connection(listener)  # pyright: ignore[reportGeneralTypeIssues]
+                error = _accept(listener, serve, network)
+                if error and error.errno not in _USUAL:
+                    health.failed(name, error)
+                if error and error.errno != errno.EAGAIN:
+                    # What is short now comes back as clients leave.
+                    await asyncio.sleep_ms(_RELIEF_MS)
+        except (OSError, MemoryError) as error:
+            health.failed(name, error)
+        finally:
+            if listener:
+                listener.close()
+        await asyncio.sleep_ms(_AGAIN_MS)
+
+
+def _accept(listener, serve, network):
+    """Takes a connection; gives the OSError with which that failed, or None."""
+    connection = None
     try:
-        listener.setblocking(False)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(socket.getaddrinfo(address, port)[0][-1])
-        listener.listen(backlog)
-        while True:
-            await _connection(listener)  # pyright: ignore[reportGeneralTypeIssues]
-            try:
-                connection, caller = listener.accept()
-            except OSError:
-                continue  # it has left again, or there is no socket for it
-            if not caller[0].startswith(network):
-                connection.close()
-                continue
-            try:
-                connection.setblocking(False)
-                asyncio.create_task(serve(asyncio.StreamReader(connection)))
-            except MemoryError:
-                connection.close()  # this one is lost, not the server
-    finally:
-        listener.close()
+        connection, caller = listener.accept()
+        if caller[0].startswith(network):
+            connection.setblocking(False)
+            asyncio.create_task(serve(asyncio.StreamReader(connection)))
+            return None
+    except OSError as error:
+        return error
+    except MemoryError:
+        pass  # this one is lost, not the server
+    if connection:
+        connection.close()
+    return None
 
 
 def _connection(listener):

@@ -54,6 +54,14 @@ tcp.clients 1 -
 memory.used 1 -
 # heap_free_bytes gauge Python heap
 memory.free 1 -
+# heap_size_bytes gauge Python heap
+memory.heap 1 -
+# idf_free_bytes gauge What is left for Wi-Fi, sockets and a growth of the Python heap
+memory.idf_free 1 -
+# idf_largest_block_bytes gauge The largest piece of that
+memory.idf_largest 1 -
+# idf_least_free_bytes gauge The least there has been of that
+memory.idf_least 1 -
 # longest_turn_seconds gauge Longest that the dongle was held up
 longest_turn_ms m -
 # uptime_seconds gauge Time since start
@@ -78,7 +86,7 @@ alert 1 -
 
 class Metrics:
     def __init__(self, latest, health_report, capacity):
-        """health_report() gives (reason or None, dict); capacity: a Capacity, or None."""
+        """health_report: App.report; capacity: a Capacity, or None."""
         self._latest = latest
         self._capacity = capacity
         self._health_report = health_report
@@ -104,7 +112,7 @@ class Metrics:
                     break
             if self._capacity and self._latest.age_ms() is not None:
                 yield from table_samples(out, _QUARTER, self._of_quarter)
-        report = self._health_report()[1]
+        report = dict(self._health_report()[1])
         connects = report["mqtt"].get("connects")
         if connects is None:
             del report["mqtt"]  # switched off

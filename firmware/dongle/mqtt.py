@@ -11,23 +11,26 @@ import random
 
 from micropython import const
 
+from p1.render.page import Page
+
 from .dns import Unresolved
 from .health import pieces
 from .link import CLOSED, IO_MS, Link, Lost, words
-from .wire import Codec, Packet, Refused
+from .wire import Codec, Packet, Refused, publish_head
 
 _KEEPALIVE_S = const(30)
 _PING_MS = const(10_000)  # after so much silence from the broker it is asked for a sign of life
 _DEAD_MS = const(20_000)  # after so much it counts as gone
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 20_000
 _HEALTH_MS = const(60_000)
+_PAGE_BYTES = const(512)  # of what is gathered: a small write takes a whole segment
 _UNREACHED = (errno.ETIMEDOUT, errno.EHOSTUNREACH)
 
 
 class Mqtt:
-    """settings: the section "mqtt" of the config. health_report() gives (reason or None, dict).
-    discovery: a Discovery; dsmr_topics: a DsmrTopics, or None; tls: of tls.py, or None;
-    capacity: a Capacity, or None."""
+    """settings: the section "mqtt" of the config; health_report: App.report; discovery: a
+    Discovery; dsmr_topics: a DsmrTopics, or None; tls: of tls.py, or None; capacity: a Capacity,
+    or None."""
 
     def __init__(
         self,
@@ -213,9 +216,13 @@ class Mqtt:
         await link.send(*self._packets())
         # While that was sent, the reading may have gone stale.
         if self._telegram_topic and self._latest.age_ms() is not None:
-            latest = self._latest
-            link.write_head(self._telegram_topic, latest.telegram_size)
-            link.write(latest.telegram_bytes, latest.telegram_size)
+            telegram, size = self._latest.telegram_bytes, self._latest.telegram_size
+            # Its beginning together with the head, which would be a small segment alone.
+            page = Page(_PAGE_BYTES)
+            page.put(publish_head(self._telegram_topic, size))
+            at = page.fill(memoryview(telegram)[:size], 0)
+            link.write(page.bytes, page.size)
+            link.write(memoryview(telegram)[at:], size - at)
             await link.drain()
         if self._dsmr_topics and self._latest.age_ms() is not None:
             page = self._dsmr_topics.render(self._latest.reading)
@@ -223,10 +230,17 @@ class Mqtt:
         self.published += 1
 
     async def _publish_health(self, link):
-        report = self._health_report()[1]
-        link.write_head(self._health_topic, sum([len(piece) for piece in pieces(report)]))
-        for piece in pieces(report):
-            link.write(piece, len(piece))
+        # Kept, because their lengths have to be known first, and they change.
+        parts = list(pieces(self._health_report()[1]))
+        page = Page(_PAGE_BYTES)
+        page.put(publish_head(self._health_topic, sum([len(part) for part in parts])))
+        for part in parts:
+            at = page.fill(part, 0)
+            while at < len(part):
+                link.write(page.bytes, page.size)
+                page.size = 0
+                at = page.fill(part, at)
+        link.write(page.bytes, page.size)
         await link.drain()
 
     def _packets(self):

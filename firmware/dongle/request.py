@@ -5,6 +5,7 @@ import micropython
 from micropython import const
 
 HEAD_BYTES = const(1024)
+_BLANKS = b" \t"
 
 
 class Refused(Exception):
@@ -16,42 +17,68 @@ class Refused(Exception):
 
 class Request:
     """method (GET also stands for HEAD), path, host: bytes; host is None where a client of
-    HTTP/1.0 says none. left: how many bytes of its body are still to be read."""
+    HTTP/1.0 says none. left: how many bytes of its body are still to be read. What nearly all
+    requests have alike stands here, and takes no memory of each."""
+
+    method = b"GET"
+    is_old = False  # of HTTP/1.0
+    left = 0
 
     def __init__(self, head, end):
         """head: a bytearray, of which the first `end` bytes are the head; they have to stay as
         they are. Raises Refused."""
         self._head, self._end = head, end
-        words = bytes(memoryview(head)[: head.find(b"\r\n")]).split(b" ")
-        if not _line_up(head, end) or len(words) != 3 or words[1][:1] + words[2][:5] != b"/HTTP/":
+        line = head.find(b"\r\n")
+        first = head.find(b" ", 0, line)
+        last = head.find(b" ", first + 1, line)
+        if (
+            not _line_up(head, end)
+            or not 0 < first < last
+            or head.find(b" ", last + 1, line) >= 0
+            or head.find(b"/", first, last) != first + 1
+            or head.find(b"HTTP/", last, line) != last + 1
+        ):
             raise Refused(400, "this is no HTTP request")
-        method, target, version = words
-        if version != b"HTTP/1.1" and version != b"HTTP/1.0":
-            raise Refused(505, "only HTTP/1.0 and 1.1")
-        self.method = b"GET" if method == b"HEAD" else method
-        self.path = target.split(b"?")[0]
-        self.is_old = version == b"HTTP/1.0"
-        self.host = self.header(b"host")
+        if head.find(b"HTTP/1.1\r\n", last) != last + 1:
+            if head.find(b"HTTP/1.0\r\n", last) != last + 1:
+                raise Refused(505, "only HTTP/1.0 and 1.1")
+            self.is_old = True
+        if not head.startswith(b"GET ") and not head.startswith(b"HEAD "):
+            self.method = self._text(0, first)
+        query = head.find(b"?", first, last)
+        self.path = self._text(first + 1, last if query < 0 else query)
+        self.host = self._value(b"\r\nhost:")
         if self.host is None and not self.is_old:
             raise Refused(400, "there is no Host")
-        length = self.header(b"content-length")
-        if length is None:
-            length = b"0"
-        if not length.isdigit() or self.header(b"transfer-encoding") is not None:
+        length = self._value(b"\r\ncontent-length:")
+        has_coding = self._value(b"\r\ntransfer-encoding:") is not None
+        if has_coding or (length is not None and not length.isdigit()):
             raise Refused(400, "a body needs a Content-Length that is a number")
-        self.left = int(length)
+        if length:
+            self.left = int(length)
 
     def header(self, name):
         """The value (bytes) of the header with this name (bytes, in lower case); None where it is
         not there. Raises Refused where it is there twice."""
-        start = b"\r\n" + name + b":"
-        at = self._head.find(start, 0, self._end)
+        return self._value(b"\r\n" + name + b":")
+
+    def _value(self, start):
+        head, end = self._head, self._end
+        at = head.find(start, 0, end)
         if at < 0:
             return None
-        if self._head.find(start, at + 1, self._end) >= 0:
-            raise Refused(400, f"there are two {name.decode()}")
-        end = self._head.find(b"\r\n", at + 1)
-        return bytes(memoryview(self._head)[at + len(start) : end]).strip()
+        if head.find(start, at + 1, end) >= 0:
+            raise Refused(400, f"there are two {start[2:-1].decode()}")
+        last = head.find(b"\r\n", at + 1)
+        at += len(start)
+        while at < last and head[at] in _BLANKS:
+            at += 1
+        while at < last and head[last - 1] in _BLANKS:
+            last -= 1
+        return self._text(at, last)
+
+    def _text(self, start, end):
+        return bytes(memoryview(self._head)[start:end])
 
     def is_for(self, names):
         """Whether it calls the dongle by an address or by one of these names (bytes, in lower
@@ -59,10 +86,13 @@ class Request:
         is the dongle's, so that his page may read the dongle's (DNS rebinding)."""
         if self.host is None:
             return True
-        name = self.host.lower().partition(b":")[0]
+        name = self.host.lower()
+        colon = name.find(b":")
+        if colon >= 0:
+            name = name[:colon]
         if name.endswith(b".local"):
             name = name[:-6]
-        if name[:1] == b"[":
+        if name.startswith(b"["):
             return b"." not in name  # IPv6, of which no more is left
         return name in names or (name and not name.strip(b".0123456789"))
 

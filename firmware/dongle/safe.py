@@ -43,7 +43,7 @@ class Safe:
             self._wifi.NAME: self._wifi.state(),
             "config_problems": self.health.problems,
         }
-        return Response(pieces(report), status=503)
+        return Response(pieces(report.items()), status=503)
 
     async def run(self):
         self.health.say("safe mode: the last starts did not last")
@@ -54,8 +54,10 @@ class Safe:
         while self.health.uptime_ms() < _LENGTH_MS:
             await asyncio.sleep_ms(_GUARD_MS)
             self.health.guard()
-        self._logbook.lasted()
-        machine.reset()
+        try:
+            self._logbook.lasted()
+        finally:
+            machine.reset()
 
 
 def _board():

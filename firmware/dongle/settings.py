@@ -15,7 +15,7 @@ def show():
         for key in section:
             if key in config_file.SECRETS:
                 section[key] = section[key] != ""
-    return Response(pieces(config))
+    return Response(pieces(config.items()))
 
 
 def change(body, app):

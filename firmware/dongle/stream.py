@@ -24,7 +24,7 @@ class Stream:
 
     async def run(self, port):
         self._health.say(f"tcp: raw telegrams on port {port}")
-        await listen(port, CLIENTS, self._client)
+        await listen("tcp", port, CLIENTS, self._client, self._health)
 
     def clients(self):
         return len(self._clients)

@@ -42,7 +42,7 @@ def _homewizard_is_off(status, text, headers):
 
 class Web:
     def __init__(self, latest, framer, health_report, capacity=None):
-        """health_report() gives (reason or None, dict); capacity: a Capacity, or None."""
+        """health_report: App.report; capacity: a Capacity, or None."""
         self._latest = latest
         self._capacity = capacity
         self._framer = framer

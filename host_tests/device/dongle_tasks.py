@@ -67,7 +67,7 @@ async def raises():
     await until(lambda: len(calls) == 4, "it was not started again")
     assert dongle.health.failures == {"wifi": 3}, dongle.health.failures
     assert dongle.health.last_failure == "wifi: ValueError: number 3"
-    assert dongle.report()[1]["task_failures"] == {"wifi": 3}
+    assert dict(dongle.report()[1])["task_failures"] == {"wifi": 3}
     await goes_on(dongle)
 
 

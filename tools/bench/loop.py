@@ -2,14 +2,17 @@
 
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Thread
 
+import debian
 from bench import household
 from bench.dongle import Dongle
 from bench.figures import Figure, exact
 from bench.sink import Sink
 
 _SECONDS = 150  # from one capture of a sub-meter to the next at least
+REQUEST_BYTES = 2400  # that a GET of /reading leaves behind on 32 bits, at most
 _WARM, _REQUESTS = 3, 50  # as in device/loop.py
 
 
@@ -23,11 +26,12 @@ def _quiet_seconds() -> list[bytes]:
     return household.seconds(_SECONDS, submeters=())
 
 
-def measure() -> dict[str, float]:
+def measure(micropython: Path | None = None) -> dict[str, float]:
+    """micropython: as unix.command()."""
     with (
         household.File(_quiet_seconds()) as file,
         Sink() as sink,
-        Dongle(sink.port, "loop.py", file, heap="32m") as dongle,
+        Dongle(sink.port, "loop.py", file, heap="32m", micropython=micropython) as dongle,
     ):
         sink.accept()
         listener = Thread(target=sink.listen, daemon=True)
@@ -59,4 +63,11 @@ def figures() -> Iterator[Figure]:
     )
     yield Figure(
         "bytes_per_http_request", found["request_bytes"], "GET /reading; 64 bits", show=exact
+    )
+    yield Figure(
+        "bytes_per_http_request_on_32_bits",
+        measure(debian.micropython())["request_bytes"],
+        "GET /reading; gc disabled, 300 of it the stand-in for a socket",
+        REQUEST_BYTES,
+        exact,
     )

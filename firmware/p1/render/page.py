@@ -112,6 +112,12 @@ class Page:
         _copy(self.bytes, self.reserve(end - start), source, start, end)
         self.size += end - start
 
+    def fill(self, text, start):
+        """Appends as much of text[start:] as there is room for; returns where the rest begins."""
+        end = min(len(text), start + self.limit - self.size)
+        self.copy(text, start, end)
+        return end
+
     def string(self, text):
         """Appends a str, or UTF-8 as bytes, as JSON has it."""
         plain = text.encode() if isinstance(text, str) else text
