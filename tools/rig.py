@@ -25,7 +25,7 @@ RESETS = (75, -signal.SIGALRM)
 # poll gets room for every socket: when the unix port lets it grow later, it makes wild pointers
 # of the entries without a file descriptor, such as an unplugged UART's, and crashes
 # (extmod/modselect.c, poll_set_add_fd).
-_POWER_UP = """
+POWER_UP = """
 from asyncio.core import _io_queue
 for descriptor in range(16):
     _io_queue.poller.register(descriptor)
@@ -153,18 +153,13 @@ class Dongle:
     ):
         self.folder = folder
         self._say = say
-        shutil.copy(_BOARD, folder / "board.json")
+        self._install(folder)
         (folder / "config.json").write_text(json.dumps(config))
-        self._command = [
-            micropython(),
-            "-X",
-            f"heapsize={heap}",
-            "-c",
-            _POWER_UP,
-        ]
+        program, path, power_up = self._interpreter()
+        self._command = [program, "-X", f"heapsize={heap}", "-c", power_up]
         self._environment = {
             **os.environ,
-            "MICROPYPATH": micropython_path(),
+            "MICROPYPATH": path,
             "P1_CABLE": cable,
             "P1_RTC": str(folder / "rtc.bin"),
             **(environment or {}),
@@ -174,6 +169,14 @@ class Dongle:
         self._start()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
         self._keeper.start()
+
+    def _install(self, folder: Path):
+        """Puts onto its flash what it needs beside its config."""
+        shutil.copy(_BOARD, folder / "board.json")
+
+    def _interpreter(self) -> tuple[str, str, str]:
+        """The program, its search path, and what it runs at power-up."""
+        return micropython(), micropython_path(), POWER_UP
 
     def _start(self):
         self.process = subprocess.Popen(

@@ -1,0 +1,43 @@
+"""The dongle on this laptop as it is on a chip: compiled, in files, in the chip's memory."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import boards
+import build
+import rig
+from model import interpreter
+
+# What the chip has in C, before its memory begins to count.
+_POWER_UP = """
+import machine, network, socket, wiring, memory
+memory.begin({chip!r})
+"""
+
+
+class Dongle(rig.Dongle):
+    """As rig.Dongle. chip: of which memory.py knows the figures; is_frozen: whether the firmware is
+    built into MicroPython. Raises rig.Missing."""
+
+    def __init__(self, *arguments, chip: str = "esp32", is_frozen: bool = False, **named):
+        self._chip, self._is_frozen = chip, is_frozen
+        super().__init__(*arguments, heap="16m", **named)
+
+    def _install(self, folder: Path):
+        board = dataclasses.replace(boards.load("esp32_generic"), arch="x86")
+        built = folder / "build"
+        build.build(board, rig.ROOT / "firmware", built, build.project_version())
+        files = {
+            path.relative_to(built).as_posix(): path.read_bytes()
+            for path in built.rglob("*.*")
+            if path.is_file()
+        }
+        shutil.rmtree(built)
+        for name, data in (build.beside_frozen(files) if self._is_frozen else files).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+
+    def _interpreter(self):
+        program = interpreter.micropython(self._is_frozen)
+        return str(program), ".frozen:.", _POWER_UP.format(chip=self._chip) + rig.POWER_UP
