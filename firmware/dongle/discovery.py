@@ -17,6 +17,7 @@ from p1 import obis
 from p1.render.entities import has_row, others
 
 from . import forget
+from .wire import publish_head
 
 _BIRTH_TOPIC = b"homeassistant/status"  # Home Assistant's default, whatever the prefix is
 _MOST_LEFTOVERS = const(64)  # topics to be emptied at a time
@@ -51,21 +52,21 @@ class Discovery:
         self._edition = self._captures = None  # of the Reading that was looked at last
         self._due_ms = None  # when to announce
         self._leftovers = []  # topics to be emptied
-        self._subscribed = False  # on this connection
+        self.has_subscribed = False  # to all it wants, on this connection
         self._device_emptied = False
         self.announced = 0  # entities
         self.problem = None  # str
 
     def connected(self):
         """A new connection: the broker may have forgotten everything."""
-        self._subscribed = False
+        self.has_subscribed = False
         self._leftovers = []
         self.problem = None
         if self._count():
             self._announce_soon()
 
     def heard(self, topic, message):
-        """Takes what the broker tells (bytes; message None where empty)."""
+        """Takes what the broker tells (bytes)."""
         if topic == _BIRTH_TOPIC:
             if message == b"online":
                 self._announce_soon()
@@ -86,21 +87,22 @@ class Discovery:
     def has_work(self):
         """Whether serve() has anything to do. To be asked each second or more often."""
         self._look()
-        return not self._subscribed or self._due_ms is not None or self._leftovers
+        return not self.has_subscribed or self._due_ms is not None or self._leftovers
 
     async def serve(self, codec, send):
-        """Sends what is due; True when it was announced. send(data) is a coroutine."""
+        """Sends what is due; True when it was announced. codec: a Codec, until it has subscribed;
+        send(data) is a coroutine."""
         # Which entities are leftovers of this form, only a Reading tells.
-        if not self._subscribed and (self._count() or self.form != "entity"):
-            self._subscribed = True
+        if not self.has_subscribed and (self._count() or self.form != "entity"):
+            self.has_subscribed = True
             await send(codec.subscribe(self.entity_topics % (b"+", b"+")))
             if self.form != "off":
                 await send(codec.subscribe(_BIRTH_TOPIC))
             if self.form != "device" and not self._device_emptied:
-                await send(codec.publish(self.device_topic, b"", True))
+                await send(publish_head(self.device_topic, 0, True))
                 self._device_emptied = True
         while self._leftovers:
-            await send(codec.publish(self._leftovers.pop(), b"", True))
+            await send(publish_head(self._leftovers.pop(), 0, True))
         if self._due_ms is None or self._health.uptime_ms() < self._due_ms:
             return False
         self._due_ms = None
@@ -157,7 +159,7 @@ class Discovery:
             self._due_ms = self._health.uptime_ms() + 1000 + random.getrandbits(12)
 
     def _is_announced(self, topic):
-        key = topic.split(b"/")[-2]
+        key = (b"/" + topic).split(b"/")[-2]
         return self.form == "entity" and (
             key in self.entities() or key in HEALTH or (self.has_quarter and key in QUARTER)
         )

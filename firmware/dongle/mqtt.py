@@ -13,10 +13,11 @@ from micropython import const
 
 from p1.render.page import Page
 
+from . import forget
 from .dns import Unresolved
 from .health import pieces
 from .link import CLOSED, IO_MS, Link, Lost, words
-from .wire import Codec, Packet, Refused, publish_head
+from .wire import Packet, Refused, message, publish_head, refuses
 
 _KEEPALIVE_S = const(30)
 _PING_MS = const(10_000)  # after so much silence from the broker it is asked for a sign of life
@@ -24,6 +25,8 @@ _DEAD_MS = const(20_000)  # after so much it counts as gone
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 20_000
 _HEALTH_MS = const(60_000)
 _PAGE_BYTES = const(512)  # of what is gathered: a small write takes a whole segment
+_PING = b"\xc0\0"  # PINGREQ
+_OF_BEGINNING = ("dongle.codec", "umqtt.simple", "umqtt")
 _UNREACHED = (errno.ETIMEDOUT, errno.EHOSTUNREACH)
 
 
@@ -140,29 +143,14 @@ class Mqtt:
         if self._tls:
             self._tls.prepare()
         address = await self._resolver.resolve(self._host, self._port)
-        codec = Codec(
-            self._id,
-            self._user,
-            self._password,
-            _KEEPALIVE_S,
-            self._status_topic,
-            b"offline",
-            self._discovery.heard,
-        )
         self._health.beat("mqtt")
         link = Link(address)
         tasks = []
         try:
-            if self._tls:
-                await link.secure(self._tls, codec.connect())
-            else:
-                await link.send(codec.connect())
-            codec.check_connack(
-                await asyncio.wait_for_ms(link.packet(self._health.uptime_ms), IO_MS)
-            )
-            await link.send(codec.publish(self._status_topic, b"online", True))
+            codec = await self._begin(link)
+            await link.send(publish_head(self._status_topic, 6, True) + b"online")
             self._connected()
-            tasks.append(asyncio.create_task(self._receive(link, codec)))
+            tasks.append(asyncio.create_task(self._receive(link)))
             tasks.append(asyncio.create_task(self._watch(link)))
             await self._publish(link, codec)
         finally:
@@ -170,6 +158,22 @@ class Mqtt:
             for task in tasks:
                 task.cancel()
             link.close()
+            forget(*_OF_BEGINNING)
+
+    async def _begin(self, link):
+        """The Codec of a session that the broker has agreed to."""
+        from .codec import Codec
+
+        codec = Codec(
+            self._id, self._user, self._password, _KEEPALIVE_S, self._status_topic, b"offline"
+        )
+        if self._tls:
+            await link.secure(self._tls, codec.connect())
+        else:
+            await link.send(codec.connect())
+        answer = await asyncio.wait_for_ms(link.packet(self._health.uptime_ms), IO_MS)
+        codec.check_connack(answer)
+        return codec
 
     def _connected(self):
         self.connects += 1
@@ -199,13 +203,16 @@ class Mqtt:
             online = self._latest.age_ms() is not None
             if online != self._meter_online:
                 self._meter_online = online
-                message = b"online" if online else b"offline"
-                await link.send(codec.publish(self._meter_topic, message, True))
+                text = b"online" if online else b"offline"
+                await link.send(publish_head(self._meter_topic, len(text), True) + text)
             if self._discovery.has_work() and await self._discovery.serve(codec, link.send):
                 self._health_due_ms = 0  # some of its entities read that
+            if codec and self._discovery.has_subscribed:
+                codec = None
+                forget(*_OF_BEGINNING)
             if self._ping_due:
                 self._ping_due = False
-                await link.send(codec.ping())
+                await link.send(_PING)
             if self._health.uptime_ms() >= self._health_due_ms:
                 self._health_due_ms = self._health.uptime_ms() + _HEALTH_MS
                 await self._publish_health(link)
@@ -252,14 +259,16 @@ class Mqtt:
             data = reading.append(data, self._quarter)
         return data, reading.size
 
-    async def _receive(self, link, codec):
+    async def _receive(self, link):
         """Hears the broker: what it has to say, and that it is there."""
         try:
             while True:
                 packet = await link.packet(self._health.uptime_ms)
                 self._heard_ms = self._health.uptime_ms()
-                codec.receive(packet)
-                if codec.refuses(packet):
+                told = message(packet)
+                if told:
+                    self._discovery.heard(*told)
+                elif refuses(packet):
                     self._discovery.refused()
                 self._wake.set()
         except Exception as error:

@@ -1,48 +1,11 @@
-# umqtt.simple as a codec. Its own socket handling blocks the loop (no timeout survives its first
-# check_msg), so it gets a wire in memory instead: what it writes is taken from there and sent
-# by mqtt.py; what arrives is handed to it one whole packet at a time.
+# MQTT packets that come and go while a session lasts: what is sent each second is put together in
+# its own page, because umqtt allocates for it. What begins a session is in codec.py.
 
 from p1.render.page import Full
-from umqtt import simple
-
-# Answers that umqtt waits for, given to it beforehand; the real ones are looked at by mqtt.py.
-_CONNACK = b"\x20\x02\x00\x00"
 
 
 class Refused(Exception):
     """The broker answered the connection with a no, or with what is no MQTT."""
-
-
-class _Wire:
-    """What umqtt takes for the module `socket` and for the socket."""
-
-    def __init__(self):
-        self.sent = bytearray()
-        self._received = b""
-
-    def receive(self, packet):
-        self._received = packet
-
-    def socket(self, *_):
-        return self
-
-    def getaddrinfo(self, *_):
-        return ((None,),)
-
-    def connect(self, *_):
-        pass
-
-    settimeout = setblocking = connect
-
-    def close(self):
-        pass
-
-    def write(self, data, size=None):
-        self.sent.extend(data if size is None else data[:size])
-
-    def read(self, size):
-        head, self._received = self._received[:size], self._received[size:]
-        return head or None
 
 
 class Packet:
@@ -111,89 +74,23 @@ def publish_head(topic, size, retain=False):
     return head + topic
 
 
-class Codec:
-    """Encodes and decodes for one connection; every method returns the bytes to send.
-
-    heard(topic, message) gets what is subscribed to, in bytes; message is None where it is empty.
-    """
-
-    def __init__(self, client_id, user, password, keepalive_s, will_topic, will, heard):
-        # Bytes throughout: umqtt counts characters, MQTT bytes.
-        self._wire = _Wire()
-        self._client = simple.MQTTClient(
-            client_id.encode(),
-            "",
-            user=user.encode() if user else None,
-            password=password.encode() if user else None,
-            keepalive=keepalive_s,
-        )
-        self._heard = heard
-        self._message = None  # that arrived
-        self._client.set_callback(self._take)
-        self._client.set_last_will(will_topic, will, True, 1)
-
-    def _take(self, topic, message):
-        self._message = (topic, message)
-
-    def _taken(self):
-        sent, self._wire.sent = self._wire.sent, bytearray()
-        return sent
-
-    def connect(self):
-        self._wire.receive(_CONNACK)
-        simple.socket = self._wire  # pyright: ignore[reportAttributeAccessIssue]
-        self._client.connect()
-        return self._taken()
-
-    @staticmethod
-    def check_connack(packet):
-        """Raises Refused where the broker's first packet is not a yes."""
-        if len(packet) != 4 or packet[0] != 0x20:
-            raise Refused("what answers there is no MQTT broker")
-        if packet[3]:
-            raise Refused(_refusal(packet[3]))
-
-    def publish(self, topic, message, retain=False):
-        self._client.publish(topic, message, retain)
-        return self._taken()
-
-    def subscribe(self, topic):
-        """At QoS 0; the broker's answer comes later, see refuses()."""
-        number = self._client.pid + 1
-        self._wire.receive(bytes((0x90, 3, number >> 8, number & 0xFF, 0)))
-        self._client.subscribe(topic)
-        return self._taken()
-
-    @staticmethod
-    def refuses(packet):
-        """Whether this packet denies a subscription (MQTT 3.1.1 §3.9.3)."""
-        return packet[0] == 0x90 and packet[-1] == 0x80
-
-    def ping(self):
-        self._client.ping()
-        return self._taken()
-
-    def receive(self, packet):
-        """Takes a whole packet; what has to be answered is returned. Raises Refused where it is
-        no MQTT: umqtt trusts a broker and stumbles over nonsense in many ways."""
-        self._wire.receive(packet)
-        try:
-            self._client.wait_msg()
-        except Exception as error:
-            raise Refused(f"the broker sent a malformed packet ({type(error).__name__})") from None
-        if self._message:
-            topic, message = self._message
-            self._message = None
-            self._heard(topic, message)
-        return self._taken()
+def message(packet):
+    """(topic, message), both bytes, of a PUBLISH; None where the packet is another. Raises Refused
+    where it is malformed (MQTT 3.1.1 §3.3)."""
+    if packet[0] & 0xF0 != 0x30:
+        return None
+    at = 2
+    while packet[at - 1] & 0x80:  # its length, which has been looked at
+        at += 1
+    left = len(packet) - at - 2
+    size = packet[at] << 8 | packet[at + 1] if left >= 0 else 0
+    skipped = 2 if packet[0] & 6 else 0  # the number of one at QoS 1 or 2, which we ask for none of
+    if not 0 < size <= left - skipped:
+        raise Refused("the broker sent a malformed packet")
+    at += 2
+    return packet[at : at + size], packet[at + size + skipped :]
 
 
-def _refusal(code):
-    words = {
-        1: "the broker does not speak MQTT 3.1.1",
-        2: "the broker does not accept the client id",
-        3: "the broker is not available",
-        4: "wrong user or password",
-        5: "not allowed to connect: are mqtt.user and mqtt.password right?",
-    }
-    return words.get(code, f"code {code}")
+def refuses(packet):
+    """Whether this packet denies a subscription (MQTT 3.1.1 §3.9.3)."""
+    return packet[0] == 0x90 and packet[-1] == 0x80

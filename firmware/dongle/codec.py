@@ -1,0 +1,95 @@
+# The beginning of a session: umqtt.simple as a codec. Its own socket handling blocks the loop (no
+# timeout survives its first check_msg), so it gets a wire in memory instead: what it writes is
+# taken from there and sent by mqtt.py. In memory only until the session has begun.
+
+from umqtt import simple
+
+from .wire import Refused
+
+# Answers that umqtt waits for, given to it beforehand; the real ones are looked at here.
+_CONNACK = b"\x20\x02\x00\x00"
+
+
+class _Wire:
+    """What umqtt takes for the module `socket` and for the socket."""
+
+    def __init__(self):
+        self.sent = bytearray()
+        self._received = b""
+
+    def receive(self, packet):
+        self._received = packet
+
+    def socket(self, *_):
+        return self
+
+    def getaddrinfo(self, *_):
+        return ((None,),)
+
+    def connect(self, *_):
+        pass
+
+    settimeout = setblocking = connect
+
+    def close(self):
+        pass
+
+    def write(self, data, size=None):
+        self.sent.extend(data if size is None else data[:size])
+
+    def read(self, size):
+        head, self._received = self._received[:size], self._received[size:]
+        return head or None
+
+
+class Codec:
+    """Encodes for one connection; every method returns the bytes to send."""
+
+    def __init__(self, client_id, user, password, keepalive_s, will_topic, will):
+        # Bytes throughout: umqtt counts characters, MQTT bytes.
+        self._wire = _Wire()
+        self._client = simple.MQTTClient(
+            client_id.encode(),
+            "",
+            user=user.encode() if user else None,
+            password=password.encode() if user else None,
+            keepalive=keepalive_s,
+        )
+        self._client.set_callback(print)  # it wants one to subscribe; nothing will come
+        self._client.set_last_will(will_topic, will, True, 1)
+
+    def _taken(self):
+        sent, self._wire.sent = self._wire.sent, bytearray()
+        return sent
+
+    def connect(self):
+        self._wire.receive(_CONNACK)
+        simple.socket = self._wire  # pyright: ignore[reportAttributeAccessIssue]
+        self._client.connect()
+        return self._taken()
+
+    @staticmethod
+    def check_connack(packet):
+        """Raises Refused where the broker's first packet is not a yes."""
+        if len(packet) != 4 or packet[0] != 0x20:
+            raise Refused("what answers there is no MQTT broker")
+        if packet[3]:
+            raise Refused(_refusal(packet[3]))
+
+    def subscribe(self, topic):
+        """At QoS 0; the broker's answer comes later, see wire.refuses()."""
+        number = self._client.pid + 1
+        self._wire.receive(bytes((0x90, 3, number >> 8, number & 0xFF, 0)))
+        self._client.subscribe(topic)
+        return self._taken()
+
+
+def _refusal(code):
+    words = {
+        1: "the broker does not speak MQTT 3.1.1",
+        2: "the broker does not accept the client id",
+        3: "the broker is not available",
+        4: "wrong user or password",
+        5: "not allowed to connect: are mqtt.user and mqtt.password right?",
+    }
+    return words.get(code, f"code {code}")
