@@ -143,12 +143,20 @@ def defaults():
     return config.validate({})[0]
 
 
+def fields(section):
+    """{key: (kind, default, limits)}"""
+    table = map(config.field, config.FIELDS[section].splitlines())
+    return {key: (kind, default, limits) for key, kind, default, limits in table}
+
+
 def is_complete(checked):
     """Every key is there, with a value that it may have."""
     return checked.keys() == config.FIELDS.keys() and all(
-        checked[section].keys() == fields.keys()
-        and all(field.accepts(checked[section][key]) for key, field in fields.items())
-        for section, fields in config.FIELDS.items()
+        checked[section].keys() == fields(section).keys()
+        and all(
+            config._is_fit(checked[section][key], *each) for key, each in fields(section).items()
+        )
+        for section in config.FIELDS
     )
 
 
@@ -192,7 +200,7 @@ def test_one_bad_key_costs_no_other(section, key):
     raw = {**GOOD, section: {**GOOD[section], key: {"not": "this"}}}
     checked, problems = config.validate(raw)
     assert len(problems) == 1 and problems[0].startswith(f"{section}.{key}: expected ")
-    expected = {**GOOD, section: {**GOOD[section], key: config.FIELDS[section][key].default}}
+    expected = {**GOOD, section: {**GOOD[section], key: fields(section)[key][1]}}
     assert checked == expected
 
 
@@ -209,9 +217,9 @@ json_values = st.recursive(
 near_misses = st.fixed_dictionaries(
     {},
     optional={
-        section: st.dictionaries(st.sampled_from(sorted(fields)) | st.text(), json_values)
+        section: st.dictionaries(st.sampled_from(sorted(fields(section))) | st.text(), json_values)
         | json_values
-        for section, fields in config.FIELDS.items()
+        for section in config.FIELDS
     },
 )
 
@@ -351,10 +359,10 @@ def dongles(tmp_path_factory):
 
     def without_config(name, text):
         port = rig.free_port()
-        ports = (
+        ports = (  # 80 is not for everybody
             "from dongle import config\n"
-            f"config.FIELDS['http']['port'].default = {port}\n"  # 80 is not for everybody
-            "config.FIELDS['tcp']['port'].default = 0"
+            f"for section, old, new in ('http', ' 80 ', ' {port} '), ('tcp', ' 1502 ', ' 0 '):\n"
+            "    config.FIELDS[section] = config.FIELDS[section].replace(old, new, 1)"
         )
         return dongle(name, files={"config.json": text}, http_port=port, before=ports)
 

@@ -1,5 +1,6 @@
 """GET and POST /config: what is shown, what is merged, what is refused and what is never told."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -12,15 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dongle import config
-from test_config import GOOD, WRONG
+from test_config import GOOD, WRONG, fields
 
 with mock.patch.object(time, "ticks_ms", create=True):  # which is MicroPython's
+    from dongle import change
     from dongle import settings as documents
 
 SECRETS = {
     f"{section}.{key}"
-    for section, fields in config.FIELDS.items()
-    for key in fields
+    for section in config.FIELDS
+    for key in fields(section)
     if key in config.SECRETS
 }
 
@@ -57,7 +59,7 @@ def post(document, app=None):
     """(status, answer) of POST /config."""
     data = document if isinstance(document, bytes) else json.dumps(document).encode()
     app = app or SimpleNamespace(is_outdated=False)
-    response = documents.change(bytearray(data), app)
+    response = asyncio.run(change.into(app)(bytearray(data)))
     return response.status, json.loads(response.body)
 
 
@@ -76,9 +78,9 @@ def changed(section, **values):
 def test_all_is_shown_but_secrets(flash):
     shown = backup()
     assert shown.keys() == config.FIELDS.keys()
-    for section, fields in config.FIELDS.items():
-        assert shown[section].keys() == fields.keys()
-        for key in fields:
+    for section in config.FIELDS:
+        assert shown[section].keys() == fields(section).keys()
+        for key in fields(section):
             secret = f"{section}.{key}" in SECRETS
             assert shown[section][key] == (True if secret else GOOD[section][key])
 
@@ -140,10 +142,10 @@ def test_a_backup_on_another_dongle_says_which_secrets_it_lacks(flash):
     assert set(answer["missing"]) == SECRETS
     checked, problems = config.load()
     assert problems == []
-    for section, fields in config.FIELDS.items():
-        for key, field in fields.items():
+    for section in config.FIELDS:
+        for key, (_, default, _) in fields(section).items():
             secret = f"{section}.{key}" in SECRETS
-            assert checked[section][key] == (field.default if secret else GOOD[section][key])
+            assert checked[section][key] == (default if secret else GOOD[section][key])
 
 
 def test_posting_what_is_there_writes_nothing(flash):
@@ -213,20 +215,28 @@ def test_a_full_flash_leaves_the_old_file(flash, monkeypatch):
     assert os.listdir(flash) == ["config.json"]
 
 
-def longness(value):
-    return len(str(value))
-
-
 def test_the_longest_config_fits_into_a_request(flash):
+    def longest_of(kind, default, limits):
+        match kind:
+            case "whole":
+                return int(limits[1])
+            case "number":
+                return max(map(int, limits))
+            case "choice":
+                return max([default, *limits], key=len)
+            case "country":
+                return default
+            case "on" | "off":
+                return False
+        return "x" * int(limits[1])
+
     longest = {
         section: {
-            key: max(getattr(field, "choices", ["x" * getattr(field, "longest", 0)]), key=longness)
-            if hasattr(field, "longest") or hasattr(field, "choices")
-            else getattr(field, "high", False)
-            for key, field in fields.items()
+            key: longest_of(*each)
+            for key, each in fields(section).items()
             if f"{section}.{key}" not in SECRETS
         }
-        for section, fields in config.FIELDS.items()
+        for section in config.FIELDS
     }
     assert config.validate(longest)[1] == []
     config.save(longest)
@@ -275,7 +285,7 @@ def posts(draw):
     document = {}
     for section in draw(st.sets(st.sampled_from(sorted(config.FIELDS)), max_size=3)):
         values = {}
-        for key in draw(st.sets(st.sampled_from(sorted(config.FIELDS[section])), max_size=3)):
+        for key in draw(st.sets(st.sampled_from(sorted(fields(section))), max_size=3)):
             values[key] = draw(st.just(GOOD[section][key]) | json_values)
         document[section] = draw(st.just(values) | json_values)
     return draw(st.just(document) | json_values)

@@ -5,246 +5,160 @@
 # expected, and goes on with the default.
 
 import json
-import os
 from binascii import unhexlify
 
 from micropython import const
 
 from p1 import country
 
+from . import forget
+
 CONFIG_PATH = "config.json"
-BOARD_PATH = "board.json"
 
 _MQTT_TLS_PORT = const(8883)
-
-
-class _Text:
-    def __init__(self, default, longest, shortest=0):
-        self.default, self.longest, self.shortest = default, longest, shortest
-        self.expected = f"text of {shortest} to {longest} bytes"
-
-    def accepts(self, value):
-        return isinstance(value, str) and self.shortest <= len(value.encode()) <= self.longest
-
-
-class _Whole:
-    def __init__(self, default, low, high):
-        self.default, self.low, self.high = default, low, high
-        self.expected = f"a whole number from {low} to {high}"
-
-    def accepts(self, value):
-        # In Python, true and false are numbers too.
-        return type(value) is int and self.low <= value <= self.high
-
-
-class _Switch:
-    expected = "true or false"
-
-    def __init__(self, default):
-        self.default = default
-
-    def accepts(self, value):
-        return isinstance(value, bool)
-
-
-class _Choice:
-    def __init__(self, default, *choices):
-        self.default, self.choices = default, choices
-        self.expected = "one of " + ", ".join([str(choice) for choice in choices])
-
-    def accepts(self, value):
-        # In Python, false is a number too.
-        return type(value) is type(self.default) and value in self.choices
-
-
-class _Key:
-    default = ""
-    expected = "32 hexadecimal digits"
-
-    def accepts(self, value):
-        if value == "":
-            return True
-        try:
-            return isinstance(value, str) and len(value) == 32 and len(unhexlify(value)) == 16
-        except ValueError:
-            return False
-
-
-class _Word(_Text):
-    """What becomes part of an HTTP head."""
-
-    def __init__(self, longest):
-        super().__init__("", longest)
-        self.expected = f"up to {longest} printable ASCII characters without blanks"
-
-    def accepts(self, value):
-        return super().accepts(value) and all([" " < letter <= "~" for letter in value])
-
-
-class _Url(_Text):
-    def __init__(self):
-        super().__init__("", 256)
-        self.expected = (
-            "http://host:port/path in up to 256 characters (no https, no user before @)"
-        )
-
-    def accepts(self, value):
-        if not super().accepts(value) or value == "":
-            return value == ""
-        from . import url  # most dongles have none
-
-        try:
-            url.split(value)
-        except ValueError:
-            return False
-        return True
-
-
-class _WriteUrl(_Url):
-    def __init__(self):
-        super().__init__()
-        self.expected += ", with precision=s if it names one"
-
-    def accepts(self, value):
-        return super().accepts(value) and ("precision=" not in value or "precision=s" in value)
-
-
-class _Topic(_Text):
-    def __init__(self, default):
-        super().__init__(default, 64, 1)
-        self.expected += ' without + # % " and \\, and without / at either end'
-
-    def accepts(self, value):
-        return (
-            super().accepts(value)
-            and not any([letter in value for letter in '+#%"\\'])
-            and min(value) >= " "
-            and value[0] != "/"
-            and value[-1] != "/"
-        )
-
-
-class _Hash:
-    default = ""
-    expected = 'what `make configure ARGS="--owner-password"` makes of a password'
-
-    def accepts(self, value):
-        if value == "":
-            return True
-        try:
-            kind, iterations, salt, key = value.split("$")
-            return (
-                kind == "pbkdf2-sha256"
-                and iterations.isdigit()
-                and 100 <= int(iterations) <= 10_000
-                and 8 <= len(unhexlify(salt)) <= 32
-                and len(unhexlify(key)) == 32
-            )
-        except (ValueError, AttributeError):
-            return False
-
 
 # Keys whose values are not for anybody to read. There may be a password in a url.
 SECRETS = ("password", "password_hash", "key", "authentication_key", "token", "url")
 
-# Every key there is, by section.
+# Every key there is, by section, a line each:
+#
+#   key  kind  default  limits
+#
+# The limits are, of whole, the lowest and the highest number; of choice and number, the other words
+# or numbers; of text and what is more than that, the fewest and the most bytes. on and off are a
+# switch and its default, "-" is the empty text. What else a kind asks for is in _is_fit(). Text,
+# and read a line at a time: an object a key would take ten times the memory.
 FIELDS = {
-    "wifi": {
-        "ssid": _Text("", 32),  # exactly as given: blanks count
-        "password": _Text("", 63),
-        "hostname": _Text("", 32),  # empty: p1meter- and the end of the dongle's id
-        "delay_s": _Whole(2, 0, 60),  # after the port, before the radio: a supply may be weak
-        "txpower_dbm": _Whole(0, 0, 20),  # 0: as MicroPython has it
-    },
-    "mqtt": {
-        "host": _Text("", 253),  # empty: MQTT is off
-        "port": _Whole(1883, 1, 65535),  # where it is not given, 8883 with TLS
-        "tls": _Switch(False),
-        "ca": _Text("ca.pem", 64, 1),  # file with the certificate of the broker's CA
-        "user": _Text("", 128),
-        "password": _Text("", 128),
-        "prefix": _Topic("p1"),
-        "telegram": _Switch(False),  # publish the raw telegram too
-        "dsmr_reader_topics": _Switch(False),  # publish what dsmr-reader would
-        "swap_tariffs": _Switch(False),  # in these topics: 1 and 2 as in the Netherlands
-    },
-    "homeassistant": {
-        # entity: for versions before 2024.12
-        "discovery": _Choice("device", "device", "entity", "off"),
-        "prefix": _Topic("homeassistant"),
-    },
-    "mdns": {"enabled": _Switch(True)},
-    "http": {
-        "port": _Whole(80, 1, 65535),
-        "metrics": _Switch(True),  # GET /metrics, for Prometheus
-        "name": _Text("", 64),  # one more that requests may call the dongle, see request.py
-        "password_hash": _Hash(),  # the owner's; empty: nothing can be changed by HTTP
-        "read_password": _Switch(False),  # whether reading by HTTP needs it too
-    },
-    "tcp": {"port": _Whole(1502, 0, 65535)},  # raw telegrams; 0: off
-    "homewizard": {"enabled": _Switch(False)},  # their local API, see homewizard.py
-    "meter": {
-        "country": _Choice(country.AUTO, *sorted(country.PROFILES)),
-        "key": _Key(),  # of an encrypted meter (LU, AT), from its operator
-        "authentication_key": _Key(),  # where the operator gives a second one
-    },
-    "influx": {  # line protocol to InfluxDB and the like
-        "url": _WriteUrl(),  # empty: off
-        "token": _Word(256),
-        "user": _Text("", 128),  # where there is no token
-        "password": _Text("", 128),
-        "interval_s": _Whole(10, 1, 3600),
-    },
-    "dsmr_reader": {  # telegrams to its API
-        "url": _Url(),  # empty: off
-        "token": _Word(256),
-        "interval_s": _Whole(10, 1, 3600),
-    },
-    "quarter": {  # the capacity tariff
-        "enabled": _Switch(True),
-        "target_w": _Whole(0, 0, 100_000),  # 0: this month's peak, at least 2500
-        "rate_ct_per_kw_year": _Whole(0, 0, 100_000),  # 0: costs are not computed
-        "relay_pin": _Whole(-1, -1, 48),  # of a relay or LED that follows the alert; -1: none
-        "relay_active": _Whole(1, 0, 1),  # the level that switches it on
-    },
-    "history": {"enabled": _Switch(True)},  # GET /history; takes 3 KiB of memory
-    "update": {"url": _Url()},  # where a new firmware can be pulled from; empty: nowhere
-    "system": {
-        "watchdog": _Switch(True),  # off for work at the REPL
-        "cpu_mhz": _Choice(0, 0, 80, 160, 240),  # 0: as MicroPython has it; less takes less power
-    },
+    "wifi": (
+        "ssid text - 0 32\n"  # exactly as given: blanks count
+        "password text - 0 63\n"
+        "hostname text - 0 32\n"  # empty: p1meter- and the end of the dongle's id
+        "delay_s whole 2 0 60\n"  # after the port, before the radio: a supply may be weak
+        "txpower_dbm whole 0 0 20\n"  # 0: as MicroPython has it
+    ),
+    "mqtt": (
+        "host text - 0 253\n"  # empty: MQTT is off
+        "port whole 1883 1 65535\n"  # where it is not given, 8883 with TLS
+        "tls off\n"
+        "ca text ca.pem 1 64\n"  # file with the certificate of the broker's CA
+        "user text - 0 128\n"
+        "password text - 0 128\n"
+        "prefix topic p1 1 64\n"
+        "telegram off\n"  # publish the raw telegram too
+        "dsmr_reader_topics off\n"  # publish what dsmr-reader would
+        "swap_tariffs off\n"  # in these topics: 1 and 2 as in the Netherlands
+    ),
+    "homeassistant": (
+        "discovery choice device entity off\n"  # entity: for versions before 2024.12
+        "prefix topic homeassistant 1 64\n"
+    ),
+    "mdns": "enabled on\n",
+    "http": (
+        "port whole 80 1 65535\n"
+        "metrics on\n"  # GET /metrics, for Prometheus
+        "name text - 0 64\n"  # one more that requests may call the dongle, see request.py
+        "password_hash hash -\n"  # the owner's; empty: nothing can be changed by HTTP
+        "read_password off\n"  # whether reading by HTTP needs it too
+    ),
+    "tcp": "port whole 1502 0 65535\n",  # raw telegrams; 0: off
+    "homewizard": "enabled off\n",  # their local API, see homewizard.py
+    "meter": (
+        "country country auto\n"
+        "key key - 32 32\n"  # of an encrypted meter (LU, AT), from its operator
+        "authentication_key key - 32 32\n"  # where the operator gives a second one
+    ),
+    "influx": (  # line protocol to InfluxDB and the like
+        "url write_url - 0 256\n"  # empty: off
+        "token word - 0 256\n"
+        "user text - 0 128\n"  # where there is no token
+        "password text - 0 128\n"
+        "interval_s whole 10 1 3600\n"
+    ),
+    "dsmr_reader": (  # telegrams to its API
+        "url url - 0 256\n"  # empty: off
+        "token word - 0 256\n"
+        "interval_s whole 10 1 3600\n"
+    ),
+    "quarter": (  # the capacity tariff
+        "enabled on\n"
+        "target_w whole 0 0 100000\n"  # 0: this month's peak, at least 2500
+        "rate_ct_per_kw_year whole 0 0 100000\n"  # 0: costs are not computed
+        "relay_pin whole -1 -1 48\n"  # of a relay or LED that follows the alert; -1: none
+        "relay_active whole 1 0 1\n"  # the level that switches it on
+    ),
+    "history": "enabled on\n",  # GET /history; takes 3 KiB of memory
+    "update": "url url - 0 256\n",  # where a new firmware can be pulled from; empty: nowhere
+    "system": (
+        "watchdog on\n"  # off for work at the REPL
+        "cpu_mhz number 0 80 160 240\n"  # 0: as MicroPython has it; less takes less power
+    ),
 }
+
+
+def field(line):
+    """(key, kind, default, limits) of a line of FIELDS; the limits are words."""
+    key, kind, *limits = line.split()
+    default = limits.pop(0) if limits else kind == "on"
+    if kind == "whole" or kind == "number":
+        default = int(default)
+    elif default == "-":
+        default = ""
+    return key, kind, default, limits
+
+
+def check(section, given, problems):
+    """The values of a section as parsed from JSON: every key, with the default where the given
+    value is unusable. Adds to problems, a list, what complaint.in_words() takes."""
+    if section not in FIELDS:
+        problems.append((section, "unknown", list(FIELDS), None))
+        return None
+    values = {}
+    lines, at = FIELDS[section], 0
+    is_object = isinstance(given, dict)
+    while at < len(lines):
+        end = lines.find("\n", at)
+        key, kind, default, limits = field(lines[at:end])
+        at = end + 1
+        value = values[key] = given.get(key, default) if is_object else default
+        if not _is_fit(value, kind, default, limits):
+            values[key] = default
+            if key in SECRETS:
+                value = ...  # not for the log
+            problems.append((section + "." + key, kind, [default] + limits, value))
+    if not is_object:
+        problems.append((section, "object", list(values), given))
+        return values
+    for key in given:
+        if key not in values:
+            problems.append((section + "." + key, "unknown", list(values), None))
+    if section == "mqtt" and values["tls"] and "port" not in given:
+        values["port"] = _MQTT_TLS_PORT
+    if section == "http" and values["read_password"] and not values["password_hash"]:
+        problems.append(("http.read_password", "closed", None, None))
+    return values
 
 
 def validate(raw):
     """Checks a config as parsed from JSON. Returns (config, problems): config has every section
     and key, with the default where the given value is unusable; problems is a list of str."""
-    problems = []
+    return _take_apart(dict(raw) if isinstance(raw, dict) else raw)
+
+
+def _take_apart(raw):
+    # What has been looked at is gone from raw: together with the config it would be much.
+    config, problems = dict.fromkeys(FIELDS), []
     if not isinstance(raw, dict):
-        problems.append(f"config: expected an object with {_names(FIELDS)}, got {_kind(raw)}")
+        problems.append(("config", "object", list(FIELDS), raw))
         raw = {}
-    config = {}
-    for section, fields in FIELDS.items():
-        given = raw.get(section, {})
-        if not isinstance(given, dict):
-            expected = _names(fields)
-            problems.append(f"{section}: expected an object with {expected}, got {_kind(given)}")
-            given = {}
-        config[section] = {}
-        for key, field in fields.items():
-            value = given.get(key, field.default)
-            if not field.accepts(value):
-                # The value of a secret is not for the log.
-                got = "something else" if key in SECRETS else _shown(value)
-                problems.append(f"{section}.{key}: expected {field.expected}, got {got}")
-                value = field.default
-            config[section][key] = value
-        problems.extend(_unknown(given, fields, section + "."))
-    if config["mqtt"]["tls"] and "port" not in raw["mqtt"]:
-        config["mqtt"]["port"] = _MQTT_TLS_PORT
-    if config["http"]["read_password"] and not config["http"]["password_hash"]:
-        problems.append("http.read_password: needs http.password_hash, so nobody can read by HTTP")
-    problems.extend(_unknown(raw, FIELDS, ""))
+    for section in FIELDS:
+        config[section] = check(section, raw.pop(section, {}), problems)
+    for section in raw:
+        check(section, None, problems)
+    if problems:
+        from . import complaint  # which is seldom needed
+
+        forget("dongle.complaint")
+        problems = complaint.in_words(problems)
     return config, problems
 
 
@@ -262,54 +176,76 @@ def read(path=CONFIG_PATH):
 def load(path=CONFIG_PATH):
     """Reads and validates the file; (config, problems) as validate()."""
     raw, problem = read(path)
-    config, problems = validate(raw)
+    config, problems = _take_apart(raw)
     return config, problems if problem is None else [problem]
 
 
 def save(config, path=CONFIG_PATH):
-    """Writes config so that a power cut, or a full flash, leaves either the old file or the new
-    one. Raises OSError."""
-    temporary = path + ".new"
+    """As store.save()."""
+    from .store import save
+
+    save(config, path)
+
+
+def load_board():
+    """As store.load_board()."""
+    from .store import load_board
+
+    return load_board()
+
+
+def _is_fit(value, kind, default, limits):
+    # In Python, true and false are numbers too.
+    if type(value) is not type(default):
+        return False
+    if kind == "on" or kind == "off":
+        return True
+    if kind == "whole":
+        return int(limits[0]) <= value <= int(limits[1])
+    if kind == "choice" or kind == "number":
+        return value == default or str(value) in limits
+    if kind == "country":
+        return value in country.PROFILES
+    if value == "" and kind != "topic" and kind != "text":
+        return True
+    if kind == "hash":
+        return _is_hash(value)
+    # The others are text, with something more to it.
+    if not int(limits[0]) <= len(value.encode()) <= int(limits[1]):
+        return False
+    if kind == "key":
+        return not value.strip("0123456789abcdefABCDEF")
+    if kind == "word":  # becomes part of an HTTP head
+        return all([" " < letter <= "~" for letter in value])
+    if kind == "topic":
+        return (
+            not any([letter in value for letter in '+#%"\\'])
+            and min(value) >= " "
+            and value[0] != "/"
+            and value[-1] != "/"
+        )
+    return kind == "text" or _is_url(value, kind)
+
+
+def _is_hash(value):
     try:
-        with open(temporary, "w") as file:
-            json.dump(config, file)
-        os.rename(temporary, path)
-    except OSError:
-        # It must not take the last room on a full flash.
-        try:
-            os.remove(temporary)
-        except OSError:
-            pass
-        raise
+        kind, iterations, salt, key = value.split("$")
+        return (
+            kind == "pbkdf2-sha256"
+            and iterations.isdigit()
+            and 100 <= int(iterations) <= 10_000
+            and 8 <= len(unhexlify(salt)) <= 32
+            and len(unhexlify(key)) == 32
+        )
+    except ValueError:
+        return False
 
 
-def load_board(path=BOARD_PATH):
-    """The board's profile as a dict; raises OSError or ValueError where there is none."""
-    with open(path) as file:
-        return json.load(file)
+def _is_url(value, kind):
+    from . import url  # most dongles have none
 
-
-def _names(table):
-    return ", ".join(sorted(table))
-
-
-def _unknown(given, known, prefix):
-    return [
-        f"{prefix}{key}: unknown key, expected one of {_names(known)}"
-        for key in given
-        if key not in known
-    ]
-
-
-def _kind(value):
-    # Not the value: there may be a secret in it.
-    if isinstance(value, list):
-        return "a list"
-    return "text" if isinstance(value, str) else "something else"
-
-
-def _shown(value):
-    if isinstance(value, (list, dict)):
-        return _kind(value)
-    text = json.dumps(value)
-    return text if len(text) <= 40 else text[:37] + "..."
+    try:
+        url.split(value)
+    except ValueError:
+        return False
+    return kind == "url" or "precision=" not in value or "precision=s" in value

@@ -5,6 +5,7 @@ import json
 
 from micropython import const
 
+from . import forget
 from .http import Response, refusal
 
 _RESTART_MS = const(1_000)  # for the answer to arrive
@@ -13,13 +14,16 @@ _RESTART_MS = const(1_000)  # for the answer to arrive
 def view(app, path, method):
     """The function for this path and method (bytes), as http.Resource has them."""
     if path == b"/config":
-        from . import settings
+        if method == b"GET":
+            from .settings import show
 
-        return settings.show if method == b"GET" else lambda body: settings.change(body, app)
+            return show
+        from .change import into
+
+        forget("dongle.change")
+        return into(app)
     if path == b"/identify":
-        from . import config, led
-
-        return lambda _: _identify(config, led)
+        return lambda _: _identify()
     if path == b"/restart":
         return lambda _: _restart(app)
     if path == b"/update":
@@ -32,9 +36,12 @@ async def _update(app, take):
     return Response(json.dumps(answer).encode(), status=status)
 
 
-def _identify(config, led):
+def _identify():
+    from . import led, store
+
+    forget("dongle.store")
     try:
-        signal = led.find(config.load_board())
+        signal = led.find(store.load_board())
     except (OSError, ValueError, TypeError):
         signal = None  # what is wrong with board.json is said at the start
     if signal is None:

@@ -1,0 +1,86 @@
+# POST /config: what is sent is merged into config.json, if all of it is right.
+
+import asyncio
+import gc
+import json
+
+from . import forget
+from .http import Response, refusal
+
+
+def into(app):
+    """The function for one request. Who asks for it is not needed any more then."""
+    return lambda body: change(body, app)
+
+
+async def change(body, app):
+    """An object like the config with what is to change, null for the default. What is not in it
+    stays as it is, and so does a secret that is true or false, as in a backup. Answers {"restart":
+    whether the dongle goes by another config until it is restarted, "missing": the secrets that a
+    backup had and this dongle has not}; or 400 with all that is wrong, or 507 where the flash is
+    full, and nothing is written."""
+    try:
+        posted = json.loads(str(body, "utf-8"))
+    except ValueError as error:
+        return refusal(400, f"no valid JSON ({error})")
+    known, problems, missing = [], [], []
+    config, is_other = _merge(posted, known, problems, missing)
+    await asyncio.sleep(0)  # on a stack that has been left, the collector sees no traces of that
+    gc.collect()
+    if problems:
+        from . import complaint
+
+        forget("dongle.complaint")
+        known = complaint.in_words(known)
+        # What was wrong before is no reason not to change something else.
+        problems = [problem for problem in complaint.in_words(problems) if problem not in known]
+        if problems:
+            return refusal(400, "nothing is changed: " + "; ".join(problems))
+    if config is not None:
+        from .store import save
+
+        forget("dongle.store")
+        try:
+            save(config, "config.json")
+        except OSError as error:
+            return refusal(507, f"nothing is changed: config.json cannot be written ({error})")
+    app.is_outdated = app.is_outdated or is_other
+    answer = {"restart": app.is_outdated, "missing": missing}
+    return Response(json.dumps(answer).encode())
+
+
+def _merge(posted, known, problems, missing):
+    """(all of the config with what is posted, None where that is what there is; whether the dongle
+    would go by another). Adds to three lists: what was wrong before and what is wrong now in the
+    sections that are posted, and the secrets that should be there and are not."""
+    from . import config as config_file
+
+    forget("dongle.config")  # large, and nobody's but ours
+    config, _ = config_file.read()
+    is_new, is_other = not isinstance(config, dict), False
+    if is_new:
+        config = {}
+    if not isinstance(posted, dict):
+        problems.append(("config", "object", list(config_file.FIELDS), posted))
+        posted = {}
+    for section in list(posted):
+        values = posted.pop(section)  # there may be little memory for it and for the config too
+        is_there = section in config
+        before = config.get(section, {})
+        if isinstance(values, dict):
+            own = dict(before) if isinstance(before, dict) else {}
+            for key, value in values.items():
+                if key in config_file.SECRETS and isinstance(value, bool):
+                    if value and not own.get(key):
+                        missing.append(f"{section}.{key}")
+                elif value is None:
+                    own.pop(key, None)
+                else:
+                    own[key] = value
+            values = own
+        is_new = is_new or not is_there or values != before
+        config[section] = values
+        after = config_file.check(section, values, problems)
+        before = config_file.check(section, before, known if is_there else [])
+        is_other = is_other or after != before
+    return config if is_new else None, is_other
