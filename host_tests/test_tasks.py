@@ -23,6 +23,7 @@ SCRIPTS = [
     ("dongle_lan.py",),
     ("dongle_names.py",),
     ("dongle_no_memory.py",),
+    ("dongle_outlasts.py",),
     ("dongle_packet.py",),
     ("dongle_pauses.py",),
     ("dongle_provision.py",),
@@ -52,6 +53,8 @@ def results(tmp_path_factory):
         (folder / "telegram").write_bytes(TELEGRAM)
         if command[0] in ("dongle_tasks.py", "dongle_rx_idle.py"):
             command = [*command, "telegram"]
+        if command[0] == "dongle_outlasts.py":
+            command = [*command, str(config["http"]["port"])]
         if command[0] == "dongle_no_memory.py":
             command = [*command, str(rig.free_port()), str(rig.free_port())]
         if command[0] == "dongle_writes.py":
