@@ -199,7 +199,10 @@ def test_the_dongle_counts_too(street):
     assert before["uptime_s"] <= value("uptime_seconds") <= after["uptime_s"]
     assert value("wifi_connected") == 1
     assert value("wifi_rssi_dbm") == after["wifi"]["rssi_dbm"] < 0
-    assert value("heap_used_bytes") > 0
+    assert 0 < value("heap_used_bytes") < value("heap_size_bytes") < 10_000_000
+    assert value("idf_free_bytes") >= value("idf_largest_block_bytes") > 0
+    assert value("idf_least_free_bytes") == after["memory"]["idf_least"] > 0
+    assert after["memory"]["used"] + after["memory"]["free"] == after["memory"]["heap"]
     longest = Decimal(after["longest_turn_ms"]) / 1000
     assert 0 <= value("longest_turn_seconds") <= longest
     assert not [name for name, _ in found if name.startswith(("p1_mqtt", "p1_push"))]  # both off

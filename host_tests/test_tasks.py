@@ -10,6 +10,7 @@ import pytest
 
 import rig
 from boards import BOARDS
+from conftest import FIXTURES
 from household import needs_micropython, run_on_device
 
 pytestmark = needs_micropython
@@ -22,6 +23,7 @@ SCRIPTS = [
     ("dongle_lan.py",),
     ("dongle_names.py",),
     ("dongle_no_memory.py",),
+    ("dongle_outlasts.py",),
     ("dongle_packet.py",),
     ("dongle_pauses.py",),
     ("dongle_provision.py",),
@@ -29,6 +31,7 @@ SCRIPTS = [
     ("dongle_rx_idle.py",),
     ("dongle_wifi.py",),
     ("dongle_words.py",),
+    ("dongle_writes.py",),
     ("dongle_request.py", "direct", "1"),
     ("dongle_request.py", "switch", "1"),
     ("dongle_request.py", "switch", "0"),
@@ -43,15 +46,22 @@ def results(tmp_path_factory):
     """results(command): what became of a script. They mostly wait, so several run at once."""
 
     def run(command, folder):
-        config = {"http": {"port": rig.free_port()}, "tcp": {"port": 0}}
+        config: dict = {"http": {"port": rig.free_port()}, "tcp": {"port": 0}}
         (folder / "config.json").write_text(json.dumps(config))
         board = BOARDS / "wt32_eth01/board.json" if command[0] == "dongle_lan.py" else rig._BOARD
         (folder / "board.json").write_bytes(board.read_bytes())
         (folder / "telegram").write_bytes(TELEGRAM)
         if command[0] in ("dongle_tasks.py", "dongle_rx_idle.py"):
             command = [*command, "telegram"]
+        if command[0] == "dongle_outlasts.py":
+            command = [*command, str(config["http"]["port"])]
         if command[0] == "dongle_no_memory.py":
             command = [*command, str(rig.free_port()), str(rig.free_port())]
+        if command[0] == "dongle_writes.py":
+            config["mqtt"] = {"host": "127.0.0.1"}
+            config["wifi"] = {"ssid": "home", "password": "secret", "delay_s": 0}
+            (folder / "config.json").write_text(json.dumps(config))
+            command = [*command, str(FIXTURES / "be-message-1024.txt"), str(rig.free_port())]
         return run_on_device(*command, folder=folder, P1_WIFI='{"home": "secret"}')
 
     with ThreadPoolExecutor(8) as pool:

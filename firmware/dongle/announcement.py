@@ -82,7 +82,13 @@ class Announcement:
             for text in self._device():
                 size += len(text)
                 await asyncio.sleep_ms(0)  # the meter does not wait
-            return await self._publish(of.device_topic, size, self._device())
+            await self._publish(of.device_topic, size, self._device())
+        else:
+            await self._send_entities()
+        await self._send_piece(self._piece, self._filled)
+
+    async def _send_entities(self):
+        of = self._of
         topic, *about_meter = self._about_readings()
         for key, described, ending in self._entities():
             texts = [b"{"] + list(described) + [ending]
@@ -132,12 +138,11 @@ class Announcement:
         )
 
     async def _publish(self, topic, size, texts):
-        """Publishes the texts, which have so many bytes together, as one retained message."""
-        self._filled = 0
+        """Publishes the texts, which have so many bytes together, as one retained message; its end
+        goes out with what comes next."""
         await self._put(publish_head(topic, size, True))
         for text in texts:
             await self._put(text)
-        await self._send_piece(self._piece, self._filled)
 
     async def _put(self, text):
         at = 0

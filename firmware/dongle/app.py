@@ -12,8 +12,8 @@ from micropython import const
 
 import machine
 
-from . import forget, report
-from .health import Health
+from . import forget
+from .health import Health, report
 from .logbook import Logbook
 
 _LATE_MS = 30_000  # a task's heartbeat
@@ -260,8 +260,8 @@ class App:
             machine.reset()
 
     def report(self):
-        """See report.of()."""
-        return report.of(self)
+        """Of health.py."""
+        return report(self)
 
 
 def outlast_poll(health):

@@ -24,39 +24,25 @@ _PACE_MS = const(10)  # between the pieces of a long document, so that they do n
 _TURNED_AWAY_BYTES = const(512)  # for a client that is not even listened to
 _END_BYTES = const(7)  # of a page, for what ends a chunk and, behind it, all of them
 
-# In one piece, which takes no memory where the firmware is frozen.
-_REASONS = b"""
-200 OK
-302 Found
-400 Bad Request
-401 Unauthorized
-403 Forbidden
-404 Not Found
-405 Method Not Allowed
-409 Conflict
-413 Content Too Large
-421 Misdirected Request
-429 Too Many Requests
-431 Request Header Fields Too Large
-500 Internal Server Error
-502 Bad Gateway
-503 Service Unavailable
-505 HTTP Version Not Supported
-507 Insufficient Storage
-"""
 _ALWAYS = (
     b"\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n"
 )
 
 
 class Response:
-    """body: bytes-like; or several of these in a tuple; or a binary file, which is sent piece by
-    piece and closed; or a generator of pieces, for what is too long to be in memory as a whole.
-    Pieces are gathered, so they may be as small as they like."""
+    """body: bytes-like; or several of these in a tuple; or a generator of pieces, for what is too
+    long to be in memory as a whole, with the length of all of them where it is known. The pieces
+    are gathered, so they may be small."""
 
-    def __init__(self, body, content_type="application/json", status=200, headers=b""):
+    def __init__(
+        self, body, content_type="application/json", status=200, headers=b"", length=None
+    ):
         self.body, self.content_type, self.status = body, content_type, status
         self.headers = headers  # more of them, each ended by CR LF
+        if length is not None:
+            self.length = length
+
+    length = None
 
 
 def refusal(status, text, headers=b""):
@@ -71,13 +57,11 @@ class Resource:
     needs_password: whether what is no GET needs the owner's."""
 
     most = BODY_BYTES  # of a body; None: any number, the function takes it as it comes
+    refuse = staticmethod(refusal)
+    needs_password = True
 
     def __init__(self, views, refuse=refusal, needs_password=True):
         self.views, self.refuse, self.needs_password = views, refuse, needs_password
-
-    def methods(self):
-        names = [method.decode() for method in self.views]
-        return ", ".join(sorted(names + ["HEAD"] if "GET" in names else names))
 
     def view(self, path, method):
         return self.views[method]
@@ -86,14 +70,9 @@ class Resource:
 class Later(Resource):
     """A Resource whose functions are loaded when somebody uses them who may."""
 
-    needs_password = True
-
     def __init__(self, methods, load, most=BODY_BYTES):
         """load(path, method) gives the function."""
         self.views, self.view, self.most = methods, load, most
-
-    def refuse(self, *reason):
-        return refusal(*reason)
 
 
 class Server:
@@ -190,18 +169,17 @@ class Server:
             response = self._gate and self._gate(request)
             if response is None:
                 resource = self._find(request)
-                if self._is_open(request, resource):
-                    response = self.see(request, resource)
-                else:
+                is_get = request.method == b"GET"
+                # As nearly always there is nothing to be asked.
+                if not is_get or self._asks_readers or isinstance(resource, Resource):
                     response = await self._refuse(request, resource)
-                    if response is None and request.method == b"GET":
-                        response = self.see(request, resource)
-                    elif response is None:
-                        from .body import take
+                if response is None and is_get:
+                    response = self.see(request, resource)
+                elif response is None:
+                    from .body import take
 
-                        begun = memoryview(head)[end:size]
-                        response = await take(self, client, resource, begun)
-                        client.left_ms = EXCHANGE_MS
+                    response = await take(self, client, resource, memoryview(head)[end:size])
+                    client.left_ms = EXCHANGE_MS
         except Refused as refused:
             response = refusal(refused.status, refused.text)
         if response.status >= 400:
@@ -227,19 +205,15 @@ class Server:
             raise Refused(404, "no such document; there are " + ", ".join(paths))
         return resource
 
-    def _is_open(self, request, resource):
-        """Whether there is nothing to be asked, as nearly always."""
-        is_plain = not isinstance(resource, Resource)
-        return is_plain and request.method == b"GET" and not self._asks_readers
-
     async def _refuse(self, request, resource):
         """The Response for a method that there is not, or for a client who may not; or None."""
         if not isinstance(resource, Resource):
             resource = Resource({b"GET": resource})
         if request.method not in resource.views:
-            methods = resource.methods()
-            allow = b"Allow: %s\r\n" % methods.encode()
-            return resource.refuse(405, f"only {methods} here", allow)
+            names = [method.decode() for method in resource.views]
+            names = ", ".join(sorted(names + ["HEAD"] if "GET" in names else names))
+            allow = b"Allow: %s\r\n" % names.encode()
+            return resource.refuse(405, f"only {names} here", allow)
         is_get = request.method == b"GET"
         if self._refuse_client is None or (is_get and not self._asks_readers):
             return None
@@ -275,108 +249,82 @@ class _Client:
 
     async def answer(self, response, is_head, is_old):
         body = response.body
-        is_file, is_generator = hasattr(body, "read"), hasattr(body, "send")
-        try:
-            if is_generator:
-                length = None
-            elif is_file:
-                length = body.seek(0, 2)
-            elif isinstance(body, tuple):
-                length = sum([len(part) for part in body])
-            else:
-                length = len(body)
-            self._begin(response, length, is_old)
-            if is_head:
-                pass
-            elif is_file:
-                await self._send_file(body)
-            elif is_generator:
-                await self._send_pieces(body, is_old)
-            elif isinstance(body, tuple):
-                for part in body:
-                    self._put(part)
-            else:
-                self._put(body)
-            self._write()
-            if self.stream.out_buf:
-                await self.stream.drain()
-        finally:
-            if is_file:
+        parts = body if isinstance(body, tuple) else (body,)
+        length, is_long = response.length, hasattr(body, "send")
+        if not is_long:
+            length = sum([len(part) for part in parts])
+        is_chunked = length is None and not is_old  # else the connection's end is the document's
+        self._begin(response, length, is_chunked)
+        if is_head:
+            pass
+        elif is_long:
+            try:
+                await self._gather(body, is_chunked)
+            finally:
                 body.close()
+        else:
+            # In one turn: a view of the reading holds until the next telegram.
+            for part in parts:
+                at = self.page.fill(part, 0)
+                while at < len(part):
+                    self._write()
+                    at = self.page.fill(part, at)
+        self._write()
+        if self.stream.out_buf:
+            await self.stream.drain()
 
-    def _begin(self, response, length, is_old):
+    def _begin(self, response, length, is_chunked):
         """length: of the body, None where nobody knows."""
         page = self.page
         page.size = 0
         page.put(b"HTTP/1.1 ")
-        status = b"\n%d " % response.status
-        start = _REASONS.find(status) + 1
-        page.copy(_REASONS, start, _REASONS.find(b"\n", start))
-        page.put(b"\r\nContent-Type: ")
+        page.number(response.status)
+        # What else there is to say, an error's body says better than HTTP's words for the status,
+        # which may be absent and would stay in memory for ever (RFC 9112, 4).
+        page.put(b" OK\r\nContent-Type: " if response.status == 200 else b" \r\nContent-Type: ")
         page.put(response.content_type)
         if length is not None:
             page.put(b"\r\nContent-Length: ")
             page.number(length)
-        elif not is_old:  # without chunks, the connection's end is the document's
+        if is_chunked:
             page.put(b"\r\nTransfer-Encoding: chunked")
         page.put(_ALWAYS)
         page.put(response.headers)
         page.put(b"\r\n")
 
-    def _put(self, part):
-        """In one turn: a view of the reading holds until the next telegram. What the socket has no
-        room for, the stream keeps a copy of."""
-        at = self.page.fill(part, 0)
-        while at < len(part):
-            self._write()
-            at = self.page.fill(part, at)
-
     def _write(self):
+        """What the socket has no room for, the stream keeps a copy of."""
         page = self.page
         self.stream.write(memoryview(page.bytes)[: page.size])
         page.size = 0
 
-    async def _turn(self):
-        """Writes a page of a long document, and gives the network time to take it."""
-        self._write()
-        if self.stream.out_buf:
-            await self.stream.drain()
-        await asyncio.sleep_ms(_PACE_MS)
-
-    async def _send_file(self, file):
+    async def _gather(self, pieces, is_chunked):
+        """Sends them page by page, but for the last one, and gives the network time to take it."""
         page = self.page
-        view = memoryview(page.bytes)
-        file.seek(0)
-        while True:
-            count = file.readinto(view[page.size : page.limit])
-            page.size += count
-            if page.size < page.limit:
-                return
-            await self._turn()
-
-    async def _send_pieces(self, pieces, is_old):
-        page = self.page
-        start = self._begin_chunk(is_old)
+        start = self._begin_chunk(is_chunked)
         for piece in pieces:
             at = page.fill(piece, 0)
             while at < len(piece):
                 self._end_chunk(start, b"\r\n")
-                await self._turn()
-                start = self._begin_chunk(is_old)
+                self._write()
+                if self.stream.out_buf:
+                    await self.stream.drain()
+                await asyncio.sleep_ms(_PACE_MS)
+                start = self._begin_chunk(is_chunked)
                 at = page.fill(piece, at)
         # A chunk of no length ends them all.
         self._end_chunk(start, b"\r\n" if start == page.size else b"\r\n0\r\n\r\n")
 
-    def _begin_chunk(self, is_old):
-        """Where its bytes start; None where there are no chunks."""
-        if is_old:
-            return None
+    def _begin_chunk(self, is_chunked):
+        """Where its bytes start; 0 where there are no chunks."""
+        if not is_chunked:
+            return 0
         self.page.put(b"000\r\n")  # the length, once it is known
         return self.page.size
 
     def _end_chunk(self, start, ending):
         page = self.page
-        if start is not None:
+        if start:
             page.bytes[start - 5 : start - 2] = b"%03x" % (page.size - start)
             end = page.size + len(ending)
             page.bytes[page.size : end] = ending

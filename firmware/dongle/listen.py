@@ -10,13 +10,13 @@ from micropython import const
 _AGAIN_MS = 2_000  # before a port that cannot be had is tried again
 _RELIEF_MS = 200  # after a connection for which there was no room
 _NO_SOCKET = const(23)  # ENFILE: the chip has ten
-_USUAL = (errno.EAGAIN, _NO_SOCKET)  # it has left again, or there are more than can be served
 
 
 async def listen(name, port, backlog, serve, health, address="0.0.0.0", network=""):
     """A task with serve(stream) for every connection; serve closes the stream. Never returns: what
     fails is told under this name, and tried again. address: the one of ours to listen at, in
     digits; network: how the address of a caller has to begin."""
+    is_told = False  # that there was no socket for somebody
     while True:
         listener = None
         try:
@@ -29,11 +29,16 @@ async def listen(name, port, backlog, serve, health, address="0.0.0.0", network=
             while True:
                 await _connection(listener)  # pyright: ignore[reportGeneralTypeIssues]
                 error = _accept(listener, serve, network)
-                if error and error.errno not in _USUAL:
+                number = getattr(error, "errno", 0)
+                if error is None or number == errno.EAGAIN:
+                    continue  # he is served, or has left again
+                if number != _NO_SOCKET:
                     health.failed(name, error)
-                if error and error.errno != errno.EAGAIN:
-                    # What is short now comes back as clients leave.
-                    await asyncio.sleep_ms(_RELIEF_MS)
+                elif not is_told:
+                    is_told = True
+                    health.say(name + ": no socket for another client")
+                # What is short now comes back as clients leave.
+                await asyncio.sleep_ms(_RELIEF_MS)
         except (OSError, MemoryError) as error:
             health.failed(name, error)
         finally:
@@ -43,7 +48,7 @@ async def listen(name, port, backlog, serve, health, address="0.0.0.0", network=
 
 
 def _accept(listener, serve, network):
-    """Takes a connection; gives the OSError with which that failed, or None."""
+    """Takes a connection; gives the error with which that failed, or None."""
     connection = None
     try:
         connection, caller = listener.accept()
@@ -51,13 +56,12 @@ def _accept(listener, serve, network):
             connection.setblocking(False)
             asyncio.create_task(serve(asyncio.StreamReader(connection)))
             return None
-    except OSError as error:
-        return error
-    except MemoryError:
-        pass  # this one is lost, not the server
+        error = None
+    except (OSError, MemoryError) as failure:  # this one is lost, not the server
+        error = failure
     if connection:
         connection.close()
-    return None
+    return error
 
 
 def _connection(listener):

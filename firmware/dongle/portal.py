@@ -16,8 +16,8 @@ import network
 
 from . import captive, forget, label
 from .http import Resource, Response, Server, refusal
+from .seldom import page
 from .station import join, rest, scan
-from .web import page
 
 _ADDRESS = "192.168.4.1"  # the ESP32's own choice for its access point
 _NETWORK = "192.168.4."

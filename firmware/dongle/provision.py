@@ -14,6 +14,7 @@ _MODULES = (
     "dongle.station",
     "dongle.captive",
     "dongle.label",
+    "dongle.seldom",
     "dongle.config",
     "dongle.dns_packet",
 )

@@ -5,7 +5,6 @@ import micropython
 from micropython import const
 
 HEAD_BYTES = const(1024)
-_BLANKS = b" \t"
 
 
 class Refused(Exception):
@@ -28,25 +27,17 @@ class Request:
         """head: a bytearray, of which the first `end` bytes are the head; they have to stay as
         they are. Raises Refused."""
         self._head, self._end = head, end
-        line = head.find(b"\r\n")
-        first = head.find(b" ", 0, line)
-        last = head.find(b" ", first + 1, line)
-        if (
-            not _line_up(head, end)
-            or not 0 < first < last
-            or head.find(b" ", last + 1, line) >= 0
-            or head.find(b"/", first, last) != first + 1
-            or head.find(b"HTTP/", last, line) != last + 1
-        ):
+        words = bytes(memoryview(head)[: head.find(b"\r\n")]).split(b" ")
+        if not _line_up(head, end) or len(words) != 3 or words[1][:1] + words[2][:5] != b"/HTTP/":
             raise Refused(400, "this is no HTTP request")
-        if head.find(b"HTTP/1.1\r\n", last) != last + 1:
-            if head.find(b"HTTP/1.0\r\n", last) != last + 1:
+        method, target, version = words
+        if version != b"HTTP/1.1":
+            if version != b"HTTP/1.0":
                 raise Refused(505, "only HTTP/1.0 and 1.1")
             self.is_old = True
-        if not head.startswith(b"GET ") and not head.startswith(b"HEAD "):
-            self.method = self._text(0, first)
-        query = head.find(b"?", first, last)
-        self.path = self._text(first + 1, last if query < 0 else query)
+        if method != b"GET" and method != b"HEAD":
+            self.method = method
+        self.path = target.split(b"?")[0]
         self.host = self._value(b"\r\nhost:")
         if self.host is None and not self.is_old:
             raise Refused(400, "there is no Host")
@@ -69,16 +60,7 @@ class Request:
             return None
         if head.find(start, at + 1, end) >= 0:
             raise Refused(400, f"there are two {start[2:-1].decode()}")
-        last = head.find(b"\r\n", at + 1)
-        at += len(start)
-        while at < last and head[at] in _BLANKS:
-            at += 1
-        while at < last and head[last - 1] in _BLANKS:
-            last -= 1
-        return self._text(at, last)
-
-    def _text(self, start, end):
-        return bytes(memoryview(self._head)[start:end])
+        return bytes(memoryview(head)[at + len(start) : head.find(b"\r\n", at + 1)]).strip()
 
     def is_for(self, names):
         """Whether it calls the dongle by an address or by one of these names (bytes, in lower

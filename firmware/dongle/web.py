@@ -1,7 +1,6 @@
 # Which path shows what.
 
-import sys
-
+from . import forget
 from .health import pieces
 from .http import Resource, Response, refusal
 
@@ -14,26 +13,6 @@ _HOMEWIZARD = (
     b"/api/v1/system",
     b"/api/v1/identify",
 )
-
-
-def page(path):
-    """A page of the folder web."""
-    # It lies beside the packages. The build packs it; run from source, it is there as it is.
-    for folder in sys.path:
-        found = folder + "/" + path if folder else path
-        try:
-            return Response(
-                open(found + ".gz", "rb"),
-                "text/html; charset=utf-8",
-                headers=b"Content-Encoding: gzip\r\n",
-            )
-        except OSError:
-            pass
-        try:
-            return Response(open(found, "rb"), "text/html; charset=utf-8")
-        except OSError:
-            pass
-    return refusal(404, path + " is not on this dongle; run `make deploy`")
 
 
 def _homewizard_is_off(status, text, headers):
@@ -62,8 +41,18 @@ class Web:
         if capacity:
             self.routes[b"/quarter"] = capacity.view
 
+    def _seldom(self):
+        # Takes 1 KiB: in memory as long as it answers.
+        from . import seldom
+
+        forget("dongle.seldom")
+        return seldom
+
     def _page(self):
-        return page(_PAGE)
+        return self._seldom().page(_PAGE)
+
+    def _bad_telegram(self):
+        return self._seldom().bad_telegram(self._framer, _TEXT)
 
     def _live(self):
         # For the page, which asks once a second.
@@ -85,19 +74,6 @@ class Web:
         if document is None or age_ms is None:
             return refusal(503, self._health_report()[0] or "no telegram yet")
         return Response(document, content_type, headers=b"Age: %d\r\n" % (age_ms // 1000))
-
-    def _bad_telegram(self):
-        framer = self._framer
-        if framer.bad_reason is None:
-            return refusal(404, "no bad telegram since start")
-        reason = framer.bad_reason
-        if reason == "crc":
-            reason += "; computed %04X" % framer.bad_crc
-        return Response(
-            memoryview(framer.bad)[: framer.bad_size],
-            _TEXT,
-            headers=b"X-Reason: %s\r\n" % reason.encode(),
-        )
 
     def _health(self):
         reason, report = self._health_report()

@@ -1,6 +1,7 @@
 # Uptime, heartbeats and the age of a reading on a clock that wraps like the ESP32's, every 12.4
 # days. The unix port's own ticks_diff wraps elsewhere, so the modules get this clock's.
 
+import world
 from dongle import health, latest
 
 _PERIOD = 1 << 30
@@ -61,4 +62,25 @@ clock.go_on(1)
 assert kept.age_ms() is None and kept.json() is None and kept.telegram() is None
 clock.now = _PERIOD - 4_000
 assert kept.age_ms() is None
+
+
+# The memory. On the chip, mem_free() counts what the heap could grow by, too.
+class Gc:
+    def mem_alloc(self):
+        return 50_000
+
+    def mem_free(self):
+        return 90_000
+
+
+class Sys:
+    platform = "esp32"
+
+
+world.idf_heap = [(100_000, 30_000, 28_000, 9_000), (16_000, 4_000, 4_000, 3_000)]
+health.gc = Gc()
+idf = {"idf_free": 34_000, "idf_largest": 28_000, "idf_least": 12_000}
+assert h.memory() == dict(idf, used=50_000, free=90_000, heap=140_000)
+health.sys = Sys
+assert h.memory() == dict(idf, used=50_000, free=62_000, heap=112_000)
 print("ok")
