@@ -90,7 +90,8 @@ class _Resolver(ast.NodeTransformer):
 
     def visit_Attribute(self, node):
         base = self.visit(node.value)
-        if isinstance(base, Ref) and isinstance(base.meaning, ModuleName):
+        is_module = isinstance(base, Ref) and isinstance(base.meaning, ModuleName)
+        if is_module and not node.attr.startswith("__"):
             name = base.meaning.module
             meaning = self._program.member(name, node.attr, self._where(node))
             ref = self._ref(node, meaning, name, base.local)

@@ -15,7 +15,7 @@ import bundle
 import debian
 import owner
 import rig
-from build import MANIFEST, NAMES, SLOT, arch_of, build
+from build import MANIFEST, NAMES, arch_of, build, compile_mpy
 from pack import names_in
 
 _DEVICE = Path(__file__).resolve().parent / "device"
@@ -62,9 +62,13 @@ class Campaign:
         library = rig.micropython_path().rsplit(":", 1)[1]
         arguments = [self.calm_s, self.rounds, self.longest_s, self.seed, *self.faults]
         with TemporaryDirectory(prefix="p1-soak-") as folder:
-            flash = _deploy(Path(folder), arch_of(micropython))
+            arch = arch_of(micropython)
+            flash = _deploy(Path(folder), arch)
+            # The meter's own CRC.
+            crc = compile_mpy(_FIRMWARE / "p1" / "crc16.py", "crc16.py", arch)
+            (Path(folder) / "crc16.mpy").write_bytes(crc)
             # asyncio as source, for its queue in Python; in the place of time and socket those of
-            # device/. The world's own CRC is that of slot_a.
+            # device/.
             path = [
                 _DEVICE,
                 source / "extmod",
@@ -72,7 +76,7 @@ class Campaign:
                 rig.ROOT / "tools" / "sim",
                 ".frozen",
                 library,
-                flash / SLOT,
+                folder,
             ]
             program = [micropython, "-X", f"heapsize={_HEAP}", _DEVICE / "soak.py"]
             process = subprocess.Popen(
@@ -125,15 +129,14 @@ def _deploy(folder: Path, arch: str) -> Path:
     board = dataclasses.replace(boards.load("esp32_generic"), arch=arch)
     kept = set().union(*(names_in(program.read_text()) for program in _DEVICE.glob("*.py")))
     build(board, _FIRMWARE, flash, "0.1.0", kept)
-    framer = (_FIRMWARE / "p1" / "framer.py").read_text()
     worse = {
-        "silent": ("p1/framer.py", framer + "\nFramer.feed = lambda *_: None\n"),
-        "broken": ("dongle/chip.py", "import nothing_of_the_kind\n"),
+        "silent": ("p1/framer.py", "{}\nFramer.feed = lambda *_: None\n"),
+        "broken": ("dongle/app.py", "import nothing_of_the_kind\n{}"),
     }
-    for name, (path, text) in worse.items():
+    for name, (path, changed) in worse.items():
         sources, built = folder / f"{name}-sources", folder / name
         shutil.copytree(_FIRMWARE, sources)
-        (sources / path).write_text(text)
+        (sources / path).write_text(changed.format((_FIRMWARE / path).read_text()))
         build(board, sources, built, "0.2.0", kept)
         (folder / f"{name}.bundle").write_bytes(bundle.pack(built, key))
     (flash / MANIFEST).unlink()

@@ -3,9 +3,8 @@
 
 import time
 
+import crc16
 from micropython import const
-
-from p1 import crc16
 
 _RING = const(8192)  # as the port's: what comes on top of so many bytes is lost
 _KEPT = const(420)  # seconds for which a telegram may still be on its way, see socket.py
