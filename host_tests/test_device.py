@@ -161,7 +161,7 @@ def test_dry_runs_need_no_board_and_show_the_order(capsys, tmp_path):
     assert device.main(["deploy", "--board", "esp32c3", "--dry-run", "--owner-key", key]) == 0
     steps = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
     assert steps[-2:] == [["copy", "main.py"], ["reset"]]
-    assert steps.index(["mkdir", "slot_a/p1"]) < steps.index(["copy", "slot_a/p1/crc16.mpy"])
+    assert steps.index(["mkdir", "slot_a/p1"]) < steps.index(["copy", "slot_a/p1/core.mpy"])
     assert ["copy", "update.pub"] not in steps
 
     owner.make(Path(key))

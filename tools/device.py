@@ -28,7 +28,7 @@ import boards
 import owner
 from boards import BoardError
 from build import ROOT, BuildError, build_board
-from install import InstallError, arrival, configure, deploy, flash, password, port
+from install import InstallError, arrival, configure, deploy, flash, monitor, password, port
 from owner import OwnerError
 from selftest import diagnose, measure, report
 from selftest.finding import FAULT
@@ -157,7 +157,11 @@ def run_monitor(args: argparse.Namespace) -> None:
         return say(shlex.join(mpremote))
     port.check(args.port)
     say("Ctrl-] leaves and lets the dongle run; Ctrl-C stops it, Ctrl-D starts it again")
-    subprocess.run(mpremote)
+    names = monitor.names(ROOT / "build", args.board)
+    if names is None:
+        subprocess.run(mpremote)
+    else:
+        monitor.run(mpremote, names)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -186,7 +190,7 @@ def _parser() -> argparse.ArgumentParser:
     _selftest_options(
         command("selftest", run_selftest, "test the board, its wiring and the meter's port")
     )
-    command("monitor", run_monitor, "show what the board prints", False)
+    command("monitor", run_monitor, "show what the board prints")
     sub = command("install", run_install, "flash, deploy, configure, wait")
     for options in (_flash_options, _deploy_options, _configure_options, _wait_options):
         options(sub)

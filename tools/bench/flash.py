@@ -7,6 +7,7 @@ from pathlib import Path
 import rig
 from bench import unix
 from build import arch_of, compile_firmware, compile_into
+from pack import names_in
 
 _FOLDER = rig.ROOT / "build" / "flash"
 
@@ -17,7 +18,8 @@ def path(micropython: Path) -> str:
     rig.micropython_path()  # fetches umqtt
     arch = arch_of(micropython)
     shutil.rmtree(_FOLDER, ignore_errors=True)
-    compile_firmware(_FOLDER, arch)
+    kept = names_in((unix.DEVICE / "endurance.py").read_text())
+    compile_firmware(_FOLDER, arch, kept)
     for root in (rig.ROOT / "tools" / "sim", rig.ROOT / "build" / "lib", unix.DEVICE):
         compile_into(_FOLDER, root, "", arch)
     return f"{_FOLDER}:.frozen"

@@ -14,8 +14,9 @@ import boards
 import bundle
 import owner
 import rig
-from build import MANIFEST, SLOT, arch_of, build, compile_mpy, slot_manifest
+from build import MANIFEST, NAMES, arch_of, build
 from model import interpreter
+from pack import names_in
 
 _DEVICE = Path(__file__).resolve().parent / "device"
 _FIRMWARE = rig.ROOT / "firmware"
@@ -108,26 +109,23 @@ class Campaign:
 
 def _deploy(folder: Path, arch: str) -> Path:
     """The flash of a dongle after `make deploy`, and beside it bundles of firmwares that will not
-    prove themselves: silent.bundle, broken.bundle."""
+    prove themselves: silent.bundle, broken.bundle. What the programs of device/ look at in the
+    dongle has in each the name that it has in the sources."""
     flash, key = folder / "flash", owner.make(folder / "key.pem")
     board = dataclasses.replace(boards.load("esp32_generic"), arch=arch)
-    build(board, _FIRMWARE, flash, "0.1.0")
-    framer = (_FIRMWARE / "p1" / "framer.py").read_text()
+    kept = set().union(*(names_in(program.read_text()) for program in _DEVICE.glob("*.py")))
+    build(board, _FIRMWARE, flash, "0.1.0", kept)
     worse = {
-        "silent": ("p1/framer", framer + "\nFramer.feed = lambda *_: None\n"),
-        "broken": ("dongle/app", "import nothing_of_the_kind\n"),
+        "silent": ("p1/framer.py", "{}\nFramer.feed = lambda *_: None\n"),
+        "broken": ("dongle/app.py", "import nothing_of_the_kind\n{}"),
     }
-    for name, (module, text) in worse.items():
-        (source := folder / "source.py").write_text(text)
-        built = folder / name
-        shutil.copytree(flash, built)
-        (built / SLOT / f"{module}.mpy").write_bytes(compile_mpy(source, f"{module}.py", arch))
-        files = {
-            path.relative_to(built / SLOT).as_posix(): path.read_bytes()
-            for path in (built / SLOT).rglob("*.*")
-        }
-        (built / f"{SLOT}.json").write_bytes(slot_manifest(files, "0.2.0", arch))
+    for name, (path, changed) in worse.items():
+        sources, built = folder / f"{name}-sources", folder / name
+        shutil.copytree(_FIRMWARE, sources)
+        (sources / path).write_text(changed.format((_FIRMWARE / path).read_text()))
+        build(board, sources, built, "0.2.0", kept)
         (folder / f"{name}.bundle").write_bytes(bundle.pack(built, key))
     (flash / MANIFEST).unlink()
+    (flash / NAMES).unlink()
     (flash / owner.PUBLIC_KEY).write_bytes(owner.public_pem(key))
     return flash

@@ -1,0 +1,426 @@
+"""Lays the modules out in files: several in one where groups.toml says so, in the order in which
+they need each other, each name at the top unique in its file, and imports as the files want."""
+
+import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pack.program import Foreign, Module, ModuleName, PackError, Program, Symbol, imports_of
+from pack.resolve import Ref
+
+
+@dataclass
+class File:
+    """name: dotted, as an import on the board says it."""
+
+    name: str
+    members: list[Module]
+    builtins: set[str]
+    names: dict[Symbol | ModuleName | Foreign, str] = field(default_factory=dict)
+    is_package: bool = False
+    imported: set[str] = field(default_factory=set)  # what stands in it already
+
+    @property
+    def path(self) -> str:
+        return self.name.replace(".", "/") + ("/__init__.py" if self.is_package else ".py")
+
+    @property
+    def package(self) -> str:
+        return self.name if self.is_package else self.name.rpartition(".")[0]
+
+    def tree(self) -> ast.Module:
+        body = [statement for member in self.members for statement in member.tree.body]
+        return ast.fix_missing_locations(ast.Module(body, []))
+
+
+def lay_out(
+    program: Program,
+    groups: Mapping[str, Iterable[str]],
+    builtins: Mapping[str, set[str]],
+    kept: set[str],
+    pinned: set[Symbol],
+) -> list[File]:
+    """The files, finished but for the names that things have. builtins: by module, the names that
+    are nobody's there; kept: those that come first where two want one; pinned: what has to be
+    where it is, by its own name. Raises PackError."""
+    files = _files(program, groups, builtins)
+    home = {member.name: file for file in files for member in file.members}
+    for file in files:
+        file.members = _in_order(program, file.members)
+    _check_order(program, files, home)
+    _check_strings(program, home)
+    uses = {file.name: _Uses(file, home) for file in files}
+    for file in files:
+        _name_symbols(file, uses[file.name], kept, pinned)
+    for file in files:
+        _name_imports(file, uses[file.name], home)
+    for file in files:
+        for member in file.members:
+            writer = _Writer(program, member, file, home)
+            member.tree = writer.visit(member.tree)
+    return files
+
+
+def _files(program, groups, builtins) -> list[File]:
+    grouped: dict[str, str] = {}
+    files = []
+    for path, names in groups.items():
+        members = []
+        for name in names:
+            if name not in program.modules:
+                raise PackError(f"the group {path} has {name}, and there is no such module")
+            if name in grouped:
+                raise PackError(f"{name} is in two groups, {grouped[name]} and {path}")
+            if program.modules[name].is_package:
+                raise PackError(f"{name} is a package, and stays one")
+            grouped[name] = path
+            members.append(program.modules[name])
+        files.append(File(path.replace("/", "."), members, set()))
+    for module in program.modules.values():
+        if module.name not in grouped:
+            files.append(File(module.name, [module], set(), is_package=module.is_package))
+    taken: set[str] = set()
+    for file in files:
+        if file.name in taken:
+            raise PackError(f"the group {file.name} hides the module of that name")
+        taken.add(file.name)
+        for member in file.members:
+            file.builtins |= builtins[member.name]
+    return files
+
+
+# --- Order ---
+
+
+def _needs(program: Program, module: Module) -> set[str]:
+    """The modules that must be there before the body of this one."""
+    found = set()
+    for statement in imports_of(module.tree.body):
+        for _, meaning in program.imported(module, statement):
+            if isinstance(meaning, Symbol | ModuleName):
+                found.add(meaning.module)
+        if isinstance(statement, ast.Import):
+            found.update(alias.name for alias in statement.names)
+    return (found & set(program.modules)) - {module.name}
+
+
+def _in_order(program: Program, members: list[Module]) -> list[Module]:
+    """Each behind those that it needs; else as they are told."""
+    inside = {member.name: member for member in members}
+    ordered: list[Module] = []
+    under_way: list[str] = []
+
+    def add(module: Module):
+        if module in ordered:
+            return
+        if module.name in under_way:
+            circle = [*under_way[under_way.index(module.name) :], module.name]
+            raise PackError("these need each other at the start: " + " -> ".join(circle))
+        under_way.append(module.name)
+        for name in sorted(_needs(program, module)):
+            if name in inside:
+                add(inside[name])
+        under_way.pop()
+        ordered.append(module)
+
+    for member in members:
+        add(member)
+    return ordered
+
+
+def _check_order(program: Program, files: list[File], home: Mapping[str, File]) -> None:
+    """The same between files."""
+    needs = {
+        file.name: {home[name].name for member in file.members for name in _needs(program, member)}
+        - {file.name}
+        for file in files
+    }
+    done: set[str] = set()
+
+    def look(name: str, under_way: list[str]):
+        if name in under_way:
+            circle = [*under_way[under_way.index(name) :], name]
+            raise PackError("these files need each other at the start: " + " -> ".join(circle))
+        if name not in done:
+            for other in sorted(needs[name]):
+                look(other, [*under_way, name])
+            done.add(name)
+
+    for file in files:
+        look(file.name, [])
+
+
+def _check_strings(program: Program, home: Mapping[str, File]) -> None:
+    """What is forgotten by its name is to be there under that name."""
+    for module in program.modules.values():
+        for node in ast.walk(module.tree):
+            text = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
+            if isinstance(text, str) and text in home and home[text].name != text:
+                raise PackError(
+                    f'{module.where(node)}: "{text}" names a module that is part of '
+                    f"{home[text].path}: take it out of that group"
+                )
+
+
+# --- Names ---
+
+
+class _Uses:
+    """What a file refers to: hidden names by what is meant, and how it is reached."""
+
+    def __init__(self, file: File, home: Mapping[str, File]):
+        self.hidden: dict[Symbol | ModuleName | Foreign, set[str]] = {}
+        self.local_names: set[str] = set()
+        for member in file.members:
+            for node in ast.walk(member.tree):
+                if isinstance(node, ast.Name) and not isinstance(node, Ref):
+                    self.local_names.add(node.id)
+                if isinstance(node, ast.arg):
+                    self.local_names.add(node.arg)
+                if not isinstance(node, Ref):
+                    continue
+                meaning = node.meaning
+                if isinstance(meaning, ModuleName) or node.through:
+                    module = meaning.module if isinstance(meaning, ModuleName) else node.through
+                    there = home.get(module)
+                    if isinstance(meaning, ModuleName) and there and there.name != module:
+                        raise PackError(
+                            f"{member.where(node)}: {module} is used as a value, so it cannot be "
+                            f"part of {there.path}"
+                        )
+                    if not isinstance(meaning, ModuleName) and there is file:
+                        self._add(meaning, node)
+                    elif not node.local:
+                        self._add(ModuleName(there.name if there else module), node)
+                elif not node.local or (home.get(meaning.module) is file):
+                    self._add(meaning, node)
+
+    def _add(self, meaning, node):
+        self.hidden.setdefault(meaning, set()).update(node.hidden)
+
+
+def _name_symbols(file: File, uses: _Uses, kept: set[str], pinned: set[Symbol]) -> None:
+    """Of what the file defines."""
+    own = [
+        symbol
+        for member in file.members
+        for symbol in sorted(set(_defined(member)), key=lambda each: each.name)
+    ]
+    taken = set(file.builtins)
+    for symbol in sorted(own, key=lambda each: (each not in pinned, each.name not in kept)):
+        hidden = uses.hidden.get(symbol, set())
+        name = _free(symbol.name, symbol.module, taken | hidden)
+        if symbol in pinned and (name, file.name) != (symbol.name, symbol.module):
+            raise PackError(
+                f"{symbol.module}.{symbol.name} has to be there by that name, and cannot"
+            )
+        file.names[symbol] = name
+        taken.add(name)
+
+
+def _name_imports(file: File, uses: _Uses, home: Mapping[str, File]) -> None:
+    """Of what comes from elsewhere."""
+    taken = set(file.builtins) | set(file.names.values())
+    for meaning, hidden in uses.hidden.items():
+        if meaning in file.names:
+            continue
+        if isinstance(meaning, Foreign):
+            wanted = meaning.name
+        elif isinstance(meaning, ModuleName):
+            wanted = meaning.module.rpartition(".")[2]
+        else:
+            wanted = home[meaning.module].names[meaning]
+        file.names[meaning] = _free(wanted, file.name, taken | hidden)
+        taken.add(file.names[meaning])
+
+
+def _defined(member: Module):
+    for node in ast.walk(member.tree):
+        if isinstance(node, Ref) and isinstance(node.meaning, Symbol):
+            if node.meaning.module == member.name and not isinstance(node.ctx, ast.Load):
+                yield node.meaning
+        elif getattr(node, "symbol", None):
+            yield node.symbol
+    yield from (Symbol(member.name, name) for name in member.bound_twice)
+
+
+def _free(name: str, module: str, taken: set[str]) -> str:
+    if name not in taken:
+        return name
+    longer = f"{module.rpartition('.')[2]}_{name.lstrip('_')}"
+    number, found = 2, longer
+    while found in taken:
+        found, number = f"{longer}_{number}", number + 1
+    return found
+
+
+# --- The text ---
+
+
+class _Writer(ast.NodeTransformer):
+    """Gives the names of its file to a module's tree, and its imports."""
+
+    def __init__(self, program, member, file, home):
+        self._program, self._member, self._file, self._home = program, member, file, home
+        self._functions = 0
+        self._blocks = 0  # ifs and loops at the top
+        self._imported = file.imported
+
+    def visit_Ref(self, node):
+        name = self._name(node)
+        return ast.copy_location(name, node)
+
+    def _name(self, node) -> ast.expr:
+        meaning = node.meaning
+        if isinstance(meaning, Foreign):
+            return ast.Name(self._file.names[meaning], node.ctx)
+        there = self._home.get(meaning.module)
+        if isinstance(meaning, ModuleName):
+            return ast.Name(node.local or self._file.names[meaning], node.ctx)
+        if there is self._file:
+            return ast.Name(self._file.names[meaning], node.ctx)
+        if node.through:
+            module = ModuleName(self._home[node.through].name)
+            base = ast.Name(node.local or self._file.names[module], ast.Load())
+            return ast.Attribute(base, there.names[meaning], node.ctx)
+        return ast.Name(node.local or self._file.names[meaning], node.ctx)
+
+    def _define(self, node):
+        self._functions += 1
+        self.generic_visit(node)
+        self._functions -= 1
+        if getattr(node, "symbol", None):
+            node.name = self._file.names[node.symbol]
+        if not getattr(node, "body", True):
+            node.body = [ast.Pass()]
+        return node
+
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _define
+
+    def visit_ExceptHandler(self, node):
+        self.generic_visit(node)
+        if getattr(node, "symbol", None):
+            node.name = self._file.names[node.symbol]
+        node.body = node.body or [ast.Pass()]
+        return node
+
+    def visit_Global(self, node):
+        node.names = [self._file.names[Symbol(self._member.name, name)] for name in node.names]
+        return node
+
+    def _block(self, node):
+        self._blocks += not self._functions
+        self.generic_visit(node)
+        self._blocks -= not self._functions
+        node.body = node.body or [ast.Pass()]
+        return node
+
+    visit_If = visit_For = visit_While = visit_Try = visit_With = visit_AsyncWith = _block
+
+    def visit_Import(self, node):
+        return self._import(node)
+
+    def visit_ImportFrom(self, node):
+        return self._import(node)
+
+    def _import(self, node):
+        """The statements that an import becomes."""
+        meanings = list(self._program.imported(self._member, node))
+        made = []
+        for alias, (bound, meaning) in zip(node.names, meanings, strict=True):
+            if isinstance(meaning, Foreign):
+                made += self._foreign(node, alias, bound, meaning)
+            elif self._functions:
+                made += self._inside(bound, meaning)
+            elif isinstance(node, ast.Import) and not alias.asname:
+                made += self._at_top(ModuleName(alias.name))
+            else:
+                made += self._at_top(meaning)
+        return [ast.copy_location(each, node) for each in _joined(made)] or None
+
+    def _foreign(self, node, alias, bound, meaning):
+        if not self._functions and bound in self._member.bound_twice:
+            name = self._file.names[Symbol(self._member.name, bound)]
+        else:
+            name = bound if self._functions else self._file.names.get(meaning)
+        if name is None:
+            if meaning.statement.startswith(("import micropython", "from micropython")):
+                return []  # it was for a decorator, or for const()
+            name = bound
+        elif not self._functions and not self._blocks and bound not in self._member.bound_twice:
+            if meaning.statement in self._imported:
+                return []
+            self._imported.add(meaning.statement)
+        if "." in alias.name and not alias.asname and name != bound:
+            raise PackError(f"{self._member.where(node)}: {bound} is somebody else's here")
+        made = ast.alias(alias.name, name if name != bound or alias.asname else None)
+        if made.asname == made.name:
+            made.asname = None
+        if isinstance(node, ast.Import):
+            return [ast.Import([made])]
+        return [ast.ImportFrom(node.module, [made], node.level)]
+
+    def _inside(self, bound, meaning):
+        """Of an import in a function."""
+        there = self._home.get(meaning.module)
+        if there is self._file and isinstance(meaning, Symbol):
+            return []
+        if isinstance(meaning, ModuleName):
+            return [] if there is self._file else [self._of_module(meaning, bound)]
+        return (
+            [self._of_symbol(there, there.names[meaning], bound)]
+            if there.names.get(meaning)
+            else []
+        )
+
+    def _at_top(self, meaning):
+        there = self._home.get(meaning.module)
+        if there is self._file:
+            return []
+        if isinstance(meaning, ModuleName):
+            meaning = ModuleName(there.name)
+        name = self._file.names.get(meaning)
+        if name is None or (name in self._imported and not self._blocks):
+            return []  # nobody uses it, or not any more
+        if not self._blocks:
+            self._imported.add(name)
+        if isinstance(meaning, ModuleName):
+            return [self._of_module(meaning, name)]
+        return [self._of_symbol(there, there.names[meaning], name)]
+
+    def _of_module(self, meaning, bound):
+        name = self._home[meaning.module].name if meaning.module in self._home else meaning.module
+        package, _, last = name.rpartition(".")
+        if not package:
+            return ast.Import([ast.alias(name, bound if bound != name else None)])
+        return self._from(package, last, bound)
+
+    def _of_symbol(self, there, name, bound):
+        statement = self._from(there.name, name, bound)
+        statement.names[0].is_symbol = True
+        return statement
+
+    def _from(self, module, name, bound):
+        """Relative where it can be: that is the shorter name to remember."""
+        alias = ast.alias(name, bound if bound != name else None)
+        package = self._file.package
+        if package and package in (module, module.rpartition(".")[0]):
+            return ast.ImportFrom(module[len(package) + 1 :] or None, [alias], 1)
+        return ast.ImportFrom(module, [alias], 0)
+
+
+def _joined(statements):
+    """Neighbours that import from the same module, as one."""
+    made = []
+    for each in statements:
+        last = made[-1] if made else None
+        is_same = (
+            isinstance(each, ast.ImportFrom)
+            and isinstance(last, ast.ImportFrom)
+            and (each.module, each.level) == (last.module, last.level)
+        )
+        if is_same:
+            last.names += each.names
+        else:
+            made.append(each)
+    return made

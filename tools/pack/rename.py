@@ -1,0 +1,237 @@
+"""Gives our own names the spelling of names that MicroPython has in its ROM: those cost the chip's
+memory nothing, each of ours some 18 bytes. One old name, one new one, in the whole program."""
+
+import ast
+import builtins
+import itertools
+import keyword
+import re
+import string
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from pack.program import Module
+
+# By these others find out what an object can do: nothing else may be called so.
+_PROTOCOLS = frozenset(
+    ("read", "readinto", "readline", "write", "ioctl", "close", "seek", "tell", "flush", "fileno")
+    + ("send", "throw", "pend_throw", "next", "run", "cancel", "done", "drain", "wait_closed")
+    + ("value", "errno", "args")
+)
+# Words of the language, of viper, and what the compiler itself looks at.
+_LANGUAGE = frozenset(
+    ("const", "micropython", "viper", "native", "bytecode", "asm_thumb", "asm_xtensa", "asm_rv32")
+    + ("ptr", "ptr8", "ptr16", "ptr32", "uint", "uint8", "uint16", "uint32", "self", "execfile")
+    + (*keyword.kwlist, *keyword.softkwlist, *dir(builtins))
+)
+_REFLECTION = {"getattr", "hasattr", "setattr", "delattr"}
+_SHORT = string.ascii_lowercase
+
+
+def rename(
+    trees: Mapping[str, ast.Module], kept: set[str], known: Iterable[str], rom: Iterable[str]
+) -> dict[str, dict[str, str]]:
+    """Renames in all trees, by path, what they define; returns for each path the new names by
+    old. kept: names that others know; known: MicroPython's own; rom: those of them that cost
+    nothing."""
+    uses, crossing, ours = Counter(), set(), set()
+    fixed = {*kept, *known, *_LANGUAGE}
+    for tree in trees.values():
+        uses.update(identifiers(tree))
+        crossing |= _crossing(tree)
+        ours |= _defined(tree)
+        fixed |= _imported(tree) | _whole_texts(tree)
+    ours = {name for name in ours - fixed if not _is_dunder(name)}
+    taken = {*uses, *kept, *_PROTOCOLS, *_LANGUAGE}
+    spare = (name for name in _spare(rom) if name not in taken and not _is_dunder(name))
+    often = sorted(ours & crossing, key=lambda name: (-uses[name], name))
+    common = dict(zip(often, spare, strict=False))
+    # What is known in one file only may be called as something else is in another.
+    reused: list[str] = []
+    renamed = {}
+    for path, tree in trees.items():
+        inside = sorted((ours & identifiers(tree)) - crossing)
+        while len(reused) < len(inside):
+            reused.append(next(spare))
+        renamed[path] = common | dict(zip(inside, reused, strict=False))
+        _Renamer(renamed[path]).visit(tree)
+    return renamed
+
+
+def _spare(rom: Iterable[str]) -> Iterable[str]:
+    """Names to take, the shortest first: they are in the files. When none is left, new ones."""
+    known = sorted(set(rom), key=lambda name: (len(name), name))
+    yield from known
+    for length in itertools.count(1):
+        for letters in itertools.product(_SHORT, repeat=length):
+            if (name := "".join(letters)) not in known:
+                yield name
+
+
+def _defined(tree: ast.Module) -> set[str]:
+    """The names that a module gives to something, but for those of plain local variables, which
+    the chip does not keep, and of exceptions, which are told to people."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.ClassDef):
+            if not _is_exception(node):
+                found.add(node.name)
+            found |= _assigned(node.body)
+        elif isinstance(node, ast.arg):
+            found.add(node.arg)
+        elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+            found.add(node.attr)
+    return found | _assigned(tree.body)
+
+
+def _assigned(body: list[ast.stmt]) -> set[str]:
+    """By the statements of a class or module, those in its functions left out."""
+    found, stack = set(), list(body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            stack += ast.iter_child_nodes(node)
+    return found
+
+
+def _is_exception(node: ast.ClassDef) -> bool:
+    return getattr(node, "is_exception", False)
+
+
+def mark_exceptions(modules: Iterable[Module]) -> None:
+    """Marks the classes that are exceptions, or made of them."""
+    classes = {
+        node.symbol: node
+        for module in modules
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ClassDef) and node.symbol
+    }
+
+    def is_one(node: ast.ClassDef) -> bool:
+        for base in node.bases:
+            known = getattr(builtins, getattr(base, "id", ""), None)
+            if isinstance(known, type) and issubclass(known, BaseException):
+                return True
+            other = classes.get(getattr(base, "meaning", None))
+            if other and is_one(other):
+                return True
+        return False
+
+    for node in classes.values():
+        node.is_exception = is_one(node)
+
+
+def _whole_texts(tree: ast.Module) -> set[str]:
+    """The texts that are names: somebody may ask for one by them, and then it is kept anyway."""
+    return {text for text in _texts(tree) if text.isidentifier()}
+
+
+def reflected(tree: ast.Module) -> set[str]:
+    """The names that a module makes of texts; where it is not said which, all words of these."""
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in _REFLECTION
+    ]
+    mentions = sum(getattr(node, "id", "") in _REFLECTION for node in ast.walk(tree))
+    asked = [node.args[1] for node in calls if len(node.args) > 1]
+    if len(asked) == mentions and all(isinstance(each, ast.Constant) for each in asked):
+        return {each.value for each in asked}
+    return {word for text in _texts(tree) for word in re.findall(r"[A-Za-z_]\w*", text)}
+
+
+def _texts(tree: ast.Module) -> Iterable[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+            text = node.value
+            yield text if isinstance(text, str) else text.decode("latin-1")
+
+
+def _crossing(tree: ast.Module) -> set[str]:
+    """The names that may mean something in another file too."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.keyword) and node.arg:
+            found.add(node.arg)
+        elif isinstance(node, ast.alias):
+            found.update(each for each in (node.name, node.asname) if each)
+        elif isinstance(node, ast.ClassDef):
+            found |= _assigned(node.body)
+            found |= {each.name for each in node.body if hasattr(each, "name")}
+    return found
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """The names of modules, and what is imported from those of others."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.alias) and not getattr(node, "is_symbol", False):
+            found.update(node.name.split("."))
+        elif isinstance(node, ast.ImportFrom):
+            found.update((node.module or "").split("."))
+    return found
+
+
+def identifiers(tree: ast.Module) -> set[str]:
+    """All names in a module, of whatever."""
+    found = set()
+    for node in ast.walk(tree):
+        for name in _fields_of(node):
+            value = getattr(node, name)
+            for text in value if isinstance(value, list) else [value]:
+                found.update((text or "").split("."))
+    return found
+
+
+_FIELDS: Mapping[type, tuple[str, ...]] = {
+    ast.Name: ("id",),
+    ast.Attribute: ("attr",),
+    ast.FunctionDef: ("name",),
+    ast.AsyncFunctionDef: ("name",),
+    ast.ClassDef: ("name",),
+    ast.arg: ("arg",),
+    ast.keyword: ("arg",),
+    ast.ExceptHandler: ("name",),
+    ast.Global: ("names",),
+    ast.Nonlocal: ("names",),
+    ast.alias: ("name", "asname"),
+    ast.ImportFrom: ("module",),
+}
+
+
+def _fields_of(node: ast.AST) -> tuple[str, ...]:
+    return _FIELDS.get(type(node), ())
+
+
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
+class _Renamer(ast.NodeVisitor):
+    def __init__(self, names: Mapping[str, str]):
+        self._names = names
+
+    def visit(self, node):
+        if isinstance(node, ast.alias):
+            return self._rename_alias(node)
+        if not isinstance(node, ast.ImportFrom):
+            for field in _fields_of(node):
+                value = getattr(node, field)
+                if isinstance(value, list):
+                    setattr(node, field, [self._names.get(each, each) for each in value])
+                else:
+                    setattr(node, field, self._names.get(value, value))
+        return self.generic_visit(node)
+
+    def _rename_alias(self, node):
+        """What it binds, and the name of what it imports only where that is a name of ours."""
+        bound = self._names.get(node.asname or node.name, node.asname or node.name)
+        if getattr(node, "is_symbol", False):
+            node.name = self._names.get(node.name, node.name)
+        node.asname = bound if bound != node.name else None
