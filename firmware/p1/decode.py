@@ -24,20 +24,26 @@ _CODINGS = (("hex", text.of_id), ("version", text.of_version), ("message", text.
 _LARGEST = const(0x7FFFFFFF)
 _POWER_UNIT = obis.ROW_UNIT[obis.row("power_w")]
 
-# What is derived where the telegram has the parts: the sum of the tariff registers, import
-# minus export. In the shapes that scan.derive() takes.
-_SUMS = bytearray()
-for _direction in ("import", "export"):
-    _SUMS.append(obis.row(f"energy_{_direction}_kwh"))
-    for _tariff in range(1, 6):
-        _SUMS.append(obis.row(f"energy_{_direction}_t{_tariff}_kwh"))
-    _SUMS.append(ABSENT)
-_SUMS.append(ABSENT)
-_DIFFERENCES = bytearray()
-for _phase in ("", "_l1", "_l2", "_l3"):
-    for _key in ("power", "power_import", "power_export"):
-        _DIFFERENCES.append(obis.row(f"{_key}{_phase}_w"))
-_DIFFERENCES.append(ABSENT)
+
+def _derivations():
+    # What is derived where the telegram has the parts: the sum of the tariff registers, import
+    # minus export. In the shapes that scan.derive() takes.
+    sums, differences = bytearray(), bytearray()
+    for direction in ("import", "export"):
+        sums.append(obis.row(f"energy_{direction}_kwh"))
+        for tariff in range(1, 6):
+            sums.append(obis.row(f"energy_{direction}_t{tariff}_kwh"))
+        sums.append(ABSENT)
+    sums.append(ABSENT)
+    for phase in ("", "_l1", "_l2", "_l3"):
+        for key in ("power", "power_import", "power_export"):
+            differences.append(obis.row(f"{key}{phase}_w"))
+    differences.append(ABSENT)
+    return bytes(sums), bytes(differences)
+
+
+_SUMS, _DIFFERENCES = _derivations()
+del _derivations
 
 # Sub-meter lines, by what they say; each kind's rows come channel by channel.
 _TYPE, _ID, _EAN, _VALVE, _CAPTURE = [

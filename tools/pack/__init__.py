@@ -2,7 +2,7 @@
 
 There every name that MicroPython's ROM lacks takes some 18 bytes, each module 250, each name at a
 module's top 8 and each import as much again. The sources spend names freely, for people. So the
-build writes them anew: comments and types go (trim), numbers stand where they are used
+build writes them anew: tables are made there (computed), comments and types go (trim), numbers stand where they are used
 (constants), modules that are always there together become one (resolve, merge), and what is left
 gets names that the ROM has anyway (rename, rom). What it did is in a map, for tracebacks (back).
 """
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from pack.computed import compute
 from pack.constants import fold
 from pack.merge import File, lay_out
 from pack.program import Module, PackError, Program, Symbol
@@ -63,6 +64,7 @@ class Packed:
 def pack(sources: Sources, kept: Iterable[str] = ()) -> Packed:
     """kept: names that stay what they are, for programs that look inside. Raises PackError."""
     program = Program(sources.modules, sources.started)
+    compute(program)
     for module in [*program.modules.values(), *program.outside]:
         trim(module.tree)
         _note_origins(module)
