@@ -331,6 +331,7 @@ class UART(_IOBase):
 class WDT:
     """Nothing stops it, and a second WDT(timeout=...) changes the timeout of the one there is."""
 
+    @_memory.outside
     def __init__(self, id=0, timeout=5000):
         if id != 0:
             raise ValueError
