@@ -421,7 +421,8 @@ def test_keywords_of_ours_are_renamed_and_those_of_others_stay(same):
                     pair = dict(first_side=1, third_side=2)
                     words = "{second_side} {third_side}".format(second_side=3, third_side=4)
                     ordered = sorted([3, 1], key=lambda fourth_side: -fourth_side)
-                    return shape(2), shape(first_side=2, second_side=5), sorted(pair), words, ordered
+                    shapes = shape(2), shape(first_side=2, second_side=5)
+                    return shapes, sorted(pair), words, ordered
 
                 class Wide:
                     def __init__(self, long_side=1, *rest_of_it):

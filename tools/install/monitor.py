@@ -1,4 +1,4 @@
-"""What a board prints, with the tracebacks of a packed firmware turned back (tools/pack/back.py)."""
+"""What a board prints, with the tracebacks of a packed firmware turned back."""
 
 import json
 import os

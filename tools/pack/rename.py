@@ -13,17 +13,28 @@ from collections.abc import Iterable, Mapping
 from pack.program import Module
 
 # By these others find out what an object can do: nothing else may be called so.
-_PROTOCOLS = frozenset(
-    ("read", "readinto", "readline", "write", "ioctl", "close", "seek", "tell", "flush", "fileno")
-    + ("send", "throw", "pend_throw", "next", "run", "cancel", "done", "drain", "wait_closed")
-    + ("value", "errno", "args")
-)
+_PROTOCOLS = {
+    *(
+        "read",
+        "readinto",
+        "readline",
+        "write",
+        "ioctl",
+        "close",
+        "seek",
+        "tell",
+        "flush",
+        "fileno",
+    ),
+    *("send", "throw", "pend_throw", "next", "run", "cancel", "done", "drain", "wait_closed"),
+    *("value", "errno", "args", "fileno"),
+}
 # Words of the language, of viper, and what the compiler itself looks at.
-_LANGUAGE = frozenset(
-    ("const", "micropython", "viper", "native", "bytecode", "asm_thumb", "asm_xtensa", "asm_rv32")
-    + ("ptr", "ptr8", "ptr16", "ptr32", "uint", "uint8", "uint16", "uint32", "self", "execfile")
-    + (*keyword.kwlist, *keyword.softkwlist, *dir(builtins))
-)
+_LANGUAGE = {
+    *("const", "micropython", "viper", "native", "bytecode", "asm_thumb", "asm_xtensa"),
+    *("ptr", "ptr8", "ptr16", "ptr32", "uint", "uint8", "uint16", "uint32", "self", "execfile"),
+    *(*keyword.kwlist, *keyword.softkwlist, *dir(builtins)),
+}
 _REFLECTION = {"getattr", "hasattr", "setattr", "delattr"}
 _SHORT = string.ascii_lowercase
 

@@ -1,5 +1,5 @@
-"""The names that MicroPython's firmware for the ESP32 has in its ROM: rom.txt, and what makes it of
-MicroPython's sources.
+"""The names that MicroPython's firmware for the ESP32 has in its ROM: rom.txt, and what makes it
+of MicroPython's sources.
 
     python tools/pack/rom.py build/debian/source [ESP32_GENERIC.bin]
 
@@ -11,25 +11,30 @@ is called so, for that would cost as much as a name of our own.
 import ast
 import re
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 _LIST = Path(__file__).with_name("rom.txt")
-_API = Path(__file__).resolve().parents[1] / "sim" / "esp32-api.txt"
+_ROOT = Path(__file__).resolve().parents[2]
+_API = _ROOT / "tools" / "sim" / "esp32-api.txt"
+_UMQTT = _ROOT / "build" / "lib" / "umqtt"  # which `make demo` fetches, as all that use it
 
-# What is compiled for the ESP32, as ports/esp32/esp32_common.cmake names it.
+# What is compiled for the ESP32, as ports/esp32/esp32_common.cmake names it, and of that what its
+# configuration leaves out.
 _COMPILED = (
     *("py/*.[ch]", "extmod/*.[ch]", "extmod/nimble/*.c", "ports/esp32/*.[ch]"),
     *("shared/runtime/*.c", "shared/readline/*.c", "shared/netutils/*.c", "shared/timeutils/*.c"),
     *("drivers/dht/*.c", "drivers/bus/softspi.c"),
 )
-# Of that what its configuration leaves out.
 _LEFT_OUT = re.compile(
     "emitinline|asm|profile|modlwip|cyw43|ninaw10|wiznet5k|network_lwip|network_ppp_lwip|axtls|"
     "vfs_posix|vfs_rom|modmarshal|modbtree|machine_usb|mbedtls_config|modopenamp|moductypes_"
 )
 # What is frozen in, as ports/esp32/boards/manifest.py names it.
 _FROZEN = ("extmod/asyncio", "ports/esp32/modules", "lib/micropython-lib")
+# Where else it may have names for what our code may come across.
+_ALL = ("py", "extmod", "shared", "drivers", "ports/esp32", "ports/unix")
 
 
 @cache
@@ -46,26 +51,38 @@ def rom_names() -> frozenset[str]:
     return frozenset(line for line in lines if line[:1] not in "#-")
 
 
-def names_in(source: Path, api: str) -> set[str]:
-    """Of MicroPython's source tree, and of what dir() said on a chip (tools/sim/esp32-api.txt)."""
-    names = set()
-    for pattern in _COMPILED:
-        for file in source.glob(pattern):
-            if not _LEFT_OUT.search(file.name):
-                names.update(re.findall(r"\bMP_QSTR_(\w+)", file.read_text(errors="replace")))
+def names_in(source: Path, api: str) -> tuple[set[str], set[str]]:
+    """Of MicroPython's source tree, and of what dir() said on a chip (tools/sim/esp32-api.txt):
+    all names, and those that are in the ROM."""
+    everything = [file for folder in _ALL for file in (source / folder).rglob("*.[ch]")]
+    compiled = [
+        file
+        for pattern in _COMPILED
+        for file in source.glob(pattern)
+        if not _LEFT_OUT.search(file.name)
+    ]
+    names = _of_c(compiled)
     for file in (source / "py/qstrdefs.h", source / "ports/esp32/qstrdefsport.h"):
         names.update(re.findall(r"^Q\((\w+)\)", file.read_text(), re.MULTILINE))
-    for folder in _FROZEN:
-        for file in (source / folder).rglob("*.py"):
-            names |= _kept_names(ast.parse(file.read_text()))
+    for folder in (*(source / each for each in _FROZEN), _UMQTT):
+        for file in folder.rglob("*.py"):
+            names |= public_names(ast.parse(file.read_text()))
     for line in api.splitlines():
         if line.startswith("## "):
             names.update(re.findall(r"'(\w+)'", line))
+    names = {name for name in names if name.isidentifier()}
+    return names | _of_c(everything), names
+
+
+def _of_c(files: Iterable[Path]) -> set[str]:
+    names = set()
+    for file in files:
+        names.update(re.findall(r"\bMP_QSTR_(\w+)", file.read_text(errors="replace")))
     return {name for name in names if name.isidentifier()}
 
 
-def _kept_names(tree: ast.Module) -> set[str]:
-    """The names that a compiled module has: not those of local variables."""
+def public_names(tree: ast.Module) -> set[str]:
+    """The names that a compiled module has: all but those of local variables."""
     found = set()
     for node in ast.walk(tree):
         for field in ("name", "attr", "arg", "asname"):
@@ -78,10 +95,10 @@ def _kept_names(tree: ast.Module) -> set[str]:
 
 
 def main(arguments: list[str]) -> int:
-    source = Path(arguments[0])
-    names = names_in(source, _API.read_text())
-    image = Path(arguments[1]).read_bytes() if len(arguments) > 1 else None
-    here = [name for name in names if image is None or name.encode() + b"\0" in image]
+    names, here = names_in(Path(arguments[0]), _API.read_text())
+    if len(arguments) > 1:
+        image = Path(arguments[1]).read_bytes()
+        here = {name for name in here if name.encode() + b"\0" in image}
     head = (
         "# Names in the ROM of MicroPython's ESP32 firmware, one a line: see rom.py, which made\n"
         "# this of the sources of MicroPython 1.25 and of tools/sim/esp32-api.txt (1.26.1).\n"
