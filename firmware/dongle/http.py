@@ -24,6 +24,26 @@ _PACE_MS = const(10)  # between the pieces of a long document, so that they do n
 _TURNED_AWAY_BYTES = const(512)  # for a client that is not even listened to
 _END_BYTES = const(7)  # of a page, for what ends a chunk and, behind it, all of them
 
+# In one piece, which takes no memory where the firmware is frozen.
+_REASONS = b"""
+200 OK
+302 Found
+400 Bad Request
+401 Unauthorized
+403 Forbidden
+404 Not Found
+405 Method Not Allowed
+409 Conflict
+413 Content Too Large
+421 Misdirected Request
+429 Too Many Requests
+431 Request Header Fields Too Large
+500 Internal Server Error
+502 Bad Gateway
+503 Service Unavailable
+505 HTTP Version Not Supported
+507 Insufficient Storage
+"""
 _ALWAYS = (
     b"\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n"
 )
@@ -278,10 +298,13 @@ class _Client:
         page = self.page
         page.size = 0
         page.put(b"HTTP/1.1 ")
-        page.number(response.status)
-        # What else there is to say, an error's body says better than HTTP's words for the status,
-        # which may be absent and would stay in memory for ever (RFC 9112, 4).
-        page.put(b" OK\r\nContent-Type: " if response.status == 200 else b" \r\nContent-Type: ")
+        status = b"\n%d " % response.status
+        start = _REASONS.find(status) + 1
+        if start:
+            page.copy(_REASONS, start, _REASONS.find(b"\n", start))
+        else:
+            page.copy(status, 1, len(status))
+        page.put(b"\r\nContent-Type: ")
         page.put(response.content_type)
         if length is not None:
             page.put(b"\r\nContent-Length: ")
