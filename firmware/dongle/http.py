@@ -51,18 +51,14 @@ _ALWAYS = (
 
 class Response:
     """body: bytes-like; or several of these in a tuple; or a generator of pieces, for what is too
-    long to be in memory as a whole, with the length of all of them where it is known. The pieces
-    are gathered, so they may be small."""
-
-    def __init__(
-        self, body, content_type="application/json", status=200, headers=b"", length=None
-    ):
-        self.body, self.content_type, self.status = body, content_type, status
-        self.headers = headers  # more of them, each ended by CR LF
-        if length is not None:
-            self.length = length
+    long to be in memory as a whole; length: of all of them, where it is known. They are gathered,
+    so they may be small."""
 
     length = None
+
+    def __init__(self, body, content_type="application/json", status=200, headers=b""):
+        self.body, self.content_type, self.status = body, content_type, status
+        self.headers = headers  # more of them, each ended by CR LF
 
 
 def refusal(status, text, headers=b""):
@@ -108,9 +104,8 @@ class Server:
     ):
         """routes: path (bytes) -> Resource, or the function that it has for GET where that is all.
         gate(request): a Response in the place of what the path has, or None; or it raises Refused.
-        refuse: see
-        auth.Auth; None: every client may do everything. asks_readers: whether GET needs the
-        password too. most: clients at a time. reached() hears that somebody has come."""
+        refuse: see auth.Auth; None: every client may do everything. asks_readers: whether GET
+        needs the password too. most: clients at a time. reached() hears that somebody is there."""
         self._routes = routes
         self._gate = gate
         self._most = most
@@ -297,13 +292,10 @@ class _Client:
         """length: of the body, None where nobody knows."""
         page = self.page
         page.size = 0
-        page.put(b"HTTP/1.1 ")
-        status = b"\n%d " % response.status
-        start = _REASONS.find(status) + 1
-        if start:
-            page.copy(_REASONS, start, _REASONS.find(b"\n", start))
-        else:
-            page.copy(status, 1, len(status))
+        page.put(b"HTTP/1.1 %d " % response.status)
+        reason = _REASONS.find(b"\n%d " % response.status)
+        if reason >= 0:
+            page.copy(_REASONS, reason + 5, _REASONS.find(b"\n", reason + 1))
         page.put(b"\r\nContent-Type: ")
         page.put(response.content_type)
         if length is not None:
