@@ -6,8 +6,6 @@ import json
 import sys
 import time
 
-from esp32 import HEAP_DATA, idf_heap_info
-
 _WATCHDOG_MS = 60_000
 
 
@@ -89,8 +87,10 @@ class Health:
         """In bytes: of the Python heap, which is as large as heap says, what is used and free; of
         IDF's, from which Wi-Fi, sockets and a growth of the Python heap are taken, what is free,
         the largest piece of that, and the least there has been."""
+        import esp32  # here, because who only words a report has none
+
         used, free = gc.mem_alloc(), gc.mem_free()
-        regions = idf_heap_info(HEAP_DATA)  # total, free, largest, least ever of each
+        regions = esp32.idf_heap_info(esp32.HEAP_DATA)  # total, free, largest, least ever of each
         largest = max([region[2] for region in regions])
         if sys.platform == "esp32":
             free -= largest  # mem_free() counts what the heap could still grow by

@@ -24,6 +24,26 @@ _PACE_MS = const(10)  # between the pieces of a long document, so that they do n
 _TURNED_AWAY_BYTES = const(512)  # for a client that is not even listened to
 _END_BYTES = const(7)  # of a page, for what ends a chunk and, behind it, all of them
 
+# In one piece, which takes no memory where the firmware is frozen.
+_REASONS = b"""
+200 OK
+302 Found
+400 Bad Request
+401 Unauthorized
+403 Forbidden
+404 Not Found
+405 Method Not Allowed
+409 Conflict
+413 Content Too Large
+421 Misdirected Request
+429 Too Many Requests
+431 Request Header Fields Too Large
+500 Internal Server Error
+502 Bad Gateway
+503 Service Unavailable
+505 HTTP Version Not Supported
+507 Insufficient Storage
+"""
 _ALWAYS = (
     b"\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n"
 )
@@ -31,18 +51,14 @@ _ALWAYS = (
 
 class Response:
     """body: bytes-like; or several of these in a tuple; or a generator of pieces, for what is too
-    long to be in memory as a whole, with the length of all of them where it is known. The pieces
-    are gathered, so they may be small."""
-
-    def __init__(
-        self, body, content_type="application/json", status=200, headers=b"", length=None
-    ):
-        self.body, self.content_type, self.status = body, content_type, status
-        self.headers = headers  # more of them, each ended by CR LF
-        if length is not None:
-            self.length = length
+    long to be in memory as a whole; length: of all of them, where it is known. They are gathered,
+    so they may be small."""
 
     length = None
+
+    def __init__(self, body, content_type="application/json", status=200, headers=b""):
+        self.body, self.content_type, self.status = body, content_type, status
+        self.headers = headers  # more of them, each ended by CR LF
 
 
 def refusal(status, text, headers=b""):
@@ -88,9 +104,8 @@ class Server:
     ):
         """routes: path (bytes) -> Resource, or the function that it has for GET where that is all.
         gate(request): a Response in the place of what the path has, or None; or it raises Refused.
-        refuse: see
-        auth.Auth; None: every client may do everything. asks_readers: whether GET needs the
-        password too. most: clients at a time. reached() hears that somebody has come."""
+        refuse: see auth.Auth; None: every client may do everything. asks_readers: whether GET
+        needs the password too. most: clients at a time. reached() hears that somebody is there."""
         self._routes = routes
         self._gate = gate
         self._most = most
@@ -277,11 +292,11 @@ class _Client:
         """length: of the body, None where nobody knows."""
         page = self.page
         page.size = 0
-        page.put(b"HTTP/1.1 ")
-        page.number(response.status)
-        # What else there is to say, an error's body says better than HTTP's words for the status,
-        # which may be absent and would stay in memory for ever (RFC 9112, 4).
-        page.put(b" OK\r\nContent-Type: " if response.status == 200 else b" \r\nContent-Type: ")
+        page.put(b"HTTP/1.1 %d " % response.status)
+        reason = _REASONS.find(b"\n%d " % response.status)
+        if reason >= 0:
+            page.copy(_REASONS, reason + 5, _REASONS.find(b"\n", reason + 1))
+        page.put(b"\r\nContent-Type: ")
         page.put(response.content_type)
         if length is not None:
             page.put(b"\r\nContent-Length: ")

@@ -28,7 +28,8 @@ class Request:
         they are. Raises Refused."""
         self._head, self._end = head, end
         words = bytes(memoryview(head)[: head.find(b"\r\n")]).split(b" ")
-        if not _line_up(head, end) or len(words) != 3 or words[1][:1] + words[2][:5] != b"/HTTP/":
+        is_one = _line_up(head, end) and len(words) == 3 and words[0]
+        if not is_one or words[1][:1] + words[2][:5] != b"/HTTP/":
             raise Refused(400, "this is no HTTP request")
         method, target, version = words
         if version != b"HTTP/1.1":

@@ -21,7 +21,9 @@ def page(path):
             except OSError:
                 continue
             pieces = _pieces(found + ending)
-            return Response(pieces, "text/html; charset=utf-8", headers=headers, length=length)
+            response = Response(pieces, "text/html; charset=utf-8", headers=headers)
+            response.length = length  # pyright: ignore[reportAttributeAccessIssue]
+            return response
     return refusal(404, path + " is not on this dongle; run `make deploy`")
 
 
