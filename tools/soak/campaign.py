@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,28 +59,9 @@ class Campaign:
 
     def run(self) -> Iterator[Outcome]:
         """Raises rig.Missing."""
-        micropython = interpreter.micropython()
         arguments = [self.calm_s, self.rounds, self.longest_s, self.seed, *self.faults]
-        with TemporaryDirectory(prefix="p1-soak-") as folder:
-            flash = _deploy(Path(folder), arch_of(micropython))
-            # In the place of time and socket those of device/.
-            path = [_DEVICE, flash, ".frozen"]
-            program = [micropython, "-X", f"heapsize={_HEAP}", _DEVICE / "soak.py"]
-            process = subprocess.Popen(
-                [*map(str, program), *map(str, arguments)],
-                cwd=flash,
-                env={**os.environ, "MICROPYPATH": ":".join(map(str, path))},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-            try:
-                yield from self._outcomes(process)
-            finally:
-                process.kill()
-                process.wait()
-                process.stdout.close()
+        with world("soak.py", *map(str, arguments)) as process:
+            yield from self._outcomes(process)
 
     def _outcomes(self, process: subprocess.Popen) -> Iterator[Outcome]:
         for line in process.stdout:
@@ -107,22 +89,53 @@ class Campaign:
             self.problems.append(f"{self.growth} bytes more are in use than half-way")
 
 
-def _deploy(folder: Path, arch: str) -> Path:
+@contextmanager
+def world(
+    program: str, *arguments: str, firmware: Path = _FIRMWARE, is_frozen: bool = False
+) -> Iterator[subprocess.Popen]:
+    """A program of device/ at work in the memory of a chip. Raises rig.Missing."""
+    micropython = interpreter.micropython(is_frozen)
+    with TemporaryDirectory(prefix="p1-soak-") as folder:
+        flash = _deploy(Path(folder), firmware, arch_of(micropython))
+        if is_frozen:
+            for path in flash.glob("slot*"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        # In the place of time and socket those of device/.
+        path = [_DEVICE, flash, ".frozen"]
+        command = [micropython, "-X", f"heapsize={_HEAP}", _DEVICE / program]
+        process = subprocess.Popen(
+            [*map(str, command), *arguments],
+            cwd=flash,
+            env={**os.environ, "MICROPYPATH": ":".join(map(str, path))},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def _deploy(folder: Path, firmware: Path, arch: str) -> Path:
     """The flash of a dongle after `make deploy`, and beside it bundles of firmwares that will not
     prove themselves: silent.bundle, broken.bundle. What the programs of device/ look at in the
     dongle has in each the name that it has in the sources."""
     flash, key = folder / "flash", owner.make(folder / "key.pem")
     board = dataclasses.replace(boards.load("esp32_generic"), arch=arch)
     kept = set().union(*(names_in(program.read_text()) for program in _DEVICE.glob("*.py")))
-    build(board, _FIRMWARE, flash, "0.1.0", kept)
+    build(board, firmware, flash, "0.1.0", kept)
     worse = {
         "silent": ("p1/framer.py", "{}\nFramer.feed = lambda *_: None\n"),
         "broken": ("dongle/app.py", "import nothing_of_the_kind\n{}"),
     }
     for name, (path, changed) in worse.items():
         sources, built = folder / f"{name}-sources", folder / name
-        shutil.copytree(_FIRMWARE, sources)
-        (sources / path).write_text(changed.format((_FIRMWARE / path).read_text()))
+        shutil.copytree(firmware, sources)
+        (sources / path).write_text(changed.format((firmware / path).read_text()))
         build(board, sources, built, "0.2.0", kept)
         (folder / f"{name}.bundle").write_bytes(bundle.pack(built, key))
     (flash / MANIFEST).unlink()

@@ -69,6 +69,7 @@ class Scene:
         self.poller = peers.Poller(self.line, 5_000)
         self.listener = peers.Listener(self.line)
         self.peers = (self.broker, self.poller, self.listener)
+        self.chip = "esp32"  # of which memory.py knows the figures
         self.app = None
         self.resets = 0
         self.good = self.bad = (
@@ -118,7 +119,7 @@ class Scene:
         time.later(1000 * _START_S, self._go_on)
         while True:
             try:
-                memory.begin()
+                memory.begin(self.chip)
                 self._run()
             except Reset:
                 self.resets += 1
@@ -321,12 +322,17 @@ def _ask(resolver, name, port):
     time.later(world.dns_ms or 20, answer)
 
 
+def prepare(config):
+    """Before the dongle's first start."""
+    sys.modules["_thread"] = _Threads
+    with open("config.json", "w") as file:
+        json.dump(config, file)
+
+
 def _main():
     calm_s, rounds, longest_s, seed, *names = sys.argv[1:]
     random.seed(int(seed))
-    sys.modules["_thread"] = _Threads
-    with open("config.json", "w") as file:
-        json.dump(_CONFIG, file)
+    prepare(_CONFIG)
     scene = Scene(int(calm_s), int(rounds), int(longest_s), names)
     scene._tale = scene._story()
     try:
@@ -347,4 +353,5 @@ def _main():
     print(json.dumps(told))
 
 
-_main()
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,65 @@
+"""What a configuration takes of a chip's memory, moment by moment: see device/census.py."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from soak.campaign import world
+
+
+@dataclass(frozen=True)
+class Moment:
+    """In bytes. used: after it, once garbage is collected; most: the highest that a collection
+    left meanwhile; heap: how large it is for that, and how often it has grown; idf: of ESP-IDF's
+    heap."""
+
+    step: str
+    used: int
+    most: int
+    heap: int
+    grown: int
+    idf_free: int
+    idf_least: int
+    idf_least_largest: int
+    resets: int
+    failures: dict[str, int] | None
+
+
+def census(
+    chip: str = "esp32", config: dict | None = None, is_frozen: bool = False, **options
+) -> Iterator[Moment | dict[str, int] | str]:
+    """Yields the Moments of a day; once, bytes by file of the firmware; and what it prints. Raises
+    rig.Missing."""
+    with world("census.py", chip, json.dumps(config or {}), is_frozen=is_frozen, **options) as day:
+        for line in day.stdout:
+            told = json.loads(line) if line.startswith('{"') else None
+            if told is None:
+                yield line.rstrip()
+            else:
+                yield told["files"] if "files" in told else Moment(**told)
+
+
+def main() -> int:
+    chip, *more = sys.argv[1:] or ["esp32"]
+    for each in census(chip, is_frozen="frozen" in more):
+        if isinstance(each, Moment):
+            print(
+                f"{each.step:28} used {each.used:7,} most {each.most:7,} of {each.heap:7,} "
+                f"({each.grown})  IDF {each.idf_free:7,} least {each.idf_least:7,} "
+                f"largest {each.idf_least_largest:7,} {each.resets or ''} {each.failures or ''}"
+            )
+        elif isinstance(each, dict):
+            for file, size in sorted(each.items(), key=lambda pair: -pair[1]):
+                print(f"    {file:28} {size:7,}")
+        else:
+            print("    |", each)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+# What the usual configuration takes of the chip's memory, at rest and at its highest, moment by
+# moment. Prints a line of JSON for each.
+#
+#   census.py CHIP CONFIG
+#
+# CONFIG: JSON, merged into the usual one by section.
+
+import gc
+import json
+import sys
+import time
+
+import peers
+import soak
+from harm import OWNER
+
+import _chip
+import world
+
+_USUAL = {
+    "wifi": {"ssid": "home", "password": "secret"},
+    "mqtt": {"host": "broker.lan"},
+    "http": soak._CONFIG["http"],
+}
+_START_S = 60
+_HEAD = b" HTTP/1.1\r\nHost: 10.0.0.1\r\n"
+_PATHS = ("/", "/live", "/reading", "/quarter", "/history", "/telegram", "/telegram/bad")
+_PATHS += ("/health", "/metrics", "/config", "/nothing")
+
+
+class Life(soak.Scene):
+    """The same world, in which nothing goes wrong."""
+
+    def __init__(self, chip):
+        soak.Scene.__init__(self, 0, 0, 0, ())
+        self.chip = chip
+        self._settings = None
+
+    def _story(self):
+        yield from self._wait(_START_S)
+        yield from self._step("start", 0)
+        _tell_files()
+        yield from self._step("announcement", 30, self._bear)
+        for path in _PATHS:
+            yield from self._step("GET " + path, 3, lambda path=path: self._ask(path))
+        for path in ("/live", "/reading", "/metrics"):
+            self._poll(path)
+        yield from self._step("three clients poll", 120)
+        yield from self._step("a second listener", 30, lambda: peers.Listener(self.line))
+        yield from self._step("clients that read nothing", 30, self._stuck)
+        change = b'{"quarter": {"target_w": 4000}}'
+        yield from self._step("POST /config", 3, lambda: self._post("/config", change))
+        yield from self._step("POST /identify", 3, lambda: self._post("/identify", b""))
+        yield from self._step("the set-up portal", 90, self._press)
+        yield from self._step("the set-up portal closes", 1000)
+        with open("../silent.bundle", "rb") as file:
+            bundle = file.read()
+        pieces = [bundle[at : at + 512] for at in range(0, len(bundle), 512)]
+        owner = OWNER % b"POST /update" + b"Content-Length: %d\r\n" % len(bundle)
+        yield from self._step("an update", 90, lambda: peers.Owner(owner, pieces))
+        yield from self._step("its trial and the way back", 900)
+        yield from self._step("at rest", 60)
+        raise soak.Over
+
+    def _step(self, name, seconds, begin=None):
+        _chip.begin_again()
+        if begin:
+            begin()
+        yield from self._wait(seconds)
+        most = _chip.heap()[2]
+        gc.collect()
+        total, used, last, grown = _chip.heap()
+        regions = _chip.regions()
+        told = {
+            "step": name,
+            "used": used,
+            "most": max(most, last),
+            "heap": total,
+            "grown": grown,
+            "idf_free": sum([region[1] for region in regions]),
+            "idf_least": sum([region[3] for region in regions]),
+            "idf_least_largest": _chip.least(),
+            "resets": self.resets,
+            "failures": self.app.health.failures if self.app else None,
+        }
+        print(json.dumps(told))
+
+    def _bear(self):
+        """Home Assistant has started."""
+        for end in self.broker._ends:
+            end.send(b"\x30\x1c\x00\x14homeassistant/statusonline")
+
+    def _ask(self, path):
+        peers.Owner(b"GET " + path.encode() + _HEAD)
+
+    def _post(self, path, body):
+        head = OWNER % (b"POST " + path.encode()) + b"Content-Length: %d\r\n" % len(body)
+        peers.Owner(head, (body,))
+
+    def _poll(self, path):
+        def again():
+            time.later(1000, again)
+            self._ask(path)
+
+        again()
+
+    def _press(self):
+        pin = world.board["button_pin"]
+        world.inputs[pin] = 0
+        time.later(4000, lambda: world.inputs.update({pin: 1}))
+        for path in (b"/", b"/status", b"/scan"):
+            head = b"GET " + path + b" HTTP/1.1\r\nHost: 192.168.4.1\r\n"
+            time.later(20_000, lambda head=head: peers.Owner(head, address=world.AP_ADDRESS))
+
+    def _stuck(self):
+        for _ in range(3):
+            end = peers.socket.visit(80)
+            if end:
+                end.is_reading = False
+                end.send(b"GET /health" + _HEAD + b"\r\n")
+
+
+def _tell_files():
+    """What is in memory because of each file."""
+    _chip.reach(None)
+    loaded = [(name, each) for name, each in sys.modules.items() if type(each) is type(sys)]
+    loaded = [pair for pair in loaded if pair[0].split(".")[0] in ("p1", "dongle")]
+    for _, module in loaded:
+        _chip.reach(module, True)
+    told = {}
+    for name, module in loaded:
+        size = 0
+        for value in module.__dict__.values():
+            if value is not None and not isinstance(value, int) and type(value) is not type(sys):
+                size += _chip.reach(value)
+        told[name] = size + _chip.reach(module, False)
+    print(json.dumps({"files": told}))
+
+
+def _main():
+    chip, more = sys.argv[1:]
+    config = dict(_USUAL)
+    for section, values in json.loads(more).items():
+        config[section] = dict(config.get(section, {}), **values)
+    soak.prepare(config)
+    life = Life(chip)
+    life._tale = life._story()
+    life.live()
+
+
+_main()
