@@ -11,11 +11,8 @@ _REST_MS = 30_000
 # What only the portal needs.
 _MODULES = (
     "dongle.portal",
-    "dongle.station",
     "dongle.captive",
-    "dongle.label",
-    "dongle.config",
-    "dongle.dns_packet",
+    "dongle.store",
 )
 
 
