@@ -184,6 +184,7 @@ def save(config, path=CONFIG_PATH):
     """As store.save()."""
     from .store import save
 
+    forget("dongle.store")
     save(config, path)
 
 
@@ -191,6 +192,7 @@ def load_board():
     """As store.load_board()."""
     from .store import load_board
 
+    forget("dongle.store")
     return load_board()
 
 
