@@ -19,7 +19,7 @@ BASICS = {"array", "binascii", "struct", "micropython", "cryptolib"}
 
 HARDWARE = {"machine", "network", "esp32", "esp"}
 EDGES = {
-    *("port", "wifi", "lan", "station", "portal", "led"),
+    *("port", "wifi", "lan", "station", "portal", "errand", "led"),
     *("chip", "health", "config", "app", "parts", "safe"),
 }
 

@@ -19,8 +19,9 @@ import bundle
 import bundles
 import dongle
 import owner
-from dongle.bundle import Refused, check_runs_here, manifest_size, read_files, read_needs, version
+from dongle.bundle import check_runs_here, manifest_size, read_files, read_needs, version
 from dongle.ecdsa import load_public_key
+from dongle.request import Refused
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +154,7 @@ def test_git_does_not_take_the_key():
 def test_only_our_own_files_can_be_brought(path):
     with pytest.raises(Refused) as refusal:
         list(read_files([json.dumps(bundles.file(path)), "]}"]))
-    assert "which no update may bring" in refusal.value.reason
+    assert "which no update may bring" in refusal.value.text
 
 
 @given(some.text("p1/.a\\ A-_", max_size=12).map(lambda end: "p1/" + end))
@@ -196,7 +197,7 @@ def test_what_a_firmware_needs(number, release, complaint):
         return check_runs_here(needs, here)
     with pytest.raises(Refused) as refusal:
         check_runs_here(needs, here)
-    assert complaint in refusal.value.reason and refusal.value.status == 409
+    assert complaint in refusal.value.text and refusal.value.status == 409
 
 
 def test_the_firmware_has_the_project_s_version():

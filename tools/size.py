@@ -24,7 +24,6 @@ _LARGER_KIB = {
     "dongle/config.py": 5,
     "dongle/announcement.py": 5,
     "dongle/http.py": 5,
-    "dongle/portal.py": 5,
     "p1/obis.py": 7,
     "p1/render/homewizard.py": 5,
     "p1/render/prometheus.py": 5,

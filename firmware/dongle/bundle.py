@@ -16,6 +16,8 @@ from binascii import unhexlify
 
 from micropython import const
 
+from .request import Refused
+
 HEAD = ">4sHH"
 MAGIC = b"P1UP"
 FORMAT = const(1)
@@ -32,13 +34,6 @@ _LARGEST_FILE = const(1_000_000)
 _ARCHES = (
     "none x86 x64 armv6 armv6m armv7m armv7em armv7emsp armv7emdp xtensa xtensawin rv32imc rv64imc"
 )
-
-
-class Refused(Exception):
-    """status: of an HTTP answer; reason: in words."""
-
-    def __init__(self, status, reason):
-        self.status, self.reason = status, reason
 
 
 def manifest_size(head):

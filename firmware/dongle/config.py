@@ -25,9 +25,9 @@ SECRETS = ("password", "password_hash", "key", "authentication_key", "token", "u
 #   key  kind  default  limits
 #
 # The limits are, of whole, the lowest and the highest number; of choice and number, the other
-# words or numbers; of text and what is more than that, the fewest and the most bytes. on and off are a
-# switch and its default, "-" is the empty text. What else a kind asks for is in _is_fit(). Text,
-# and read a line at a time: an object a key would take ten times the memory.
+# words or numbers; of text and what is more than that, the fewest and the most bytes. on and off
+# are a switch and its default, "-" is the empty text. What else a kind asks for is in _is_fit().
+# Text, and read a line at a time: an object a key would take ten times the memory.
 FIELDS = {
     "wifi": (
         "ssid text - 0 32\n"  # exactly as given: blanks count
@@ -184,6 +184,7 @@ def save(config, path=CONFIG_PATH):
     """As store.save()."""
     from .store import save
 
+    forget("dongle.store")
     save(config, path)
 
 
@@ -191,6 +192,7 @@ def load_board():
     """As store.load_board()."""
     from .store import load_board
 
+    forget("dongle.store")
     return load_board()
 
 

@@ -38,7 +38,7 @@ def password():
     except OSError:
         kept = None
     if kept is None:
-        from .config import save
+        from .store import save
 
         document = make(os.urandom(CHANCE_BYTES))
         save(document, PATH)

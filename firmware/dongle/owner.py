@@ -1,7 +1,6 @@
 # What the owner may do by HTTP, besides reading. Loaded for the one request, and forgotten again.
 
 import asyncio
-import json
 
 from micropython import const
 
@@ -26,14 +25,10 @@ def view(app, path, method):
         return lambda _: _identify()
     if path == b"/restart":
         return lambda _: _restart(app)
-    if path == b"/update":
-        return lambda readinto, size: _update(app, lambda update: update.receive(readinto, size))
-    return lambda readinto, size: _update(app, lambda update: update.pull(app.update_url))
+    from .updating import into
 
-
-async def _update(app, take):
-    status, answer = await app.update(take)
-    return Response(json.dumps(answer).encode(), status=status)
+    forget("dongle.updating")
+    return into(app, path)
 
 
 def _identify():

@@ -14,10 +14,9 @@ from micropython import const
 
 import network
 
-from . import captive, forget, label
+from . import captive, forget
 from .http import Resource, Response, Server, refusal
 from .seldom import page
-from .station import join, rest, scan
 
 _ADDRESS = "192.168.4.1"  # the ESP32's own choice for its access point
 _NETWORK = "192.168.4."
@@ -25,9 +24,7 @@ _HOSTS = (b"192.168.4.1", b"192.168.4.1:80")
 _ORIGIN = b"http://192.168.4.1"
 _PORT = const(80)
 _PAGE = "web/setup.html"
-_GUESTS = const(2)
 _CLIENTS = const(5)  # browsers open some in advance
-_MOST_NETWORKS = const(20)
 
 _LOOK_MS = const(250)
 _SHOWN_MS = 60_000  # how long the page may still tell where the dongle is
@@ -41,19 +38,19 @@ class Portal:
 
     def __init__(self, app, hostname, is_away):
         self._is_for_away = is_away
-        self._app = app
-        self._wifi = app.wifi
-        self._health = app.health
-        self._hostname = hostname
-        self._station = network.WLAN(network.STA_IF)
-        self._access_point = network.WLAN(network.AP_IF)
+        self.app = app
+        self.wifi = app.wifi
+        self.health = app.health
+        self.hostname = hostname
+        self.station = network.WLAN(network.STA_IF)
+        self.access_point = network.WLAN(network.AP_IF)
         self._networks = b"[]"
         self._wants_scan = True
         self._wanted = None  # the changes to the config that are to be tried
-        self._state = {"state": "ready"}
-        self._restarts = False  # because not only Wi-Fi has changed
-        self._saved_ms = None
-        self._visited_ms = self._tried_ms = self._health.uptime_ms()
+        self.state = {"state": "ready"}
+        self.restarts = False  # because not only Wi-Fi has changed
+        self.saved_ms = None
+        self._visited_ms = self.tried_ms = self.health.uptime_ms()
         self._routes = {
             b"/": lambda: page(_PAGE),
             b"/status": self._status,
@@ -63,38 +60,21 @@ class Portal:
 
     async def run(self):
         """Returns when it is closed again."""
-        async with self._wifi.turn:
+        async with self.wifi.turn:
             tasks = []
             try:
-                await self._open()
-                server = Server(self._routes, self._health, gate=self._gate, most=_CLIENTS)
+                await _errand().start(self, _ADDRESS)
+                server = Server(self._routes, self.health, gate=self._gate, most=_CLIENTS)
                 tasks.append(asyncio.create_task(server.run(_PORT, _ADDRESS, _NETWORK)))
                 tasks.append(asyncio.create_task(captive.answer(_ADDRESS)))
                 await self._serve(tasks)
             finally:
                 for task in tasks:
                     task.cancel()
-                self._access_point.active(False)
-                self._health.say("portal: closed")
-        if self._restarts:
-            self._app.renew("new settings")
-
-    async def _open(self):
-        if not self._station.isconnected() or self._is_mistakable():
-            self._station.active(True)
-            await rest(self._station)
-            self._wifi.switch_on()
-        self._access_point.active(True)
-        password = label.password()
-        self._access_point.config(
-            ssid=self._hostname,
-            key=password,
-            security=network.AUTH_WPA2_PSK,
-            max_clients=_GUESTS,
-        )
-        self._health.say(
-            f"portal: open: Wi-Fi {self._hostname}, password {password}, http://{_ADDRESS}/"
-        )
+                self.access_point.active(False)
+                self.health.say("portal: closed")
+        if self.restarts:
+            self.app.renew("new settings")
 
     async def _serve(self, tasks):
         while not self._is_over():
@@ -102,80 +82,44 @@ class Portal:
                 if task.done():
                     await task  # which raises why: neither ends by itself
             if self._wanted:
-                await self._join(self._wanted)
+                await _errand().join(self, self._wanted)
                 self._wanted = None
             elif self._wants_scan:
-                await self._look()
+                self._networks = await _errand().look(self)
                 self._wants_scan = False
             elif self._may_retry():
-                await join(self._station, *self._wifi.credentials(), attempts=1)
-                self._tried_ms = self._health.uptime_ms()
+                await _errand().retry(self)
             await asyncio.sleep_ms(_LOOK_MS)
 
     def _is_over(self):
-        if self._is_mistakable():
+        if self.is_mistakable():
             return True
-        if self._saved_ms is not None:
-            return self._since(self._saved_ms) >= _SHOWN_MS
-        if not self._wifi.credentials()[0]:
+        if self.saved_ms is not None:
+            return self._since(self.saved_ms) >= _SHOWN_MS
+        if not self.wifi.credentials()[0]:
             return False
-        if self._is_for_away and self._wifi.up and not self._is_visited():
+        if self._is_for_away and self.wifi.up and not self._is_visited():
             return True
         return self._since(self._visited_ms) >= _LONELY_MS
 
-    def _is_mistakable(self):
+    def is_mistakable(self):
         """Whether the home has the addresses of our guests: its people could pass for them."""
-        is_connected = self._station.isconnected()
-        return is_connected and self._station.ifconfig()[0].startswith(_NETWORK)
+        is_connected = self.station.isconnected()
+        return is_connected and self.station.ifconfig()[0].startswith(_NETWORK)
 
     def _may_retry(self):
         return (
-            self._wifi.credentials()[0]
-            and not self._wifi.up
+            self.wifi.credentials()[0]
+            and not self.wifi.up
             and not self._is_visited()
-            and self._since(self._tried_ms) >= _RETRY_MS
+            and self._since(self.tried_ms) >= _RETRY_MS
         )
 
     def _is_visited(self):
         return self._since(self._visited_ms) < _VISIT_MS
 
     def _since(self, moment_ms):
-        return self._health.uptime_ms() - moment_ms
-
-    async def _look(self):
-        found = await scan(self._station)
-        self._networks = json.dumps(
-            [
-                {"ssid": name, "rssi_dbm": rssi_dbm, "secured": is_secured}
-                for name, rssi_dbm, is_secured in found[:_MOST_NETWORKS]
-            ]
-        ).encode()
-
-    async def _join(self, changes):
-        ssid, password = changes["wifi"]["ssid"], changes["wifi"]["password"]
-        reason = await join(self._station, ssid, password)
-        self._tried_ms = self._health.uptime_ms()
-        if reason is None:
-            self._wifi.adopt(ssid, password)
-            try:
-                has_homewizard = _using_config(_save, changes)
-                self._saved_ms = self._health.uptime_ms()
-                # HomeWizard's API tells the network's name, which it was given at the start.
-                self._restarts = len(changes) > 1 or has_homewizard
-            except OSError as error:
-                reason = f"config.json cannot be written: {error}"
-        if reason:
-            self._health.say(f"portal: {ssid}: {reason}")
-            self._state = {"state": "failed", "ssid": ssid, "reason": reason}
-            return
-        port = "" if self._app.http_port == _PORT else f":{self._app.http_port}"
-        self._state = {
-            "state": "connected",
-            "ssid": ssid,
-            "url": f"http://{self._wifi.address()}{port}/",
-            "named_url": f"http://{self._hostname}.local{port}/",
-            "restarts": self._restarts,
-        }
+        return self.health.uptime_ms() - moment_ms
 
     # ---- What it serves ----
 
@@ -185,7 +129,7 @@ class Portal:
         if request.host in _HOSTS and request.path in self._routes:
             if request.method == b"POST" and request.header(b"origin") not in (None, _ORIGIN):
                 return refusal(403, "this is for the dongle's own page")
-            self._visited_ms = self._health.uptime_ms()
+            self._visited_ms = self.health.uptime_ms()
             return None
         if request.method == b"GET":
             location = b"Location: %s/\r\n" % _ORIGIN
@@ -193,7 +137,7 @@ class Portal:
         return refusal(403, f"this is http://{_ADDRESS}/")
 
     def _status(self):
-        return Response(json.dumps(dict(self._state, hostname=self._hostname)).encode())
+        return Response(json.dumps(dict(self.state, hostname=self.hostname)).encode())
 
     def _scan(self):
         searching = b"true" if self._wants_scan else b"false"
@@ -203,55 +147,34 @@ class Portal:
         self._wants_scan = True
         return self._scan()
 
-    def _try(self, body):
+    async def _try(self, body):
+        await asyncio.sleep_ms(0)  # on a stack that was left, the collector sees less garbage
         if self._wanted:
             return refusal(503, "another network is being tried")
-        if self._saved_ms is not None:
+        if self.saved_ms is not None:
             return refusal(503, "a network has been chosen")
         try:
-            changes = _using_config(_changes, json.loads(body))
+            changes = await _wish().changes(json.loads(body))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return refusal(400, str(error) or "expected an object with ssid and password")
         self._wanted = changes
-        self._state = {"state": "trying", "ssid": changes["wifi"]["ssid"]}
+        self.state = {"state": "trying", "ssid": changes["wifi"]["ssid"]}
         return self._status()
 
 
-def _using_config(work, *arguments):
-    """work(config, *arguments). That module is large, and in memory only for as long as this."""
-    from . import config
-
-    try:
-        return work(config, *arguments)
-    finally:
-        forget("dongle.config")
+# What is needed for a moment is in memory for as long: nobody else finds it, so that it goes with
+# the last who has it in use.
 
 
-def _changes(config, wanted):
-    """What the page sends, as changes to the config. Raises ValueError with what is wrong, or
-    anything where it is no object."""
-    changes = {"wifi": {"ssid": wanted["ssid"], "password": wanted["password"]}}
-    if wanted.get("mqtt_host"):
-        changes["mqtt"] = {
-            "host": wanted["mqtt_host"],
-            "user": wanted.get("mqtt_user", ""),
-            "password": wanted.get("mqtt_password", ""),
-        }
-    _, problems = config.validate(changes)
-    if not changes["wifi"]["ssid"]:
-        problems.append("wifi.ssid: a network must have a name")
-    if problems:
-        raise ValueError("; ".join(problems))
-    return changes
+def _errand():
+    from . import errand
+
+    forget("dongle.errand")
+    return errand
 
 
-def _save(config, changes):
-    """Keeps the changes; whether HomeWizard's API is on."""
-    document, _ = config.read()
-    if not isinstance(document, dict):
-        document = {}
-    for section, values in changes.items():
-        kept = document.get(section)
-        document[section] = dict(kept if isinstance(kept, dict) else {}, **values)
-    config.save(document)
-    return config.validate(document)[0]["homewizard"]["enabled"]
+def _wish():
+    from . import wish
+
+    forget("dongle.wish")
+    return wish

@@ -11,12 +11,9 @@ _REST_MS = 30_000
 # What only the portal needs.
 _MODULES = (
     "dongle.portal",
-    "dongle.station",
     "dongle.captive",
-    "dongle.label",
     "dongle.seldom",
-    "dongle.config",
-    "dongle.dns_packet",
+    "dongle.store",
 )
 
 

@@ -1,20 +1,21 @@
 # Taking an update: a signed bundle (bundle.py) goes into the slot that does not run. When all of
 # it is right, that slot is the one to be tried at the next start; until then, and wherever the
 # power is cut, the one that runs is as it was.
+#
+# What of it is needed for a step is in memory for that step: who reads the manifest, who verifies
+# the signature, who knows which slot is which.
 
 import asyncio
 import errno
+import gc
 import os
 import struct
 from hashlib import sha256
 
 from micropython import const
 
-import slots
-
-from . import VERSION, bundle
-from .bundle import Refused
-from .ecdsa import load_public_key, verify
+from . import forget
+from .request import Refused
 
 _PUBLIC_KEY = "update.pub"
 _PART = "update.part"  # the manifest, before its place is ready
@@ -48,19 +49,19 @@ class Update:
         self._health.say(f"update: a bundle of {size} bytes")
         is_staged = False
         try:
-            if self._firmware["state"] == "trial" or slots.read()["trial"]:
+            if self._firmware["state"] == "trial" or _slots().read()["trial"]:
                 raise Refused(409, "another update has still to prove itself, see /health")
             version = await _stage(_Source(readinto, size), self._firmware["slot"])
             is_staged = True
             status, result = 200, f"{version} is in place, to be tried at the next start"
         except Refused as refused:
-            status, result = refused.status, refused.reason
+            status, result = refused.status, refused.text
         except OSError as error:
             status, result = 500, f"the flash cannot be written: error {error.errno}"
             if error.errno == _FULL:
                 status, result = 507, "there is no room for it on the flash"
         finally:
-            slots.discard(_PART)
+            _slots().discard(_PART)
         self._health.say("update: " + result)
         if not is_staged:
             self._firmware["result"] = "refused: " + result
@@ -121,72 +122,120 @@ class _Source:
             data += await self.some(size - len(data))
         return data
 
+    async def write(self, path, size):
+        """The next size bytes into a file; returns their SHA-256."""
+        hashed = sha256()
+        with open(path, "wb") as file:
+            while size:
+                piece = await self.some(size)
+                size -= len(piece)
+                hashed.update(piece)
+                file.write(piece)
+        return hashed.digest()
+
 
 async def _stage(source, running):
     """Puts the firmware into the other slot than running, to be tried at the next start; returns
     its version. Raises Refused, OSError."""
+    await _forgotten()
     key = _read_key()
-    size = bundle.manifest_size(await source.exactly(struct.calcsize(bundle.HEAD)))
-    signature = await source.exactly(bundle.SIGNATURE_BYTES)
-    digest = await _write(_PART, source, size)
-    verdict = verify(key, digest, signature)
-    while (is_right := next(verdict)) is None:
-        await asyncio.sleep_ms(0)
-    if not is_right:
+    await _forgotten()
+    digest, signature = await _manifest(source)
+    await _forgotten()
+    if not await _is_signed(key, digest, signature):
         raise Refused(403, "the signature is not the owner's: another key, or damaged")
+    await _forgotten()
     # From here on the manifest is what the owner says.
-    with open(_PART) as manifest:
-        needs = bundle.read_needs(manifest.readline())
-        bundle.check_runs_here(needs)
-        _check_is_new(needs["version"], digest, running)
-        total = 0
-        for _, size, _ in bundle.read_files(manifest):
-            total += size
-        if total != source.left:
-            raise Refused(400, "the bundle is shorter or longer than its files")
-    slot = slots.SLOTS[running == slots.SLOTS[0]]
-    await _wipe(slot)
+    here = running and _slots().manifest(running)
+    version = _contents().check(_PART, source.left, digest, here)
+    await _forgotten()
+    slot, manifest = _other(running)
+    await _forgotten()
+    await _wipe(slot, manifest)
     is_filled = False
     try:
-        await _fill(slot, source)
+        await _contents().fill(_PART, slot, source)
         _, _, blocks, free = os.statvfs(".")[:4]
         # littlefs counts folders twice, and what is less than 0 becomes a huge number.
         if not _SPARE_BLOCKS <= free < blocks:
             raise OSError(_FULL)
         # In one folder: from one to another, littlefs renames in two steps, and a power cut in
         # between hides the name that follows, until something is written.
-        os.rename(_PART, slots.manifest(slot))
+        os.rename(_PART, manifest)
+        await _forgotten()
         # The switch.
-        slots.write(
+        _slots().write(
             {
                 "slot": slot,
                 "previous": running or "",
-                "trial": {"version": needs["version"], "starts": 0},
-                "result": f"{needs['version']} has still to prove itself",
+                "trial": {"version": version, "starts": 0},
+                "result": f"{version} has still to prove itself",
             }
         )
         is_filled = True
     finally:
         if not is_filled:
-            await _wipe(slot)
-    return needs["version"]
+            await _wipe(slot, manifest)
+    return version
 
 
-async def _fill(slot, source):
-    """Writes the files of the manifest."""
-    folder = ""
-    with open(_PART) as manifest:
-        manifest.readline()
-        for path, size, digest in bundle.read_files(manifest):
-            path = slot + "/" + path
-            if path.rpartition("/")[0] != folder:
-                folder = path.rpartition("/")[0]
-                _make_folders(folder)
-            if await _write(path, source, size) != digest:
-                raise Refused(400, f"{path} is damaged")
+def _slots():
+    import slots
+
+    forget("slots")
+    return slots
+
+
+def _contents():
+    from . import contents
+
+    forget("dongle.contents")
+    return contents
+
+
+def _bundle():
+    from . import bundle
+
+    forget("dongle.bundle")
+    return bundle
+
+
+async def _forgotten():
+    """Until what a step needed has left memory: the collector takes what it finds on the stack for
+    something that is in use, so that has to be left first."""
+    await asyncio.sleep_ms(0)
+    gc.collect()
+
+
+async def _manifest(source):
+    """Writes it to the flash; (its digest, its signature). Raises Refused."""
+    bundle = _bundle()
+    size = bundle.manifest_size(await source.exactly(struct.calcsize(bundle.HEAD)))
+    signature = await source.exactly(bundle.SIGNATURE_BYTES)
+    return await source.write(_PART, size), signature
+
+
+async def _is_signed(key, digest, signature):
+    from .ecdsa import verify
+
+    forget("dongle.ecdsa")
+    verdict = verify(key, digest, signature)
+    while (is_right := next(verdict)) is None:
+        await asyncio.sleep_ms(0)
+    return is_right
+
+
+def _other(running):
+    """The slot that does not run, and the path of its manifest."""
+    slots = _slots()
+    slot = slots.SLOTS[running == slots.SLOTS[0]]
+    return slot, slots.manifest(slot)
 
 
 def _read_key():
+    from .ecdsa import load_public_key
+
+    forget("dongle.ecdsa")
     try:
         with open(_PUBLIC_KEY) as file:
             return load_public_key(file.read())
@@ -197,54 +246,10 @@ def _read_key():
     raise Refused(403, reason + ": `make deploy` brings the one that `make bundle` makes")
 
 
-def _check_is_new(version, digest, running):
-    new, here = bundle.version(version), bundle.version(VERSION)
-    if new < here:
-        raise Refused(409, f"{version} is older than {VERSION}, which runs")
-    # The same version may be built anew while it is worked on.
-    if new == here and running and digest == _digest(slots.manifest(running)):
-        raise Refused(409, f"this very build of {version} is what runs")
-
-
-def _digest(path):
-    hashed = sha256()
-    piece = bytearray(_PIECE // 2)
-    with open(path, "rb") as file:
-        while True:
-            size = file.readinto(piece)
-            if not size:
-                return hashed.digest()
-            hashed.update(memoryview(piece)[:size])
-
-
-async def _write(path, source, size):
-    """The next size bytes of source into a file; returns their SHA-256."""
-    hashed = sha256()
-    with open(path, "wb") as file:
-        while size:
-            piece = await source.some(size)
-            size -= len(piece)
-            hashed.update(piece)
-            file.write(piece)
-    return hashed.digest()
-
-
-def _make_folders(path):
-    end = 0
-    while end < len(path):
-        end = path.find("/", end + 1)
-        end = len(path) if end < 0 else end
-        try:
-            os.mkdir(path[:end])
-        except OSError as error:
-            if error.errno != errno.EEXIST:
-                raise
-
-
-async def _wipe(slot):
+async def _wipe(slot, manifest):
     """Removes a slot, its manifest first: without it, it is no firmware."""
     try:
-        os.remove(slots.manifest(slot))
+        os.remove(manifest)
     except OSError as error:
         if error.errno != errno.ENOENT:
             raise
