@@ -1,5 +1,5 @@
-"""The packed firmware is the firmware: two dongles, one of them packed, take the same telegrams, and
-to all who ask they say the same, byte for byte, but for what tells the time or the memory."""
+"""The packed firmware is the firmware: two dongles, one of them packed, take the same telegrams
+and say the same to all who ask, byte for byte, but for what tells the time or the memory."""
 
 import hashlib
 import json
@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -89,13 +90,13 @@ class Pushed(BaseHTTPRequestHandler):
 class Home:
     """A dongle with its meter, its broker, and who else hears of it."""
 
-    def __init__(self, folder: Path, is_debug: bool):
+    def __init__(self, folder: Path, is_debug: bool, discovery: str = "off"):
         self._parts = ExitStack()
         with self._parts:  # if one of them does not start, the others end
-            self._start(folder, is_debug)
+            self._start(folder, is_debug, discovery)
             self._parts = self._parts.pop_all()
 
-    def _start(self, folder: Path, is_debug: bool):
+    def _start(self, folder: Path, is_debug: bool, discovery: str):
         built = folder / "flash"
         firmware = build.ROOT / "firmware"
         build.build(bundles.board(), firmware, built, "0.1.0", is_debug=is_debug)
@@ -111,7 +112,9 @@ class Home:
         config = {
             "wifi": {"ssid": "home", "password": "secret", "delay_s": 0},
             "mqtt": {
-                **{"host": "127.0.0.1", "port": self.broker.port, "telegram": True},
+                "host": "127.0.0.1",
+                "port": self.broker.port,
+                "telegram": True,
                 "dsmr_reader_topics": True,
             },
             "http": {
@@ -119,6 +122,7 @@ class Home:
                 "password_hash": f"pbkdf2-sha256$100${SALT.hex()}${KEY.hex()}",
             },
             "tcp": {"port": 0},
+            "homeassistant": {"discovery": discovery},
             "homewizard": {"enabled": True},
             "influx": {"url": url + "/write?db=p1", "interval_s": 1, "user": "u", "password": "p"},
             "dsmr_reader": {"url": url + "/api", "token": "secret", "interval_s": 1},
@@ -169,17 +173,23 @@ class Home:
         return answer.status_code, answer.content
 
 
-@pytest.fixture(scope="module")
-def homes(tmp_path_factory):
+@contextmanager
+def pair(folders, **options) -> Iterator[list[Home]]:
     """As the sources are, and packed."""
     made = []
     try:
         for is_debug in (True, False):
-            made.append(Home(tmp_path_factory.mktemp("home"), is_debug))
+            made.append(Home(folders.mktemp("home"), is_debug, **options))
         yield made
     finally:
         for home in made:
             home.close()
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory):
+    with pair(tmp_path_factory) as made:
+        yield made
 
 
 def both(homes, ask):
@@ -208,17 +218,25 @@ def test_every_document_is_the_same(homes):
     assert len(both(homes, lambda home: home.broker.published[f"p1/{ID}/reading".encode()])) > 60
 
 
-def test_home_assistant_hears_the_same(homes):
-    topic = f"homeassistant/device/{ID}/config".encode()
-
+@pytest.mark.parametrize("form", ["device", "entity"])
+def test_home_assistant_hears_the_same(tmp_path_factory, form):
     def announced(home):
-        """Once all there is has been announced; it comes some seconds after what is new."""
-        home.take(EVENING[-1])
-        text = home.broker.published.get(topic, [b"{}"])[-1]
-        return json.loads(text.replace(f":{home.client.base_url.port}/".encode(), b":80/"))
+        """By topic; it comes some seconds after the first telegram."""
+        home.take(EVENING[0])
+        port = f":{home.client.base_url.port}/".encode()
+        return {
+            topic: json.loads(texts[-1].replace(port, b":80/"))
+            for topic, texts in dict(home.broker.published).items()
+            if topic.startswith(b"homeassistant/") and texts[-1]
+        }
 
-    wait_for(lambda: announced(homes[0]) == announced(homes[1]) != {}, "the same announcement")
-    assert len(announced(homes[1])["cmps"]) > 20
+    def same():
+        plain, packed = map(announced, homes)
+        return plain == packed and len(json.dumps(plain)) > 8000 and plain
+
+    with pair(tmp_path_factory, discovery=form) as homes:
+        plain = wait_for(same, "the same announcement")
+    assert len(plain) == 1 if form == "device" else len(plain) > 40
 
 
 def test_pushed_is_the_same(homes):
@@ -311,7 +329,13 @@ def test_no_name_is_unknown(made, tmp_path):
         # What is deleted at the end is there before.
         (tmp_path / path).write_text(re.sub(r"^del .*\n", "", text, flags=re.MULTILINE))
     types = ["ptr8", "ptr16", "ptr32", "uint", "micropython"]
-    command = [Path(sys.executable).with_name("ruff"), "check", "--isolated", "--select", "F82,F811"]
+    command = [
+        Path(sys.executable).with_name("ruff"),
+        "check",
+        "--isolated",
+        "--select",
+        "F82,F811",
+    ]
     ended = subprocess.run(
         [*command, "--config", f"builtins={json.dumps(types)}", tmp_path],
         capture_output=True,
@@ -351,7 +375,9 @@ def test_a_traceback_is_turned_back(tmp_path):
     firmware = tmp_path / "firmware"
     shutil.copytree(build.ROOT / "firmware", firmware)
     chip = firmware / "dongle" / "chip.py"
-    chip.write_text(chip.read_text() + "\n\ndef fails_here(app):\n    app.server.nothing_there()\n")
+    chip.write_text(
+        chip.read_text() + "\n\ndef fails_here(app):\n    app.server.nothing_there()\n"
+    )
     app = firmware / "dongle" / "app.py"
     app.write_text(app.read_text() + "\n\ndef breaks():\n    from .chip import fails_here\n\n")
     app.write_text(app.read_text() + "    fails_here(Health())\n\n\n_BROKEN = breaks()\n")
@@ -360,7 +386,10 @@ def test_a_traceback_is_turned_back(tmp_path):
     frozen, stand_ins, _, library = rig.micropython_path().split(":")
     ended = subprocess.run(
         [MICROPYTHON, "-c", "import dongle.app"],
-        env={**os.environ, "MICROPYPATH": f"{frozen}:{tmp_path}/built/slot_a:{stand_ins}:{library}"},
+        env={
+            **os.environ,
+            "MICROPYPATH": f"{frozen}:{tmp_path}/built/slot_a:{stand_ins}:{library}",
+        },
         capture_output=True,
     )
     line = len(app.read_text().splitlines()) - 6
@@ -391,7 +420,7 @@ HEARD = (
     b"the end"
 )
 TOLD = HEARD.replace(
-    b', line 1, in uart', b", in exchange (dongle/http.py:195) or send (dongle/link.py:3)"
+    b", line 1, in uart", b", in exchange (dongle/http.py:195) or send (dongle/link.py:3)"
 ).replace(b"attribute 'pin'", b"attribute '_a|_b'")
 
 
@@ -415,5 +444,3 @@ def test_what_is_held_back_comes_when_it_is_no_traceback():
     assert back.hear(b'app"\n') == b'  File "app"\n'
     assert back.hear(b"  Fi") == b""
     assert back.rest() == b"  Fi"
-
-

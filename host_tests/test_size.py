@@ -1,4 +1,4 @@
-"""The budget of each file of the packed firmware: it is kept, and would complain if it were not."""
+"""The budget of each file of the packed firmware is kept, and would complain if it were not."""
 
 import size
 

@@ -7,7 +7,6 @@ less for everything else: whether all of it still fits, `make bench` says (endur
 """
 
 import sys
-from pathlib import Path
 
 from rich.box import SIMPLE
 from rich.console import Console
