@@ -225,7 +225,7 @@ def test_home_assistant_hears_the_same(tmp_path_factory, form):
         home.take(EVENING[0])
         port = f":{home.client.base_url.port}/".encode()
         return {
-            topic: json.loads(texts[-1].replace(port, b":80/"))
+            topic.decode(): json.loads(texts[-1].replace(port, b":80/"))
             for topic, texts in dict(home.broker.published).items()
             if topic.startswith(b"homeassistant/") and texts[-1]
         }
