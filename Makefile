@@ -31,7 +31,7 @@ check: $(VENV)/check $(VENV)/stubs  ## style, types and board profiles
 	$(VENV)/bin/basedpyright
 	$(RUN) tools/boards.py
 
-size: $(VENV)/device  ## what each compiled module takes, against its budget
+size: $(VENV)/device  ## what each compiled file takes, against its budget
 	@$(RUN) tools/size.py
 
 bench: $(VENV)/bench  ## speed and memory against the goals, also in build/bench.json
@@ -55,7 +55,7 @@ decode: $(VENV)/demo  ## telegrams in a file as JSON: FILE=path, or - for standa
 	@$(RUN) tools/decode.py $(if $(FILE),$(FILE),--help)
 
 build: $(VENV)/device  ## the compiled firmware in build/: BOARD=name, else for all boards
-	$(RUN) tools/build.py $(if $(BOARD),$(BOARD),--all)
+	$(RUN) tools/build.py $(if $(BOARD),$(BOARD),--all) $(ARGS)
 
 bundle: $(VENV)/device  ## the firmware as one signed file, for updates over the network: BOARD=name
 	@$(RUN) tools/bundle.py $(if $(BOARD),--board "$(BOARD)") $(ARGS)
@@ -85,7 +85,7 @@ selftest: $(VENV)/device  ## is a board well, and its wiring? Says what to fix: 
 	@$(RUN) tools/device.py selftest $(BOARD_AND_PORT) $(ARGS)
 
 monitor: $(VENV)/device  ## what the dongle prints: PORT=port
-	$(RUN) tools/device.py monitor $(if $(PORT),--port "$(PORT)") $(ARGS)
+	$(RUN) tools/device.py monitor $(BOARD_AND_PORT) $(ARGS)
 
 BOARD_AND_PORT = $(if $(BOARD),--board "$(BOARD)") $(if $(PORT),--port "$(PORT)")
 

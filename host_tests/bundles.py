@@ -45,6 +45,7 @@ def small_firmware(folder: Path, version: str) -> Path:
 def flash(built: Path, key: owner.PrivateKey | None = KEY):
     """Makes a build folder what `make deploy` would have put on the flash."""
     (built / build.MANIFEST).unlink()
+    (built / build.NAMES).unlink(missing_ok=True)
     if key:
         (built / owner.PUBLIC_KEY).write_bytes(owner.public_pem(key))
 

@@ -25,6 +25,7 @@ import rig
 from build import arch_of, compile_firmware
 from household import Household
 from http_grammar import BODIES, HEADERS, Grammar
+from pack import names_in
 
 CLIENTS = 2  # that ask as fast as they can; one more dawdles, and the server takes three at once
 WARM_UP = 300  # requests, after which all is there that is made once
@@ -61,7 +62,7 @@ class _Home(Household):
     def __init__(self, folder: Path):
         compiled, flash = folder / "compiled", folder / "flash"
         flash.mkdir()
-        compile_firmware(compiled, arch_of(rig.micropython()))
+        compile_firmware(compiled, arch_of(rig.micropython()), names_in(STAND_INS))
         for name in ("boot.py", "main.py"):
             (compiled / name).write_bytes((rig.ROOT / "firmware" / name).read_bytes())
         frozen, stand_ins, _, library = rig.micropython_path().split(":")

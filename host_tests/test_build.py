@@ -11,13 +11,13 @@ import build
 from build import BuildError, MpyFormat
 
 FIRMWARE = {
-    "main.py": "import dongle.app\n",
+    "main.py": "from dongle import app\n\napp.run()\n",
     "boot.py": "import slots\n",
     "slots.py": "SLOTS = 'slot_a', 'slot_b'\n",
     "p1/crc16.py": "import micropython\n\n@micropython.viper\ndef twice(x: int) -> int:\n"
     "    return x + x\n",
     "p1/render/json.py": "def render(x):\n    assert x, 'no reading'\n    return b'{}'\n",
-    "dongle/app.py": "from p1 import crc16\nprint(crc16.twice(21))\n",
+    "dongle/app.py": "from p1 import crc16\n\ndef run():\n    print(crc16.twice(21))\n",
     "web/index.html": "<h1>p1</h1>\n" * 50,
     "web/icon.png": "not really",
     "web/js/page.js": "fetch('/reading')\n",
@@ -56,10 +56,11 @@ def built(firmware, tmp_path):
 def test_everything_is_there_and_nothing_else(built):
     manifest, files = built
     assert set(files) == {
-        *("main.py", "boot.py", "slots.mpy", "board.json", "manifest.json"),
+        *("main.py", "boot.py", "slots.mpy", "board.json", "manifest.json", "names.json"),
         *("slot_a.json", *(f"slot_a/{path}" for path in IN_THE_SLOT)),
     }
     assert json.loads(files.pop("manifest.json")) == manifest
+    assert json.loads(files.pop("names.json"))["files"]["p1/render/json.py"]
     assert {key: manifest[key] for key in ("board", "arch", "version")} == {
         "board": "esp32c3",
         "arch": "rv32imc",
@@ -115,9 +116,29 @@ def test_native_code_is_for_the_board_s_architecture(firmware, tmp_path, name):
             assert MpyFormat.of_file(data) == ((6, 3, board.arch) if native else (6, 0, "none"))
 
 
-def test_the_sources_name_in_tracebacks_is_the_board_s(built):
-    _, files = built
-    assert b"p1/render/json.py" in files["slot_a/p1/render/json.mpy"]
+def test_a_readable_build_is_what_the_sources_are(firmware, tmp_path, built):
+    build.build(boards.load("esp32c3"), firmware, tmp_path / "debug", "1.2.3", is_debug=True)
+    files = contents(tmp_path / "debug")
+    assert set(files) == set(built[1]) - {"names.json"}
+    # What a traceback calls it: the others cost memory.
+    name = b"p1/render/json.py"
+    assert name in files["slot_a/p1/render/json.mpy"]
+    assert name not in built[1]["slot_a/p1/render/json.mpy"]
+
+
+def test_a_group_is_one_file(firmware, tmp_path):
+    (firmware / "groups.toml").write_text('"p1/core" = ["p1.crc16", "p1.render.json"]\n')
+    build.build(boards.load("esp32c3"), firmware, tmp_path / "built", "1.2.3")
+    files = contents(tmp_path / "built")
+    assert {path for path in files if path.startswith("slot_a/p1/")} == {"slot_a/p1/core.mpy"}
+    members = json.loads(files["names.json"])["files"]["p1/core.py"]
+    assert members == ["p1/crc16.py", "p1/render/json.py"]
+
+
+def test_what_cannot_be_packed_is_told(firmware, tmp_path):
+    (firmware / "groups.toml").write_text('"p1/core" = ["p1.gone"]\n')
+    with pytest.raises(BuildError, match=r"p1/core has p1\.gone, and there is no such module"):
+        build.build(boards.load("esp32c3"), firmware, tmp_path / "built", "1.2.3")
 
 
 def test_asserts_stay_home(built):
@@ -135,9 +156,9 @@ def test_two_builds_are_the_same_bytes(firmware, tmp_path, built, monkeypatch):
 def test_a_build_leaves_nothing_of_the_one_before(firmware, tmp_path):
     board, target = boards.load("esp32c3"), tmp_path / "built"
     build.build(board, firmware, target, "1")
-    (firmware / "p1/crc16.py").unlink()
+    (firmware / "p1/render/json.py").unlink()
     build.build(board, firmware, target, "1")
-    assert "slot_a/p1/crc16.mpy" not in contents(target)
+    assert "slot_a/p1/render/json.mpy" not in contents(target)
 
 
 def test_a_syntax_error_is_told_with_its_line(firmware, tmp_path):
@@ -155,9 +176,14 @@ def test_without_a_main_there_is_nothing_to_build(tmp_path):
 def test_the_firmware_itself_compiles(tmp_path, name):
     sources = build.ROOT / "firmware"
     build.build(boards.load(name), sources, tmp_path / "built", build.project_version())
-    compiled = {path for path in contents(tmp_path / "built") if path.endswith(".mpy")}
+    files = contents(tmp_path / "built")
+    slot = {path for path in files if path.startswith(f"{build.SLOT}/") and path.endswith(".mpy")}
+    made = json.loads(files[build.NAMES])["files"]
     modules = [path for part in ("p1", "dongle") for path in (sources / part).rglob("*.py")]
-    assert len(compiled) == len(modules) + 1  # slots.mpy
+    assert sum(map(len, made.values())) == len(modules)
+    wanted = {f"{build.SLOT}/{path.removesuffix('.py')}.mpy" for path in made}
+    # Without packages that are empty.
+    assert slot <= wanted and all(path.endswith("__init__.mpy") for path in wanted - slot)
 
 
 def test_the_command_names_what_it_built(capsys):

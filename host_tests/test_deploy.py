@@ -97,8 +97,8 @@ def test_the_real_firmware_arrives_and_imports(board, tmp_path):
     build.build(profile, build.ROOT / "firmware", tmp_path / "build", "1.2.3")
     run_deploy(board, tmp_path / "build")
     assert board.files() == built_files(tmp_path / "build")
-    source = "import boot, p1.framer, p1.decode; print(p1.framer.__file__)"
-    assert board.run(source) == "slot_a/p1/framer.mpy\n"
+    source = "import boot, p1.obis, p1.core; print(p1.core.__file__)"
+    assert board.run(source) == "slot_a/p1/core.mpy\n"
 
 
 def test_a_second_deploy_has_nothing_to_do(board, make_build):
@@ -111,14 +111,14 @@ def test_only_what_changed_is_copied_and_main_goes_first_and_comes_last(
     board, make_build, firmware
 ):
     run_deploy(board, make_build())
-    write_tree(firmware, {"dongle/app.py": "print('new')\n"})
+    write_tree(firmware, {"dongle/app.py": FIRMWARE["dongle/app.py"] + "print('new')\n"})
     assert run_deploy(board, make_build()) == [
         ["remove", "main.py"],
         ["copy", "slot_a/dongle/app.mpy"],
         ["copy", "slot_a.json"],
         ["copy", "main.py"],
     ]
-    assert start(board) == "new\n"
+    assert start(board) == "{42}\nnew\n"
 
 
 def test_a_file_that_differs_in_one_byte_is_put_right(board, make_build):

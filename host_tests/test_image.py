@@ -216,7 +216,7 @@ def test_the_firmware_starts_from_the_image(micropython, built, tmp_path):
         assert "imported slot_a/dongle/__init__.mpy" in dongle.said
         assert not [line for line in dongle.said if "config:" in line]
         assert dongle.files() == {path: str(len(data)) for path, data in files.items()}
-    assert {"update.pub", "config.json", "slot_a/p1/crc16.mpy"} <= files.keys()
+    assert {"update.pub", "config.json", "slot_a/p1/core.mpy"} <= files.keys()
 
 
 @needs_micropython

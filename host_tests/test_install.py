@@ -31,7 +31,7 @@ def command(board, tmp_path, monkeypatch):
     """install's, for a board whose MicroPython runs x64 code."""
     (tmp_path / "image.bin").write_bytes(image(0, 0x7000))
     monkeypatch.setattr(flash, "run", lambda command: None)
-    monkeypatch.setattr(device, "build_board", lambda name: x64_build(tmp_path))
+    monkeypatch.setattr(device, "build_board", lambda name, **_: x64_build(tmp_path))
     key = str(tmp_path / "no-key.pem")
     files = ("--firmware", str(tmp_path / "image.bin"), "--owner-key", key)
     return ["install", "--board", "esp32_generic", "--port", board.port, *files, *SSID]

@@ -1,5 +1,6 @@
 """The whole dongle updates itself: a good firmware stays, a bad one goes."""
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -18,6 +19,7 @@ import bundles
 import owner
 import rig
 from household import PATIENCE_S, needs_micropython, run_on_device, wait_for
+from pack import names_in
 
 pytestmark = needs_micropython
 
@@ -121,42 +123,35 @@ class Versions:
     bundles: dict[str, bytes]
 
 
-def another(built: Path, target: Path, version: str, arch: str = "x64", **changes: str) -> bytes:
-    """The bundle of `built` in another version; changes: source of modules, by name."""
-    shutil.copytree(built, target)
-    package = (bundles.FIRMWARE / "dongle" / "__init__.py").read_text()
-    sources = {"dongle/__init__": package.replace('"0.1.0"', f'"{version}"')} | {
-        f"dongle/{name}": source for name, source in changes.items()
-    }
-    for name, source in sources.items():
-        path = target / "source.py"
-        path.write_text(source)
-        compiled = build.compile_mpy(path, f"{name}.py", arch)
-        (target / build.SLOT / f"{name}.mpy").write_bytes(compiled)
-    page = target / build.SLOT / "web/index.html.gz"
-    page.write_bytes(build._gzip(f"the page of {version}".encode()))
-    slot = target / build.SLOT
-    files = {
-        path.relative_to(slot).as_posix(): path.read_bytes()
-        for path in slot.rglob("*")
-        if path.is_file()
-    }
-    (target / f"{build.SLOT}.json").write_bytes(build.slot_manifest(files, version, arch))
-    return bundles.pack(target)
+# The story's own program looks inside.
+KEPT = names_in(_STARTED_HERE)
+
+
+def another(target: Path, version: str, arch: str = "x64", start: str = "") -> bytes:
+    """The bundle of the real firmware in another version; start: with what its app begins."""
+    sources = target / "sources"
+    shutil.copytree(bundles.FIRMWARE, sources)
+    package, app = sources / "dongle" / "__init__.py", sources / "dongle" / "app.py"
+    package.write_text(package.read_text().replace('"0.1.0"', f'"{version}"'))
+    app.write_text(start + app.read_text())
+    (sources / "web" / "index.html").write_text(f"the page of {version}")
+    board = dataclasses.replace(bundles.board(), arch=arch)
+    build.build(board, sources, target / "built", version, KEPT)
+    return bundles.pack(target / "built")
 
 
 @pytest.fixture(scope="module")
 def versions(tmp_path_factory):
     folder = tmp_path_factory.mktemp("versions")
     built = folder / "0.1.0"
-    build.build(bundles.board(), bundles.FIRMWARE, built, "0.1.0")
+    build.build(bundles.board(), bundles.FIRMWARE, built, "0.1.0", KEPT)
     made = {
         "0.1.0": bundles.pack(built),
-        "0.2.0": another(built, folder / "0.2.0", "0.2.0"),
-        "0.3.0": another(built, folder / "0.3.0", "0.3.0"),
+        "0.2.0": another(folder / "0.2.0", "0.2.0"),
+        "0.3.0": another(folder / "0.3.0", "0.3.0"),
         "other key": bundles.pack(built, owner.ec.generate_private_key(owner.ec.SECP256R1())),
-        "other chip": another(built, folder / "chip", "0.2.0", arch="xtensawin"),
-        "broken": another(built, folder / "broken", "0.2.0", app="import nothing_of_the_kind\n"),
+        "other chip": another(folder / "chip", "0.2.0", arch="xtensawin"),
+        "broken": another(folder / "broken", "0.2.0", start="import nothing_of_the_kind\n"),
     }
     bundles.flash(built)
     return Versions(built, made)

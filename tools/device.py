@@ -67,7 +67,7 @@ def run_flash(args: argparse.Namespace) -> None:
 
 
 def run_deploy(args: argparse.Namespace) -> None:
-    target, manifest = build_board(args.board)
+    target, manifest = build_board(args.board, is_debug=args.debug)
     say(f"firmware {manifest['version']} for {manifest['board']} ({manifest['arch']})")
     key = _public_key(args.owner_key)
     if args.dry_run:
@@ -207,6 +207,9 @@ def _flash_options(sub: argparse.ArgumentParser) -> None:
 
 def _deploy_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--owner-key", type=Path, default=owner.KEY, help="of updates over the air")
+    sub.add_argument(
+        "--debug", action="store_true", help="as the sources are, with lines in tracebacks; larger"
+    )
 
 
 def _configure_options(sub: argparse.ArgumentParser) -> None:

@@ -1,50 +1,42 @@
-"""What each compiled module takes, against its budget.
+"""What each file of the packed firmware takes, against its budget.
 
     python tools/size.py
 
-Official MicroPython loads a module's file into the heap, so a byte more in a module that is always
-on is a byte less for everything else: whether all of it still fits, `make bench` says (endurance).
+Official MicroPython loads a file into the heap, so a byte more in one that is always on is a byte
+less for everything else: whether all of it still fits, `make bench` says (endurance).
 """
 
 import sys
-from pathlib import Path
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from build import ROOT, compile_mpy
+from build import ROOT, compile_packed, packed_sources
 
 ARCHES = ("xtensawin", "rv32imc")
 ALL_BYTES = 192 * 1024  # of the 2 MiB that a flash has for files; an update needs it twice
 
 _USUAL_KIB = 4
 _LARGER_KIB = {
-    "dongle/app.py": 6,
-    "dongle/config.py": 5,
-    "dongle/announcement.py": 5,
-    "dongle/http.py": 5,
-    "p1/obis.py": 7,
-    "p1/render/homewizard.py": 5,
-    "p1/render/prometheus.py": 5,
-    "p1/scan.py": 6,
+    "dongle/app": 20,
+    "dongle/config": 5,
+    "dongle/mqtt": 10,
+    "p1/core": 30,
+    "p1/obis": 7,
+    "p1/render/prometheus": 5,
 }
 
 
-def budget(module: str) -> int:
-    """Bytes that the module's .mpy may have."""
-    return 1024 * _LARGER_KIB.get(module, _USUAL_KIB)
+def budget(file: str) -> int:
+    """Bytes that a file may have."""
+    return 1024 * _LARGER_KIB.get(file, _USUAL_KIB)
 
 
-def modules(arch: str) -> dict[str, int]:
-    """The size of each .mpy, by module."""
-    firmware = Path(ROOT, "firmware")
-    sources = [source for part in ("p1", "dongle") for source in (firmware / part).rglob("*.py")]
-    names = [source.relative_to(firmware).as_posix() for source in sources]
-    return {
-        name: len(compile_mpy(source, name, arch))
-        for source, name in sorted(zip(sources, names, strict=True))
-    }
+def files(arch: str) -> dict[str, int]:
+    """The size of each .mpy, by its path without that ending."""
+    compiled = compile_packed(packed_sources(ROOT / "firmware"), arch)
+    return {path.removesuffix(".mpy"): len(data) for path, data in sorted(compiled)}
 
 
 def too_large(by_arch: dict[str, dict[str, int]]) -> list[str]:
@@ -52,25 +44,25 @@ def too_large(by_arch: dict[str, dict[str, int]]) -> list[str]:
     was won is not lost again."""
     complaints = []
     for arch, sizes in by_arch.items():
-        for module, size in sizes.items():
-            if size > budget(module):
-                complaints.append(f"{module}: {size:,} bytes for {arch}, of {budget(module):,}")
+        for file, size in sizes.items():
+            if size > budget(file):
+                complaints.append(f"{file}: {size:,} bytes for {arch}, of {budget(file):,}")
         if sum(sizes.values()) > ALL_BYTES:
             complaints.append(f"all: {sum(sizes.values()):,} bytes for {arch}, of {ALL_BYTES:,}")
-    for module, kib in _LARGER_KIB.items():
-        if max(sizes.get(module, 0) for sizes in by_arch.values()) <= 1024 * (kib - 2):
-            complaints.append(f"{module}: a budget of {kib} KiB is 2 KiB too much")
+    for file, kib in _LARGER_KIB.items():
+        if max(sizes.get(file, 0) for sizes in by_arch.values()) <= 1024 * (kib - 2):
+            complaints.append(f"{file}: a budget of {kib} KiB is 2 KiB too much")
     return complaints
 
 
 def main() -> int:
-    by_arch = {arch: modules(arch) for arch in ARCHES}
-    table = Table("module", *ARCHES, "budget", box=SIMPLE)
+    by_arch = {arch: files(arch) for arch in ARCHES}
+    table = Table("file", *ARCHES, "budget", box=SIMPLE)
     for column in table.columns[1:]:
         column.justify = "right"
-    for module in by_arch[ARCHES[0]]:
-        sizes = (f"{by_arch[arch][module]:,}" for arch in ARCHES)
-        table.add_row(module, *sizes, f"{budget(module):,}")
+    for file in by_arch[ARCHES[0]]:
+        sizes = (f"{by_arch[arch][file]:,}" for arch in ARCHES)
+        table.add_row(file, *sizes, f"{budget(file):,}")
     table.add_section()
     table.add_row("all", *(f"{sum(by_arch[a].values()):,}" for a in ARCHES), f"{ALL_BYTES:,}")
     Console().print(table)

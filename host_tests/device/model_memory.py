@@ -2,15 +2,15 @@
 
 import gc
 import json
+import socket
 import sys
+
+import _chip
 
 import machine
 import memory
 import network
-import socket
 import wiring  # noqa: F401  what hangs on the pins is the world's
-
-import _chip
 import world
 
 CHIP = "esp32"
