@@ -165,6 +165,9 @@ def broker(authorities, tmp_path_factory):
 WRONG_USER = "are mqtt.user and mqtt.password right?"
 HANDSHAKE_MS = 3_000  # of dongle_tls.py
 
+# What is free of the chip's own memory in some of the cases, region by region.
+FREE = {"no memory": [12_000], "no memory in one piece": [10_000] * 4}
+
 # name -> (port, what differs from good settings, what is to be read in /health)
 CASES = {
     "by name": ("good", {}, "connected"),
@@ -191,6 +194,9 @@ CASES = {
     "another protocol": ("talkative", {}, "does not speak TLS"),
     "wants a certificate": ("with ours", {}, "want a certificate of ours?"),
     "no clock": ("good", {}, "waiting for the meter's clock"),
+    # 12 kB are free, of 27 that a connection takes and 8 that are to stay for the network.
+    "no memory": ("good", {}, "TLS needs 23 kB more than this board has: freeze the firmware in"),
+    "no memory in one piece": ("good", {}, "TLS needs 7 kB more than this board has"),
     "wrong password over TLS": (
         "good",
         {"password": "horse"},
@@ -277,6 +283,7 @@ def outcomes(dongles, broker, authorities, tmp_path_factory):  # they need time 
             name: {
                 "settings": {**good, "port": ports[port], **changes},
                 "clock": name != "no clock",
+                "free": FREE.get(name, [100_000]),
             }
             for name, (port, changes, _) in CASES.items()
         }

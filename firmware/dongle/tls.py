@@ -8,6 +8,7 @@ import errno
 from binascii import a2b_base64
 
 import tls
+from esp32 import HEAP_DATA, idf_heap_info
 from micropython import const
 
 from .link import TLS_EOF, Lost
@@ -28,6 +29,9 @@ _REFUSAL = (
     "the broker ends the TLS handshake: is mqtt.port the one for TLS? "
     "does it want a certificate of ours?"
 )
+# Of the chip's own memory: what a connection takes, 17 KB of it in one piece, and what has to stay
+# for the network beside it.
+_NEEDED, _IN_ONE_PIECE, _RESERVE = const(27_000), const(17_000), const(8_000)
 _INVALID_RECORD = const(-0x7200)
 _NO_TLS = "what answers there does not speak TLS: is mqtt.port the one for TLS?"
 
@@ -51,6 +55,7 @@ class Tls:
             raise Untrusted("waiting for the meter's clock: certificates are checked against it")
         if self._context is None:
             self._context = self._load()
+        _check_memory()
 
     def wrap(self, socket):
         """A stream over socket, which does not block."""
@@ -106,6 +111,18 @@ class Tls:
         if len(data) > _LONGEST_CA:
             raise Untrusted(f"{self._ca} is too long: just the CA of this broker, please")
         return data
+
+
+def _check_memory():
+    """Raises Untrusted where there is not enough: the chip would lose its network instead."""
+    regions = idf_heap_info(HEAP_DATA)  # total, free, largest, least ever of each
+    free, largest = sum([region[1] for region in regions]), max([region[2] for region in regions])
+    missing = max(_NEEDED + _RESERVE - free, _IN_ONE_PIECE - largest)
+    if missing > 0:
+        raise Untrusted(
+            f"TLS needs {(missing + 999) // 1000} kB more than this board has: freeze the firmware "
+            "in, or take a board with PSRAM"
+        )
 
 
 def _certificates(data):

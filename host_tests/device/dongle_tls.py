@@ -1,12 +1,14 @@
 # MQTT clients, one after the other, each until it is connected or knows why not. Argument: a file
-# with {case: {"settings": the section mqtt, "clock": whether the chip knows the time}}. Prints
-# {case: [reason, the longest turn of the loop in ms, sockets left over]}.
+# with {case: {"settings": the section mqtt, "clock": whether the chip knows the time, "free": bytes
+# of each region of the chip's own memory}}. Prints {case: [reason, the longest turn of the loop in
+# ms, sockets left over]}.
 
 import asyncio
 import json
 import sys
 import time
 
+import memory
 import world
 from dongle import link, mqtt, tls
 from dongle.dns import Resolver
@@ -78,6 +80,7 @@ async def main():
         cases = json.load(file)
     results = {}
     for name, case in cases.items():
+        memory.chip = {"regions": case["free"]}
         results[name] = await try_(case["settings"], case["clock"])
     print(json.dumps(results))
 
