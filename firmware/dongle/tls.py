@@ -8,8 +8,9 @@ import errno
 from binascii import a2b_base64
 
 import tls
-from esp32 import HEAP_DATA, idf_heap_info
 from micropython import const
+
+from esp32 import HEAP_DATA, idf_heap_info
 
 from .link import TLS_EOF, Lost
 
@@ -120,8 +121,8 @@ def _check_memory():
     missing = max(_NEEDED + _RESERVE - free, _IN_ONE_PIECE - largest)
     if missing > 0:
         raise Untrusted(
-            f"TLS needs {(missing + 999) // 1000} kB more than this board has: freeze the firmware "
-            "in, or take a board with PSRAM"
+            f"TLS needs {(missing + 999) // 1000} kB more than this board has: freeze the "
+            "firmware in, or take a board with PSRAM"
         )
 
 

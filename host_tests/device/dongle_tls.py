@@ -1,7 +1,7 @@
 # MQTT clients, one after the other, each until it is connected or knows why not. Argument: a file
-# with {case: {"settings": the section mqtt, "clock": whether the chip knows the time, "free": bytes
-# of each region of the chip's own memory}}. Prints {case: [reason, the longest turn of the loop in
-# ms, sockets left over]}.
+# with {case: {"settings": the section mqtt, "clock": whether the chip knows the time, "free":
+# bytes of each region of the chip's own memory}}. Prints {case: [reason, the longest turn of the
+# loop in ms, sockets left over]}.
 
 import asyncio
 import json
