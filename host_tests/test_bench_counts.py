@@ -3,7 +3,7 @@
 import pytest
 
 import rig
-from bench import clients, endurance, flash, garbage, loop
+from bench import clients, garbage, loop
 from bench.target import counts
 
 
@@ -24,15 +24,6 @@ def test_a_telegram_leaves_no_garbage_on_32_bits(micropython_on_32_bits):
     options = {"micropython": micropython_on_32_bits.command}
     (bytes_per_telegram,) = garbage.measure("", "32 bits", **options)
     assert bytes_per_telegram.value == 0
-
-
-def test_it_lives_in_the_memory_of_an_esp32_with_official_micropython(micropython_on_32_bits):
-    """Its code in files, so in the heap too; `make bench` looks for the smallest that does."""
-    command = micropython_on_32_bits.command
-    chip = endurance.usual(command, MICROPYPATH=flash.path(command))
-    found = chip.measure(750, heap_kib=160)
-    assert found["failures"] == found["failed_requests"] == found["lost_bytes"] == 0
-    assert found["answers"] > 5
 
 
 def test_the_loop_leaves_little_and_writes_once():

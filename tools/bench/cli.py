@@ -11,7 +11,7 @@ from bench.figures import Figure, table
 from rig import ROOT, Missing
 
 # Those that run where MicroPython does; `target` needs more.
-PARTS = ("speed", "linear", "garbage", "loop", "clients", "latency", "endurance", "sizes")
+PARTS = ("speed", "linear", "garbage", "loop", "clients", "latency", "memory", "sizes")
 TARGET = "target"
 _RESULT = ROOT / "build" / "bench.json"
 
