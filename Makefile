@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check size bench bench-target soak fuzz fuzz-http decode build bundle image \
+.PHONY: help demo test check size bench bench-target soak fuzz fuzz-http decode build frozen bundle image \
   install flash deploy configure wait selftest monitor clean
 .DEFAULT_GOAL := help
 
@@ -56,6 +56,9 @@ decode: $(VENV)/demo  ## telegrams in a file as JSON: FILE=path, or - for standa
 
 build: $(VENV)/device  ## the compiled firmware in build/: BOARD=name, else for all boards
 	$(RUN) tools/build.py $(if $(BOARD),$(BOARD),--all) $(ARGS)
+
+frozen: $(VENV)/device  ## the firmware as a MicroPython of your own freezes it, in build/frozen
+	@$(RUN) tools/build.py --frozen
 
 bundle: $(VENV)/device  ## the firmware as one signed file, for updates over the network: BOARD=name
 	@$(RUN) tools/bundle.py $(if $(BOARD),--board "$(BOARD)") $(ARGS)

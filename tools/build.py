@@ -138,6 +138,29 @@ def _packed(modules: tuple, started: tuple, groups: tuple, kept: frozenset[str])
         raise BuildError(f"{error}") from None
 
 
+_MANIFEST = """\
+# What a MicroPython with this firmware frozen in has besides its own. Made by tools/build.py.
+
+package("p1", opt=3)
+package("dongle", opt=3)
+for started in ("slots.py", "boot.py", "main.py"):
+    module(started, opt=3)
+"""
+
+
+def build_frozen(firmware: Path, target: Path, kept: Iterable[str] = ()) -> None:
+    """Writes `target` anew: what a MicroPython of one's own freezes, packed, with a manifest.py
+    for MicroPython's build. Raises BuildError."""
+    packed = packed_sources(firmware, kept)
+    texts = {name: (firmware / name).read_text() for name in (*_STARTED, _CHOOSER)}
+    files = {**packed.files, **texts, "manifest.py": _MANIFEST, NAMES: _json(packed.map).decode()}
+    if target.exists():
+        shutil.rmtree(target)
+    for path, text in files.items():
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        (target / path).write_text(text)
+
+
 def _files(
     board: Board, firmware: Path, version: str, packed: Packed | None
 ) -> Iterator[tuple[str, bytes]]:
@@ -286,9 +309,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("board", nargs="*", help=", ".join(boards.names()))
     parser.add_argument("--all", action="store_true", help="every board")
     parser.add_argument(
+        "--frozen", action="store_true", help="what a MicroPython of your own freezes"
+    )
+    parser.add_argument(
         "--debug", action="store_true", help="as the sources are, with lines in tracebacks; larger"
     )
     chosen = parser.parse_args(arguments)
+    if chosen.frozen:
+        build_frozen(ROOT / "firmware", ROOT / "build" / "frozen")
+        print("build/frozen: boards/*/manifest.py includes it")
+        return 0
     table = Table("board", "arch", "part", "files", "bytes", box=SIMPLE)
     for name in boards.names() if chosen.all else chosen.board or [""]:
         try:

