@@ -54,7 +54,7 @@ def tops(name):
 def test_there_is_something_to_look_at():
     assert "p1/render/json.py" in CORE and "dongle/app.py" in DONGLE
     assert {"p1", "p1.obis", "p1.render.page", "p1.text.latin"} <= set(
-        imports("p1/render/json.py")
+        imports("p1/render/parts.py")
     )
 
 

@@ -61,12 +61,14 @@ def _writing(functions, data_of_page):
     write, update = functions
     readings, size = data_of_page
     page = SimpleNamespace(bytes=bytearray(8192), size=size)
-    written = numbers.Written(obis.ROWS)
+    written = numbers.Written(
+        obis.FIRST_NUMBER, obis.ROWS - obis.FIRST_NUMBER, obis.NUMBER_KEYS
+    )
     facts = []
     for reading in readings:
         if not facts or not update(page, reading, written):
             facts.append(write(page, reading, obis, written))
-        facts += [bytes(page.bytes), *map(list, vars(written).values())]
+        facts += [bytes(page.bytes), *written.shown, *written.shown_decimals, *written.ends]
     return facts
 
 

@@ -33,7 +33,7 @@ ROWS = {
 class Said:
     """As much of a Reading as is looked at, for whole days: decoding takes its time here."""
 
-    profile = country.PROFILES["BE"]
+    profile = country.profile("BE")
     stamp_at = 0
     edition = 0
     peak = None

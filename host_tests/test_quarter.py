@@ -48,7 +48,7 @@ def lines_of(second):
 class Said:
     """As much of a Reading as a Quarter looks at, for whole days: decoding takes its time here."""
 
-    profile = country.PROFILES["BE"]
+    profile = country.profile("BE")
     stamp_at = 0
     edition = 0
     peak = None

@@ -107,7 +107,7 @@ def _lines(file: BinaryIO, size: int) -> Iterator[bytes]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="decode", description=__doc__)
     parser.add_argument("files", nargs="+", metavar="FILE", help="- is standard input")
-    parser.add_argument("--country", default=country.AUTO, choices=sorted(country.PROFILES))
+    parser.add_argument("--country", default=country.AUTO, choices=sorted(country.CODES))
     args = parser.parse_args()
     bad = 0
     for name in args.files:

@@ -174,7 +174,7 @@ def _source(discovery):
         maker = _maker(bytes(reading.model[:3]))
         if maker:
             device["mf"] = maker
-    for row in obis.ROWS_OF["hex"]:
+    for row in range(obis.FIRST_HEX, obis.FIRST_VERSION):
         if obis.key(row) == b"meter_id" and "sn" not in device and row in reading.texts:
             device["sn"] = bytes(reading.texts[row]).decode()
     origin = {"name": "p1-dongle", "sw": VERSION}

@@ -30,7 +30,7 @@ def _expected(kind, *limits):
     if kind == "choice" or kind == "number":
         return "one of " + ", ".join([str(choice) for choice in limits])
     if kind == "country":
-        return "one of " + _names(country.PROFILES)
+        return "one of " + _names(country.CODES)
     if kind == "key":
         return "32 hexadecimal digits"
     if kind == "hash":

@@ -207,7 +207,7 @@ def _is_fit(value, kind, default, limits):
     if kind == "choice" or kind == "number":
         return value == default or str(value) in limits
     if kind == "country":
-        return value in country.PROFILES
+        return value in country.CODES
     if value == "" and kind != "topic" and kind != "text":
         return True
     if kind == "hash":

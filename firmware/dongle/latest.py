@@ -3,11 +3,16 @@
 import sys
 import time
 
-from p1.decode import decode
+from micropython import const
+
+from p1 import decode
 from p1.reading import Reading
 from p1.render.json import Json
 
+from . import forget
+
 HEAD = 128  # bytes in front of the page: for MQTT's topic, which a config may make 90 long
+_QUIET = const(60)  # telegrams with nothing new, after which what reads it is forgotten
 _STALE_MS = 30_000  # older than this, a reading is no longer "now" (meters send every 1 or 10 s)
 
 
@@ -27,14 +32,19 @@ class Latest:
         self.rejected = 0  # unusable values since start
         self.listeners = []
         self.taken = 0  # telegrams
+        self._rewritten = self._quiet = 0
         self._failed = failed
 
     def take(self, telegram, size):
         # Should decoding fail, there is nothing to show rather than half a reading.
         self._taken_ms = None
         self.telegram_bytes, self.telegram_size = telegram, size
-        decode(telegram, size, self.reading)
-        self._json.render(self.reading)
+        try:
+            decode.decode(telegram, size, self.reading)
+            self._json.render(self.reading)
+        except MemoryError as error:
+            self._failed(error)  # the next telegram tries again
+            return
         self.rejected += self.reading.rejected
         self._taken_ms = self._ticks_ms()
         self.taken += 1
@@ -43,6 +53,18 @@ class Latest:
                 listener()
             except Exception as error:
                 self._failed(error)
+        self._rest()
+
+    def _rest(self):
+        """Forgets what is only needed when more than numbers change, when it was not for a while."""
+        if self._json.rewritten != self._rewritten:
+            self._rewritten, self._quiet = self._json.rewritten, 0
+        elif self._quiet < _QUIET:
+            self._quiet += 1
+            if self._quiet == _QUIET:
+                decode.forget()
+                self._json.forget()
+                forget("p1.texts", "p1.country")  # with what is in one file with it
 
     def age_ms(self):
         """Since the last good telegram; None before the first one or when it has gone stale."""

@@ -5,7 +5,6 @@ from binascii import unhexlify
 
 import machine
 import slots
-from p1 import country
 from p1.framer import Framer
 
 from . import VERSION, forget
@@ -34,7 +33,7 @@ def assemble(app):
     if config["system"]["cpu_mhz"]:
         machine.freq(config["system"]["cpu_mhz"] * 1_000_000)
     app.latest = Latest(config["meter"]["country"], app.listener_failed)
-    profile = country.PROFILES[config["meter"]["country"]]
+    profile = app.latest.reading.profile
     app.framer = Framer(app.latest.take, profile.has_crc)
     app.cipher = _cipher(config["meter"], app.framer)
     # The port first: its ring is taken from memory that Wi-Fi wants too.

@@ -1,46 +1,45 @@
 # What differs from country to country, as data. The objects do not: the registry knows them all.
+#
+# Loaded where a profile is asked for, and forgotten again: so a Profile has no methods, which
+# would keep all of this in memory.
 
 from micropython import const
 
-AUTO = "auto"
+AUTO = "auto"  # see of_telegram()
+# Telegrams come encrypted in LU and AT, see cipher.py.
+CODES = "auto BE NL NL3 LU AT SE DK HU CH LT".split()
 
 # Winter time ahead of UTC, in hours.
 _CENTRAL_EUROPE = const(1)
 _EASTERN_EUROPE = const(2)
 
-_DAY_NIGHT = {1: "day", 2: "night"}
-_NIGHT_DAY = {1: "night", 2: "day"}
-
 
 class Profile:
-    def __init__(
-        self, tariff_names=None, winter_h=_CENTRAL_EUROPE, line=(115200, 8, None), has_crc=True
-    ):
-        self.tariff_names = tariff_names or {}  # of 0-0:96.14.0, where everybody there agrees
-        self.winter_h = winter_h
-        self.line = line  # baud, data bits, parity (None; 0 is even), as machine.UART takes them
-        self.has_crc = has_crc
+    """code          of the country
+    tariff_names  of 0-0:96.14.0, by number, where everybody there agrees
+    winter_h      hours that winter time is ahead of UTC
+    line          baud, data bits, parity (None; 0 is even), as machine.UART takes them
+    has_crc       whether telegrams have one
+    """
 
 
-_PLAIN = Profile()
-
-PROFILES = {
-    AUTO: _PLAIN,  # see of_telegram()
+def profile(code):
+    """A new Profile of one of the CODES."""
+    made = Profile()
+    made.code = code
     # Belgium's tariff 1 is the dear one, the Netherlands' the cheap one (e-MUCS-P1 1.7.1 table 4
     # and its note that the Dutch rule does not hold).
-    "BE": Profile(_DAY_NIGHT),
-    "NL": Profile(_NIGHT_DAY),
-    # DSMR 2.2 and 3.0.
-    "NL3": Profile(_NIGHT_DAY, line=(9600, 7, 0), has_crc=False),
-    # Telegrams come encrypted in LU and AT, see cipher.py.
-    "LU": _PLAIN,
-    "AT": _PLAIN,
-    "SE": _PLAIN,
-    "DK": _PLAIN,
-    "HU": _PLAIN,
-    "CH": _PLAIN,
-    "LT": Profile(winter_h=_EASTERN_EUROPE),
-}
+    made.tariff_names = {}
+    if code == "BE":
+        made.tariff_names = {1: "day", 2: "night"}
+    elif code[:2] == "NL":
+        made.tariff_names = {1: "night", 2: "day"}
+    made.winter_h = _EASTERN_EUROPE if code == "LT" else _CENTRAL_EUROPE
+    # NL3: DSMR 2.2 and 3.0.
+    made.line = (9600, 7, 0) if code == "NL3" else (115200, 8, None)
+    made.has_crc = code != "NL3"
+    return made
+
 
 # How a header begins, behind its "/", that only one country's meters send. What makers sell
 # everywhere, such as Kamstrup's and Landis+Gyr's, says nothing.
@@ -63,11 +62,11 @@ NL Ene5
 
 
 def of_telegram(telegram, has_dutch_version):
-    """The profile of an AUTO reading's telegram (bytes-like from its "/"). has_dutch_version: it
-    has a line that Belgian meters do not send, so that without a telling header it stays open
-    which country this is."""
+    """The code of the country of an AUTO reading's telegram (bytes-like from its "/").
+    has_dutch_version: it has a line that Belgian meters do not send, so that without a telling
+    header it stays open which country this is."""
     for line in _HEADERS.strip().split(b"\n"):
         code, header = line.split()
         if telegram[1 : 1 + len(header)] == header:
-            return PROFILES[code.decode()]
-    return PROFILES[AUTO if has_dutch_version else "BE"]
+            return code.decode()
+    return AUTO if has_dutch_version else "BE"

@@ -1,28 +1,17 @@
 # Verified telegram -> Reading. scan.py has read the numbers; here come the lines that hold
-# texts, stamps, lists or sub-meters, and what follows from several lines together.
-#
-# These rarely change, so they are read again only when they do.
+# stamps or what sub-meters have counted, and what follows from several lines together. Texts and
+# lists rarely change: what reads them, texts.py, is loaded when there are new ones.
 #
 # A line that cannot be used costs only itself: it is left out and counted.
 
 from micropython import const
 
-from . import brackets, country, obis, text, timestamp
+from . import brackets, obis, timestamp
 from .scan import ABSENT, clear, derive, scan
 from .update import NEW_CAPTURES, NEW_LAYOUT, NEW_TEXTS, update
 
 _CLOCK = obis.row("timestamp")
-_TARIFF = obis.row("tariff")
-_PEAK = obis.row("monthly_power_peak")
-_HISTORY = obis.row("power_peak_history")
-_FAILURES = obis.row("power_failures")
 _CLOSE = const(0x29)
-_DUTCH_VERSION = obis.ROWS_OF["version"][1]
-
-_CODINGS = (("hex", text.of_id), ("version", text.of_version), ("message", text.of_message))
-
-_LARGEST = const(0x7FFFFFFF)
-_POWER_UNIT = obis.ROW_UNIT[obis.row("power_w")]
 
 
 def _derivations():
@@ -45,10 +34,7 @@ def _derivations():
 _SUMS, _DIFFERENCES = _derivations()
 del _derivations
 
-# Sub-meter lines, by what they say; each kind's rows come channel by channel.
-_TYPE, _ID, _EAN, _VALVE, _CAPTURE = [
-    obis.ROWS_OF[kind] for kind in ("type", "id", "submeter_ean", "valve", "capture")
-]
+_read_texts = None  # of texts.py, once it is loaded
 
 
 def decode(telegram, size, reading):
@@ -56,6 +42,9 @@ def decode(telegram, size, reading):
 
     The telegram that was decoded into reading before this one is still looked at, in its own
     buffer; the framer keeps it until then.
+
+    Raises MemoryError where there is none to load texts.py. Then, as after any error, the reading
+    is neither whole nor of use, and the next telegram is read anew.
     """
     before, size_before = reading.telegram, reading.size
     reading.telegram, reading.size = telegram, size
@@ -69,12 +58,27 @@ def decode(telegram, size, reading):
         scan(reading, size)
         found = NEW_TEXTS
     if found == NEW_TEXTS:
-        _read_texts(reading)
+        if _read_texts is None:
+            _load()
+        _read_texts(reading)  # pyright: ignore[reportOptionalCall]
     elif found == NEW_CAPTURES:
-        _read_captures(reading)
+        read_captures(reading)
     _read_clock(reading)
     derive(reading, _SUMS, _DIFFERENCES)
     reading.is_whole = True
+
+
+def _load():
+    global _read_texts
+    from .texts import read
+
+    _read_texts = read
+
+
+def forget():
+    """Lets go of texts.py, for whoever takes it out of memory."""
+    global _read_texts
+    _read_texts = None
 
 
 def _read_clock(reading):
@@ -93,163 +97,32 @@ def _read_clock(reading):
         reading.edition += 1
 
 
-def _read_texts(reading):
-    """All that is no number, and rarely changes."""
-    telegram = reading.telegram
-    reading.clear_texts()
-    header_end = telegram.find(b"\n", 0, reading.size)
-    if telegram[header_end - 1] == 0x0D:
-        header_end -= 1
-    reading.model = text.latin(telegram[1:header_end]) if header_end > 1 else None
-    if reading.country_code == country.AUTO:
-        reading.profile = country.of_telegram(telegram, reading.has(_DUTCH_VERSION))
-    reading.tariff = _integer(reading, _TARIFF)
-    _texts(reading)
-    _peak(reading)
-    _history(reading)
-    _failures(reading)
-    for submeter in reading.submeters:
-        _submeter(reading, submeter)
-    _read_captures(reading)
-
-
-def _read_captures(reading):
+def read_captures(reading):
     """What the sub-meters have counted."""
     reading.captures += 1
     reading.bad_captures = 0
     for submeter in reading.submeters:
         key, had_stamp = submeter.value_key, submeter.stamp_at is not None
         submeter.clear_capture()
-        for kind in range(len(_CAPTURE) // obis.CHANNELS):  # with a step it would leave garbage
-            row = _CAPTURE[kind * obis.CHANNELS + submeter.channel - 1]
+        row = obis.FIRST_CAPTURE + submeter.channel - 1
+        while row < obis.FIRST_NUMBER:  # a range with a step would leave garbage
             if submeter.value_key is None and reading.has(row):
-                _capture(reading, submeter, _brackets(reading, row))
+                _capture(reading, submeter, of_row(reading, row))
+            row += obis.CHANNELS
         if key != submeter.value_key or had_stamp != (submeter.stamp_at is not None):
             reading.edition += 1
 
 
-def _brackets(reading, row):
+def of_row(reading, row):
     """Finds the brackets of a row's line. Returns how many, 0 where the row is absent, -1 where
     the line is broken."""
     return brackets.of_line(reading.telegram, reading.mantissa[row]) if reading.has(row) else 0
 
 
-def _power(telegram, bracket):
-    """(mantissa, decimals) in W, or None."""
-    unit_at = brackets.number(telegram, bracket)
-    if not unit_at:
-        return None
-    mantissa, decimals = brackets.found
-    exponent = obis.exponent(_POWER_UNIT, telegram[unit_at : brackets.ends[bracket]])
-    if exponent is None:
-        return None
-    decimals -= exponent
-    if decimals < 0:
-        mantissa *= 10**-decimals
-        decimals = 0
-    return (mantissa, decimals) if mantissa <= _LARGEST else None
-
-
-def _is_stamp(telegram, bracket):
+def is_stamp(telegram, bracket):
+    """Whether there is one in this bracket, and nothing else."""
     start = brackets.starts[bracket]
     return 0 < timestamp.length(telegram, start) == brackets.ends[bracket] - start
-
-
-def _texts(reading):
-    for kind, decoded in _CODINGS:
-        for row in obis.ROWS_OF[kind]:
-            found = _text(reading, row, decoded)
-            if found:
-                reading.texts[row] = found
-
-
-def _text(reading, row, decoded):
-    count = _brackets(reading, row)
-    if count < 0:
-        reading.bad_texts += 1
-    elif count:
-        text = memoryview(reading.telegram)[brackets.starts[0] : brackets.ends[0]]
-        return decoded(text) or None
-    return None
-
-
-def _peak(reading):
-    telegram = reading.telegram
-    if _brackets(reading, _PEAK) == 2:
-        # Sagemcoms print the stamp first, Iskra meters the power.
-        stamp = 0 if _is_stamp(telegram, 0) else 1
-        if _is_stamp(telegram, stamp):
-            reading.peak = _power(telegram, 1 - stamp)
-            reading.peak_stamp_at = brackets.starts[stamp]
-    if reading.has(_PEAK) and not reading.peak:
-        reading.bad_texts += 1
-
-
-def _history(reading):
-    # (n)(1-0:1.6.0)(1-0:1.6.0) and then n times (month's end)(stamp of the peak)(peak).
-    # A month without data has the stamp that no calendar knows: it stays unnamed.
-    count = _brackets(reading, _HISTORY)
-    if count < 0:
-        reading.bad_texts += 1
-        return
-    telegram, starts = reading.telegram, brackets.starts
-    if count and (count < 3 or telegram.find(b":", starts[1], brackets.ends[1]) < 0):
-        # Hungarian and Swiss meters print something else under this code.
-        reading.add_unknown(telegram.rfind(b"\n", 0, starts[0]) + 1)
-        return
-    for closing in range(3, count - 2, 3):
-        power = _power(telegram, closing + 2)
-        peak_stamp_at = starts[closing + 1]
-        if not power or not _is_stamp(telegram, closing):
-            reading.bad_texts += 1
-        elif _is_stamp(telegram, closing + 1):
-            year, month = timestamp.month_before(telegram, starts[closing])
-            reading.history.append((year, month, peak_stamp_at) + power)
-        elif not _is_never(telegram, peak_stamp_at):
-            reading.bad_texts += 1
-    # Some meters print the newest first.
-    reading.history.sort()
-
-
-def _failures(reading):
-    # (n)(0-0:96.7.19) and then n times (stamp of the end)(duration in s).
-    count = _brackets(reading, _FAILURES)
-    if count < 0:
-        reading.bad_texts += 1
-        return
-    telegram = reading.telegram
-    for stamp in range(2, count - 1, 2):
-        unit_at = brackets.number(telegram, stamp + 1)
-        duration_s, decimals = brackets.found
-        if (
-            unit_at
-            and not decimals
-            and telegram[unit_at : brackets.ends[stamp + 1]] == b"s"
-            and _is_stamp(telegram, stamp)
-        ):
-            reading.failures.append((brackets.starts[stamp], duration_s))
-        else:
-            reading.bad_texts += 1
-
-
-def _submeter(reading, submeter):
-    channel = submeter.channel - 1
-    number = _integer(reading, _TYPE[channel])
-    submeter.device_type = number
-    for at in range(channel, len(_ID), obis.CHANNELS):
-        submeter.id = submeter.id or _text(reading, _ID[at], text.of_id)
-    submeter.ean = _text(reading, _EAN[channel], text.of_id)
-    submeter.valve_state = _integer(reading, _VALVE[channel])
-
-
-def _integer(reading, row):
-    if _brackets(reading, row) > 0:
-        unit_at = brackets.number(reading.telegram, 0)
-        if unit_at and not brackets.found[1] and unit_at == brackets.ends[0]:
-            return brackets.found[0]
-    if reading.has(row):
-        reading.bad_texts += 1
-    return None
 
 
 def _capture(reading, submeter, count):
@@ -258,7 +131,7 @@ def _capture(reading, submeter, count):
     telegram, starts, ends = reading.telegram, brackets.starts, brackets.ends
     last = count - 1
     stamped = last > 0
-    if stamped and _is_never(telegram, starts[0]):
+    if stamped and is_never(telegram, starts[0]):
         return
     key = None
     unit_at = brackets.number(telegram, last) if count > 0 else 0
@@ -267,7 +140,7 @@ def _capture(reading, submeter, count):
             key = _captured(telegram, starts[last - 1], ends[last - 1])
         else:
             key = _captured(telegram, unit_at, ends[last])
-    if key is None or (stamped and not _is_stamp(telegram, 0)):
+    if key is None or (stamped and not is_stamp(telegram, 0)):
         reading.bad_captures += 1
         return
     submeter.value_key = key
@@ -283,7 +156,7 @@ def _captured(telegram, at, end):
     return None
 
 
-def _is_never(telegram, at):
+def is_never(telegram, at):
     """Whether a stamp means "never": all bits set, cut to two digits each, or second 0 of 1970."""
     return (
         telegram.find(b"632525252525", at, at + 12) == at

@@ -147,26 +147,15 @@ CAPTURED = {
     b"MWh": b"energy_mwh",
 }
 
-# M-Bus device type (OMS medium) -> type in the Reading; what is missing here is "other".
-DEVICE_TYPES = {
-    2: "electricity",
-    3: "gas",
-    4: "heat",
-    6: "warm_water",
-    7: "water",
-    10: "cooling",
-    11: "cooling",
-    12: "heat",
-    13: "cooling",
-}
+# Types in the Reading, and which M-Bus device types (OMS media) are of each; all else is "other".
+DEVICE_TYPES = b"electricity 2 gas 3 heat 4 12 warm_water 6 water 7 cooling 10 11 13"
 
-# The freshest valid sub-meter of a type also stands at the top level:
-# (type, key of its value, key of the value there, key of the stamp there).
-TOP_LEVEL = (
-    ("gas", b"volume_m3", b"gas_m3", b"gas_timestamp"),
-    ("water", b"volume_m3", b"water_m3", b"water_timestamp"),
-    ("heat", b"energy_gj", b"heat_gj", b"heat_timestamp"),
-)
+# The freshest valid sub-meter of a type also stands at the top level.
+_TOP_LEVEL = b"""
+gas    volume_m3  gas_m3    gas_timestamp
+water  volume_m3  water_m3  water_timestamp
+heat   energy_gj  heat_gj   heat_timestamp
+"""
 
 
 def _pack(code):
@@ -204,54 +193,82 @@ def _unit_rules():
 
 def _rows():
     rules, unit_start = _unit_rules()
-    keys = b""  # each once
-    starts = []  # where in these each row's key is, and its length
+    names = b""  # the keys of what is no number, each once
+    starts = []  # where in these each row's key is
+    keys = b""  # of the numbers
     lengths = []
     units = []
     codes = []  # (packed code, row)
-    kinds = {}  # kind -> its rows, for those that are no numbers
+    firsts = {}  # kind -> its first row, for those that are no numbers
     for line in _TABLE.strip().split(b"\n"):
         code, key, kind = line.split()
-        if key not in keys:
-            keys += key
         for channel in range(1, CHANNELS + 1) if b"n" in code else (0,):
-            number = len(starts)
+            number = len(lengths)
             if code != b"-":
                 codes.append((_pack(code.replace(b"n", b"%d" % channel)), number))
-            starts.append(keys.find(key))
             lengths.append(len(key))
             units.append(unit_start.get(kind, NOT_A_NUMBER))
-            if kind not in unit_start:
-                kinds[kind.decode()] = kinds.get(kind.decode(), b"") + bytes((number,))
+            if kind in unit_start:
+                keys += key
+            else:
+                if key not in names:
+                    names += key
+                starts.append(names.find(key))
+                firsts.setdefault(kind, number)
     codes.sort()
     return (
-        keys,
-        array("H", starts),
+        names + keys,
+        bytes(starts),
+        len(names),
         bytes(lengths),
         bytes(units),
         rules,
         array("i", [code for code, _ in codes]),
         bytes([row for _, row in codes]),
-        kinds,
+        len(lengths),
+        *[firsts[kind] for kind in (b"hex", b"version", b"message", b"peak", b"type", b"id")],
+        *[firsts[kind] for kind in (b"submeter_ean", b"valve", b"capture")],
         len(starts),
-        kinds["capture"][0],
     )
 
 
-# KEYS: all keys in one run of bytes.
-# By row: where its key stands in KEYS, how long that is, where the spellings of its unit start in
-# UNIT_RULES.
+# KEYS: all keys in one run of bytes; those of numbers come last, in the order of their rows, from
+# NUMBER_KEYS on.
+# By row: how long its key is, where the spellings of its unit start in UNIT_RULES.
+# By row of what is no number: where its key stands in KEYS.
 # By rank: the codes in rising order, and the row of each.
-# By kind: the rows (bytes) of what is no number; a sub-meter's come channel by channel.
-KEYS, KEY_AT, KEY_LENGTH, ROW_UNIT, UNIT_RULES, CODES, CODE_ROW, ROWS_OF, ROWS, FIRST_CAPTURE = (
-    _rows()
-)
+# FIRST_...: the first row of a kind; its rows follow each other, a sub-meter's channel by channel.
+# Numbers come last.
+(
+    KEYS,
+    _NAME_AT,
+    NUMBER_KEYS,
+    KEY_LENGTH,
+    ROW_UNIT,
+    UNIT_RULES,
+    CODES,
+    CODE_ROW,
+    ROWS,
+    FIRST_HEX,
+    FIRST_VERSION,
+    FIRST_MESSAGE,
+    FIRST_PEAK,
+    FIRST_TYPE,
+    FIRST_ID,
+    FIRST_EAN,
+    FIRST_VALVE,
+    FIRST_CAPTURE,
+    FIRST_NUMBER,
+) = _rows()
 del _TABLE, _UNITS, _pack, _unit_rules, _rows
 
 
 def key(row):
     """The key (bytes) of a row."""
-    start = KEY_AT[row]
+    if row < FIRST_NUMBER:
+        start = _NAME_AT[row]
+    else:
+        start = NUMBER_KEYS + sum(KEY_LENGTH[FIRST_NUMBER:row])
     return KEYS[start : start + KEY_LENGTH[row]]
 
 
@@ -264,12 +281,8 @@ def row(name):
     raise KeyError(name)
 
 
-def exponent(rule, unit):
-    """The power of ten from a unit as printed (bytes) to a key's unit, given by where its
-    spellings start; None where it is none of them."""
-    while UNIT_RULES[rule] != 255:
-        length = UNIT_RULES[rule]
-        if UNIT_RULES[rule + 2 : rule + 2 + length] == unit:
-            return UNIT_RULES[rule + 1] - 8
-        rule += length + 2
-    return None
+def top_level():
+    """Yields (type, key of its value, key of the value at the top level, key of the stamp there)."""
+    for line in _TOP_LEVEL.strip().split(b"\n"):
+        type, value_key, top_key, stamp_key = line.split()
+        yield type.decode(), value_key, top_key, stamp_key

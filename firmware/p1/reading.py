@@ -3,7 +3,7 @@
 
 from array import array
 
-from . import country, obis, timestamp
+from . import obis, timestamp
 from .scan import ABSENT, LINES, NEGATIVE, PLACES, UNKNOWN_LINES, clear
 
 
@@ -12,26 +12,16 @@ class Submeter:
 
     def __init__(self, channel):
         self.channel = channel
-        self.clear()
-        self.clear_capture()
-
-    def clear(self):
         self.device_type = None  # OMS medium
+        self.type = "other"
         self.id = self.ean = None  # UTF-8
         self.valve_state = None
+        self.clear_capture()
 
     def clear_capture(self):
         self.stamp_at = None  # place of the capture time in the telegram
         self.value_key = None  # b"volume_m3", b"energy_gj" ...
         self.mantissa = self.decimals = 0  # the value
-
-    @property
-    def type(self):
-        return obis.DEVICE_TYPES.get(self.device_type, "other")  # pyright: ignore[reportArgumentType, reportCallIssue]
-
-    @property
-    def is_empty(self):
-        return self.device_type is None and self.id is None and self.value_key is None
 
 
 class Reading:
@@ -41,15 +31,18 @@ class Reading:
     mantissa / 10^decimals in the key's unit. Stamps are places in `telegram`.
     """
 
-    def __init__(self, country_code=country.AUTO):
+    def __init__(self, country_code="auto"):
+        """country_code: one of country.CODES."""
+        from .country import profile
+
         self.country_code = country_code
-        self.mantissa = array("i", [0] * obis.ROWS)
+        self.profile = profile(country_code)
+        self.mantissa = array("i", bytes(4 * obis.ROWS))
         self.decimals = bytearray(obis.ROWS)
-        self.unknown = array("H", [0] * UNKNOWN_LINES)  # starts of lines with unknown codes
-        self.submeters = [Submeter(channel + 1) for channel in range(obis.CHANNELS)]
+        self.unknown = array("H", bytes(2 * UNKNOWN_LINES))  # starts of lines with unknown codes
         # By line, as scan() says.
-        self.line_end = array("H", [0] * LINES)
-        self.line_value = array("H", [0] * LINES)
+        self.line_end = array("H", bytes(2 * LINES))
+        self.line_value = array("H", bytes(2 * LINES))
         self.line_row = bytearray(LINES)
         self.line_tens = bytearray(LINES)
         self.body = 0  # where the "!" stands
@@ -71,7 +64,6 @@ class Reading:
     def clear_texts(self):
         """Forgets all that is no number."""
         self.edition += 1
-        self.profile = country.PROFILES[self.country_code]
         self.bad_texts = 0
         self.unknown_count = self.unknown_codes
         self.model = None  # the header behind its "/", UTF-8
@@ -81,18 +73,12 @@ class Reading:
         self.peak = None  # (mantissa, decimals) in W
         self.history = []  # (year, month, stamp_at or None, mantissa, decimals), by month, in W
         self.failures = []  # (stamp_at of the end, duration in s)
-        for submeter in self.submeters:
-            submeter.clear()
+        self.submeters = []  # a Submeter for each channel that has a line
 
     @property
     def rejected(self):
         """How many values of the telegram could not be used."""
         return self.bad_numbers + self.bad_clock + self.bad_captures + self.bad_texts
-
-    @property
-    def tariff_name(self):
-        """ "day" or "night"; None where the country has no name for the tariff's number."""
-        return self.profile.tariff_names.get(self.tariff)
 
     def has(self, row):
         return self.decimals[row] != ABSENT
@@ -114,17 +100,6 @@ class Reading:
             return None
         value = self.mantissa[row]
         return -value if places & NEGATIVE else value, places & PLACES
-
-    def text(self, key):
-        """The text (UTF-8) with this key (bytes); None where absent."""
-        rows = [row for row in self.texts if obis.key(row) == key]
-        return self.texts[min(rows)] if rows else None
-
-    def add_unknown(self, line):
-        """Notes the line that starts there as one that the registry does not explain."""
-        if self.unknown_count < len(self.unknown):
-            self.unknown[self.unknown_count] = line
-            self.unknown_count += 1
 
     def freshest(self, type, value_key):
         """The sub-meter of this type with the newest value, or None."""

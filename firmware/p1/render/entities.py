@@ -3,7 +3,6 @@
 from .. import obis
 
 _CLOCK, _TARIFF = obis.row("timestamp"), obis.row("tariff")
-_VERSIONS = obis.ROWS_OF["version"]
 
 
 def has_row(reading, row):
@@ -12,8 +11,8 @@ def has_row(reading, row):
         return reading.stamp_at is not None
     if row == _TARIFF:
         return reading.tariff is not None
-    if obis.ROW_UNIT[row] == obis.NOT_A_NUMBER:
-        return row in _VERSIONS and row in reading.texts
+    if row < obis.FIRST_NUMBER:
+        return obis.FIRST_VERSION <= row < obis.FIRST_MESSAGE and row in reading.texts
     return reading.has(row)
 
 
@@ -29,7 +28,7 @@ def others(reading):
 
 
 def _submeter_keys(submeter):
-    for type, value_key, key, stamp_key in obis.TOP_LEVEL:
+    for type, value_key, key, stamp_key in obis.top_level():
         if type == submeter.type and value_key == submeter.value_key:
             yield key
             if submeter.stamp_at is not None:

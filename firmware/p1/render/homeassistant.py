@@ -100,8 +100,8 @@ def _expression(key, tariff_names):
     if key == b"tariff" and tariff_names:
         return b"value_json.tariff_name"
     medium, _, unit = key.rpartition(b"_")
-    is_medium = medium == b"other" or medium.decode() in obis.DEVICE_TYPES.values()
-    if is_medium and key not in [top for _, _, top, _ in obis.TOP_LEVEL]:
+    is_medium = medium == b"other" or medium in obis.DEVICE_TYPES.split()
+    if is_medium and key not in [top for _, _, top, _ in obis.top_level()]:
         for value_key in obis.CAPTURED.values():
             if value_key.endswith(b"_" + unit):
                 return _OF_SUBMETER % (medium, value_key, value_key)

@@ -42,8 +42,10 @@ _PEAK = const(3)
 _CURRENT = const(4)
 _CURRENTS = const(5)
 _POWERS = bytes([obis.row(f"power_l{phase}_w") for phase in (1, 2, 3)])  # rows of the registry
-_VERSIONS = obis.ROWS_OF["version"]
-_IDS = [row for row in obis.ROWS_OF["hex"] if obis.key(row) == b"meter_id"]
+_VERSIONS = range(obis.FIRST_VERSION, obis.FIRST_MESSAGE)
+_IDS = [
+    row for row in range(obis.FIRST_HEX, obis.FIRST_VERSION) if obis.key(row) == b"meter_id"
+]
 
 # By device type and by the key of what has been counted.
 _TYPES = {
@@ -66,7 +68,6 @@ def _rows():
     sources = bytearray()  # rows of the registry, ABSENT where there is none
     places = bytearray()
     keys = bytearray()
-    starts = array("H")
     lengths = bytearray()
     for line in _TABLE.strip().split(b"\n"):
         ours, theirs, most = line.split()
@@ -76,18 +77,17 @@ def _rows():
             name = ours.replace(b"#", digit).decode()
             sources.append(ABSENT if name == "-" else obis.row(name))
             places.append(int(most))
-            starts.append(len(keys))
             lengths.append(len(key))
             keys.extend(key)
-    return sources, places, bytes(keys), starts, lengths
+    return sources, places, bytes(keys), lengths
 
 
 class HomeWizard:
     """render() writes the document into page."""
 
     # In the shape of the registry, which write_numbers() takes the keys from.
-    _SOURCE, _MOST, KEYS, KEY_AT, KEY_LENGTH = _rows()
-    ROW_UNIT = b"\x01" * len(_SOURCE)
+    _SOURCE, _MOST, KEYS, KEY_LENGTH = _rows()
+    first = keys_at = 0
 
     def __init__(self):
         rows = len(self._SOURCE)

@@ -50,7 +50,7 @@ def write_line(page, reading):
     Full."""
     start = page.size
     page.put(b"p1")
-    _meter(page, reading.text(b"meter_id"))
+    _meter(page, table.text(reading, b"meter_id"))
     blank = page.size
     line = -1
     for at in table.lines(_FIELDS):
@@ -58,7 +58,7 @@ def write_line(page, reading):
         number = table.number(reading, _ROWS[line])
         if number:
             _field(page, table.letter(_FIELDS, at), *number)
-    for type, value_key, key, _ in obis.TOP_LEVEL:
+    for type, value_key, key, _ in obis.top_level():
         submeter = reading.freshest(type, value_key)
         if submeter:
             _key(page, key, 0, len(key))

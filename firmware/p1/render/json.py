@@ -3,15 +3,12 @@
 from micropython import const
 
 from .. import obis, timestamp
-from ..text import latin
 from .numbers import Written, update_numbers, write_numbers
-from .page import NUMBER_LENGTH, Full, Page
+from .page import Full, Page
 
 CAPACITY = 6144  # a telegram of the longest legal kind needs less
 _USUAL = const(2816)  # most need no more
 
-_NAME_ROWS = obis.ROWS_OF["hex"] + obis.ROWS_OF["version"]
-_MESSAGE_ROWS = obis.ROWS_OF["message"]
 _STAMP_AT = len(b'{"timestamp":"')
 _OPEN = const(0x7B)
 _CLOSE = const(0x7D)
@@ -20,27 +17,37 @@ _CLOSE = const(0x7D)
 class Json:
     """render(reading) writes the document into page.
 
-    What is no number comes first, behind the clock, and stays where it is until it changes.
+    What is no number comes first, behind the clock, and stays where it is until it changes; then
+    parts.py, which writes it, is loaded.
     """
 
     def __init__(self, capacity=CAPACITY, head=0):
         self.page = Page(min(_USUAL, capacity), head, capacity)
         self.cut = 0  # parts of documents that were left out because they found no room
+        self.rewritten = 0  # how often parts.py was needed
+        self._write_parts = None  # of parts.py, once it is loaded
         self._reading = None  # whose texts are on the page, and which of them
         self._edition = self._captures = None
-        self._values = []  # of sub-meters, as _submeters() says
+        self._values = []  # of sub-meters, as parts.py says
         self._numbers_at = 0
-        self._written = Written(obis.ROWS)
+        self._written = Written(
+            obis.FIRST_NUMBER, obis.ROWS - obis.FIRST_NUMBER, obis.NUMBER_KEYS
+        )
         self._size = 0  # of the document
 
     def render(self, reading):
-        """Writes the document of this reading and returns the page that holds it."""
+        """Writes the document of this reading and returns the page that holds it. Raises
+        MemoryError where there is none to load parts.py: nothing is on the page then."""
         page = self.page
         if self._update_texts(reading) and update_numbers(page, reading, self._written):
             page.size = self._size
         else:
             self._numbers(reading)
         return page
+
+    def forget(self):
+        """Lets go of parts.py, for whoever takes it out of memory."""
+        self._write_parts = None
 
     def _update_texts(self, reading):
         """Writes what is no number anew where it differs. False where the numbers have to move."""
@@ -59,34 +66,22 @@ class Json:
 
     def _texts(self, reading):
         page = self.page
-        cut = self._parts(reading)
+        page.size = 0
+        self._reading = None  # until all is written, should anything fail on the way
+        self.rewritten += 1
+        if self._write_parts is None:
+            from .parts import write
+
+            self._write_parts = write
+        cut, self._values = self._write_parts(page, reading)
         while cut and page.grow():
-            cut = self._parts(reading)
+            cut, self._values = self._write_parts(page, reading)
         self.cut += cut
         page.limit = len(page.bytes)
         self._numbers_at = page.size
         self._reading = reading
         self._edition = reading.edition
         self._captures = reading.captures
-
-    def _parts(self, reading):
-        """Writes all that is no number; returns how many parts found no room."""
-        page = self.page
-        page.size = 0
-        # Numbers matter most: what is left of the page is for the others.
-        page.limit = len(page.bytes) - _ending_length(reading)
-        cut = 0
-        for part in _PARTS:
-            size = page.size
-            values = None
-            try:
-                values = part(page, reading)
-            except Full:
-                page.size = size
-                cut += 1
-            if part is _submeters:
-                self._values = values or []
-        return cut
 
     def _update_values(self, reading):
         """Writes those of sub-meters, each in its place. False where one needs another place."""
@@ -96,7 +91,7 @@ class Json:
                 return False
             page.size = start
             try:
-                _value(page, reading, submeter, key, stamp_key)
+                write_value(page, reading, submeter, key, stamp_key)
             except Full:
                 return False
             if page.size != end:
@@ -113,190 +108,21 @@ class Json:
         page.size = self._size = size + 1
 
 
-# Each part below writes its keys with a comma in front of each.
-
-
-def _key(page, key):
+def write_key(page, key):
     page.put(b',"')
     page.put(key)
     page.put(b'":')
 
 
-def _stamp(page, reading, at):
+def write_stamp(page, reading, at):
     page.put(b'"')
     page.stamp(reading.telegram, at, reading.profile.winter_h)
     page.put(b'"')
 
 
-def _clock(page, reading):
-    if reading.stamp_at is not None:
-        _key(page, b"timestamp")
-        _stamp(page, reading, reading.stamp_at)
-
-
-def _names(page, reading):
-    if reading.model:
-        _key(page, b"meter_model")
-        page.string(reading.model)
-    _texts(page, reading, _NAME_ROWS)
-
-
-def _messages(page, reading):
-    _texts(page, reading, _MESSAGE_ROWS)
-
-
-def _texts(page, reading, rows):
-    written = None
-    for row in rows:
-        text = reading.texts.get(row)
-        key = obis.key(row)
-        if text and key != written:
-            _key(page, key)
-            page.string(text)
-            written = key
-
-
-def _ending_length(reading):
-    """How long the numbers can become, with the bracket."""
-    length = len(b"{}")
-    for row in range(obis.ROWS):
-        if reading.has(row) and obis.ROW_UNIT[row] != obis.NOT_A_NUMBER:
-            length += len(b',"":-') + obis.KEY_LENGTH[row] + NUMBER_LENGTH
-    return length
-
-
-def _tariff(page, reading):
-    if reading.tariff is not None:
-        _key(page, b"tariff")
-        page.number(reading.tariff)
-        if reading.tariff_name:
-            _key(page, b"tariff_name")
-            page.string(reading.tariff_name)
-
-
-def _peak(page, reading):
-    if reading.peak:
-        _key(page, b"monthly_power_peak_w")
-        page.number(*reading.peak)
-        if reading.peak_stamp_at is not None:
-            _key(page, b"monthly_power_peak_timestamp")
-            _stamp(page, reading, reading.peak_stamp_at)
-
-
-def _history(page, reading):
-    if not reading.history:
-        return
-    _key(page, b"power_peak_history")
-    page.put(b"[")
-    for at, (year, month, stamp_at, mantissa, decimals) in enumerate(reading.history):
-        page.put(b'%s{"month":"%04d-%02d","timestamp":' % (b"," if at else b"", year, month))
-        _stamp(page, reading, stamp_at)
-        _key(page, b"power_w")
-        page.number(mantissa, decimals)
-        page.put(b"}")
-    page.put(b"]")
-
-
-def _failures(page, reading):
-    if not reading.failures:
-        return
-    _key(page, b"power_failures")
-    page.put(b"[")
-    for at, (stamp_at, duration_s) in enumerate(reading.failures):
-        page.put(b',{"timestamp":' if at else b'{"timestamp":')
-        _stamp(page, reading, stamp_at)
-        _key(page, b"duration_s")
-        page.number(duration_s)
-        page.put(b"}")
-    page.put(b"]")
-
-
-def _submeters(page, reading):
-    """Returns the values among what it writes: of each its start and end on the page, and what
-    _value() was asked for; behind these the type where it is the freshest of that type."""
-    values = []
-    first = True
-    for submeter in reading.submeters:
-        if submeter.is_empty:
-            continue
-        if first:
-            _key(page, b"submeters")
-        page.put(b'[{"channel":' if first else b',{"channel":')
-        first = False
-        _submeter(page, reading, submeter)
-        key = submeter.value_key
-        if key:
-            start = page.size
-            _value(page, reading, submeter, key, b"timestamp")
-            values.append((start, page.size, submeter, key, b"timestamp", None))
-        page.put(b"}")
-    if not first:
-        page.put(b"]")
-    for type, value_key, key, stamp_key in obis.TOP_LEVEL:
-        submeter = reading.freshest(type, value_key)
-        if submeter:
-            start = page.size
-            _value(page, reading, submeter, key, stamp_key)
-            values.append((start, page.size, submeter, key, stamp_key, type))
-    return values
-
-
-def _submeter(page, reading, submeter):
-    page.number(submeter.channel)
-    _key(page, b"type")
-    page.string(submeter.type)
-    for key in ("device_type", "id", "ean", "valve_state"):
-        value = getattr(submeter, key)
-        if value is not None:
-            _key(page, key.encode())
-            if isinstance(value, int):
-                page.number(value)
-            else:
-                page.string(value)
-
-
-def _value(page, reading, submeter, key, stamp_key):
+def write_value(page, reading, submeter, key, stamp_key):
     if submeter.stamp_at is not None:
-        _key(page, stamp_key)
-        _stamp(page, reading, submeter.stamp_at)
-    _key(page, key)
+        write_key(page, stamp_key)
+        write_stamp(page, reading, submeter.stamp_at)
+    write_key(page, key)
     page.number(submeter.mantissa, submeter.decimals)
-
-
-def _unknown(page, reading):
-    if not reading.unknown_count:
-        return
-    _key(page, b"unknown")
-    telegram = reading.telegram
-    separator = b"{"
-    lines = []
-    for number in range(reading.unknown_count):
-        start = reading.unknown[number]
-        end = telegram.find(b"\n", start, reading.size)
-        bracket = telegram.find(b"(", start, end)
-        if telegram[end - 1] == 0x0D:
-            end -= 1
-        lines.append((telegram[start:bracket], telegram[bracket:end]))
-    for number, (code, value) in enumerate(lines):
-        if code in [later for later, _ in lines[number + 1 :]]:
-            continue  # printed again further down, where it counts
-        page.put(separator)
-        page.string(latin(code))
-        page.put(b":")
-        page.string(latin(value))
-        separator = b","
-    page.put(b"}")
-
-
-# Whole parts, in the order in which they are written: what finds no room is left out as a whole.
-_PARTS = (
-    _clock,
-    _tariff,
-    _names,
-    _peak,
-    _history,
-    _failures,
-    _submeters,
-    _messages,
-    _unknown,
-)

@@ -9,12 +9,15 @@ _POWERS = array("i", [10**power for power in range(10)])
 
 
 class Written:
-    """What write_numbers() wrote, by row: the number, and where it ends, 0 where there is none."""
+    """What write_numbers() wrote, by row from `first` on: the number, and where it ends, 0 where
+    there is none."""
 
-    def __init__(self, rows):
-        self.shown = array("i", [0] * rows)  # mantissas
+    def __init__(self, first, rows, keys_at):
+        """keys_at: where in the keys the first row's stands."""
+        self.first, self.keys_at = first, keys_at
+        self.shown = array("i", bytes(4 * rows))  # mantissas
         self.shown_decimals = bytearray(rows)
-        self.ends = array("H", [0] * rows)
+        self.ends = array("H", bytes(2 * rows))
 
 
 # All of a Reading's; a single number takes the same way, without a key. Digits come by
@@ -24,26 +27,30 @@ class Written:
 def _write_numbers(out: ptr8, text: ptr8, page, numbers, keys, written) -> int:
     start = ptr8(page.bytes)
     out = ptr8(uint(start) + int(page.size))
+    first = int(written.first)
     mantissas = ptr32(numbers.mantissa)
+    mantissas = ptr32(uint(mantissas) + (first << 2))
     decimals = ptr8(numbers.decimals)
-    row_unit = ptr8(keys.ROW_UNIT)
-    table = ptr8(keys.KEYS)
-    key_at = ptr16(keys.KEY_AT)
+    decimals = ptr8(uint(decimals) + first)
     key_length = ptr8(keys.KEY_LENGTH)
+    key_length = ptr8(uint(key_length) + first)
+    text = ptr8(keys.KEYS)
+    text = ptr8(uint(text) + int(written.keys_at))
     powers = ptr32(_POWERS)
     shown = ptr32(written.shown)
     shown_decimals = ptr8(written.shown_decimals)
     ends = ptr16(written.ends)
-    rows = int(len(keys.ROW_UNIT))
+    rows = int(len(written.shown_decimals))
     row = 0
     while row < rows:
         places = decimals[row]
         shown_decimals[row] = places
         ends[row] = 0
-        if places != 255 and row_unit[row]:
-            left = key_length[row]
+        left = key_length[row]
+        if places == 255:
+            text = ptr8(uint(text) + left)
+        else:
             if left:
-                text = ptr8(uint(table) + key_at[row])
                 out[0] = 0x2C
                 out[1] = 0x22
                 out = ptr8(uint(out) + 2)
@@ -91,8 +98,7 @@ def _write_numbers(out: ptr8, text: ptr8, page, numbers, keys, written) -> int:
 
 def write_numbers(page, numbers, keys, written):
     """Writes numbers.mantissa / 10^numbers.decimals in full, mantissas below 2^31, places up to 9,
-    where decimals is not ABSENT and keys.ROW_UNIT not NOT_A_NUMBER, each with its key as JSON has
-    it. The page has room for all. Notes in `written`, a Written, what stands where. Returns the
+    where decimals is not ABSENT, from written.first on, each with its key as JSON has it. The page has room for all. Notes in `written`, a Written, what stands where. Returns the
     place behind them."""
     return _write_numbers(page.bytes, page.bytes, page, numbers, keys, written)
 
@@ -102,7 +108,9 @@ def write_numbers(page, numbers, keys, written):
 def _update_numbers(out: ptr8, mantissa: int, numbers, written) -> int:
     start = out
     mantissas = ptr32(numbers.mantissa)
+    mantissas = ptr32(uint(mantissas) + (int(written.first) << 2))
     decimals = ptr8(numbers.decimals)
+    decimals = ptr8(uint(decimals) + int(written.first))
     shown = ptr32(written.shown)
     shown_decimals = ptr8(written.shown_decimals)
     ends = ptr16(written.ends)

@@ -41,9 +41,8 @@ def _plain_to(text: ptr8, at: int, end: int) -> int:
 class _One:
     """One number without a key, in the shapes of a Reading, of the registry and of Written."""
 
-    ROW_UNIT = b"\x01"
     KEYS = KEY_LENGTH = b"\x00"
-    KEY_AT = array("H", [0])
+    first = keys_at = 0
 
     def __init__(self):
         self.mantissa = self.shown = array("i", [0])

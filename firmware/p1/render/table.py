@@ -67,6 +67,12 @@ def number(reading, row):
     return reading.number(row)
 
 
+def text(reading, key):
+    """A Reading's text (UTF-8) with this key (bytes); None where absent."""
+    found = [row for row in reading.texts if obis.key(row) == key]
+    return reading.texts[min(found)] if found else None
+
+
 def write(page, mantissa, decimals):
     """Appends mantissa / 10^decimals, exactly, to a Page. The decimals may be below 0, which is
     how a number gets into a smaller unit."""

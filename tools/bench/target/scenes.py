@@ -178,16 +178,15 @@ def _written(onto, numbers, written) -> tuple[dict, dict]:
     }
     copies = {name: type(it)(it) for name, it in changed.items() if isinstance(it, bytearray)}
     copies |= {name: array(changed[name].typecode, changed[name]) for name in ("shown", "ends")}
-    return {**_numbers(numbers), **copies, "_POWERS": number_writers._POWERS}, changed
+    facts = {"first": written.first, "keys_at": written.keys_at}
+    return {**_numbers(numbers), **copies, **facts, "_POWERS": number_writers._POWERS}, changed
 
 
 def _write_numbers(out, text, onto, numbers, keys, written) -> Scene:
     names, changed = _written(onto.bytes, numbers, written)
     names |= {
         "size": onto.size,
-        "ROW_UNIT": keys.ROW_UNIT,
         "KEYS": keys.KEYS,
-        "KEY_AT": keys.KEY_AT,
         "KEY_LENGTH": keys.KEY_LENGTH,
     }
     calls = [((0, 0, 0, 0, 0, 0), None)]

@@ -46,44 +46,48 @@ def page_copy(out, to, source, start, end):
 def numbers_write_numbers(out, text, page, numbers, keys, written):
     parts = []
     end = page.size
-    for row, places in enumerate(numbers.decimals[: len(keys.ROW_UNIT)]):
+    first, key_end = written.first, written.keys_at
+    for row, places in enumerate(numbers.decimals[first : first + len(written.ends)]):
         written.shown_decimals[row] = places
         written.ends[row] = 0
-        if places == _ABSENT or not keys.ROW_UNIT[row]:
+        at, length = key_end, keys.KEY_LENGTH[first + row]
+        key_end += length
+        if places == _ABSENT:
             continue
-        if length := keys.KEY_LENGTH[row]:
-            at = keys.KEY_AT[row]
+        if length:
             parts.append(b',"%b":' % keys.KEYS[at : at + length])
             end += len(parts[-1])
         sign = b"-" if places & _NEGATIVE else b""
         places &= _PLACES
-        digits = b"%0*d" % (places + 1, numbers.mantissa[row])
+        mantissa = written.shown[row] = numbers.mantissa[first + row]
+        digits = b"%0*d" % (places + 1, mantissa)
         if places:
             digits = digits[:-places] + b"." + digits[-places:]
         parts += sign, digits
         end += len(sign) + len(digits)
-        written.shown[row] = numbers.mantissa[row]
         written.ends[row] = end
     page.bytes[page.size : end] = b"".join(parts)
     return end
 
 
 def numbers_update_numbers(out, mantissa, numbers, written):
+    mantissas = numbers.mantissa[written.first :]
+    decimals = numbers.decimals[written.first :]
     changed = [
         row
-        for row, (new, old) in enumerate(zip(numbers.mantissa, written.shown, strict=True))
+        for row, (new, old) in enumerate(zip(mantissas, written.shown, strict=True))
         if new != old and written.ends[row]
     ]
-    if numbers.decimals != written.shown_decimals:
+    if decimals != written.shown_decimals:
         return 0
     for row in changed:
-        places = numbers.decimals[row] & _PLACES
-        digits = b"%0*d" % (places + 1, numbers.mantissa[row])
+        places = decimals[row] & _PLACES
+        digits = b"%0*d" % (places + 1, mantissas[row])
         if len(digits) != len(b"%0*d" % (places + 1, written.shown[row])):
             return 0
         if places:
             digits = digits[:-places] + b"." + digits[-places:]
         end = written.ends[row]
         out[end - len(digits) : end] = digits
-        written.shown[row] = numbers.mantissa[row]
+        written.shown[row] = mantissas[row]
     return 1

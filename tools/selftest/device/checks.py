@@ -184,7 +184,7 @@ def telegrams(board, inverts, asks, wait_ms, enough=2):
     from p1.framer import Framer
 
     meter = config_file.load()[0]["meter"]
-    profile = country.PROFILES[meter["country"]]
+    profile = country.profile(meter["country"])
     baud, bits, parity = profile.line
     framer = Framer(lambda _, size: None, profile.has_crc)
     sink = _cipher(meter, framer) or framer
