@@ -63,9 +63,7 @@ def _wires(board):
 def _uart(wires, line, ring):
     number, rx, tx, invert = wires
     baud, bits, parity = line
-    return UART(
-        number, baud, bits=bits, parity=parity, rx=rx, tx=tx, rxbuf=ring, invert=invert
-    )
+    return UART(number, baud, bits=bits, parity=parity, rx=rx, tx=tx, rxbuf=ring, invert=invert)
 
 
 class Port:
