@@ -20,7 +20,7 @@ BASICS = {"array", "binascii", "struct", "micropython", "cryptolib"}
 HARDWARE = {"machine", "network", "esp32", "esp"}
 EDGES = {
     *("port", "wifi", "lan", "station", "portal", "errand", "led"),
-    *("chip", "health", "config", "app", "parts", "safe"),
+    *("chip", "report", "config", "app", "parts", "safe", "start", "tls"),
 }
 
 README = FIRMWARE.parent / "README.md"

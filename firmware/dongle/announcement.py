@@ -1,8 +1,8 @@
 # The words of an announcement to Home Assistant. In memory only while there is one: see
 # discovery.py, which knows what and when.
 #
-# The whole is some 12 KB and is never in memory: its length is counted first, then it goes out in
-# pieces.
+# The whole is some 12 KB and is never in memory: its length is counted first, then it is made
+# anew and goes out in pieces.
 
 import asyncio
 import gc
@@ -14,7 +14,7 @@ from p1 import obis
 from p1.render.homeassistant import members
 
 from . import VERSION
-from .discovery import HEALTH, QUARTER
+from .retained import HEALTH, QUARTER, device_topic, entities, entity_topic
 from .wire import publish_head
 
 _PIECE = const(512)  # bytes sent at once
@@ -57,92 +57,107 @@ _OF_QUARTER = (
     b"\"val_tpl\":\"{{{true:'ON',false:'OFF'}[value_json.alert|default(2)]|default('None')}}\",",
 )
 
-_IN_HEALTH = b'"ent_cat":"diagnostic","stat_t":"%shealth","avty":[{"t":"%sstatus"}],'
-
+# "~" stands for the beginning of our topics.
+_IN_HEALTH = b'"ent_cat":"diagnostic","stat_t":"~health","avty":[{"t":"~status"}],'
+_IN_QUARTER = b'"stat_t":"~quarter",'
 _HISTORY = (
-    b'"json_attr_t":"%sreading","json_attr_tpl":'
+    b'"json_attr_t":"~reading","json_attr_tpl":'
     b"\"{{{'history':value_json.power_peak_history|default([])}|tojson}}\","
+)
+_IN_READING = b'"stat_t":"~reading"'
+_ABOUT_READINGS = (
+    _IN_READING,
+    b'"avty":[{"t":"~status"},{"t":"~meter"}]',
+    b'"avty_mode":"all"',
 )
 
 
 class Announcement:
     def __init__(self, discovery, send):
         """discovery: a Discovery; send(data, size) is a coroutine."""
+        gc.collect()  # so that what comes now finds the holes there are
         self._of = discovery
         self._send_piece = send
         self._tariff_names = discovery.latest.reading.profile.tariff_names
+        # Once, because what has been counted must not change until it is sent.
+        self._source = _source(discovery)
         self._piece = bytearray(_PIECE)
         self._filled = 0
 
     async def send(self):
-        gc.collect()  # strings of some hundred bytes come and go
         of = self._of
         if of.form == "device":
-            size = 0
-            for text in self._device():
-                size += len(text)
-                await asyncio.sleep_ms(0)  # the meter does not wait
-            await self._publish(of.device_topic, size, self._device())
+            await self._publish(device_topic(of), self._device)
         else:
-            await self._send_entities()
+            for key in self._keys():
+                await self._publish(entity_topic(of, _platform(key), key), self._alone, key)
         await self._send_piece(self._piece, self._filled)
 
-    async def _send_entities(self):
-        of = self._of
-        topic, *about_meter = self._about_readings()
-        for key, described, ending in self._entities():
-            texts = [b"{"] + list(described) + [ending]
-            if key not in HEALTH:
-                for member in about_meter if key in QUARTER else [topic] + about_meter:
-                    texts += [b",", member]
-            texts += [b",", _source(of), b"}"]
-            size = sum([len(text) for text in texts])
-            await self._publish(of.entity_topics % (_platform(key), key), size, texts)
+    async def _publish(self, topic, texts, *about):
+        """Publishes what texts(*about) yields as one retained message; its end goes out with what
+        comes next."""
+        size = 0
+        for text in texts(*about):
+            size += len(text)
+            await asyncio.sleep_ms(0)  # the meter does not wait
+        await self._put(publish_head(topic, size, True))
+        for text in texts(*about):
+            await self._put(text)
 
     def _device(self):
-        """Yields the one message for all, in pieces."""
+        """Yields the one message for all."""
         yield b"{"
-        yield _source(self._of)
-        for member in self._about_readings():
-            yield b"," + member
+        yield self._source
+        for member in _ABOUT_READINGS:
+            yield b","
+            yield self._based(member)
         separator = b',"cmps":{'
-        for key, described, ending in self._entities():
+        for key in self._keys():
             yield b'%s"%s":{"p":"%s",' % (separator, key, _platform(key))
-            yield from described
-            yield ending
+            yield from self._described(key)
             separator = b"},"
         yield b"}}}"
 
-    def _entities(self):
-        """Yields each entity's key and its members, some in an iterable and some in one piece,
-        without those that all that read the Reading have in common."""
-        base = self._of.base
-        ending = b'"uniq_id":"' + self._of.id + b'_%s","exp_aft":%d'
-        for key in self._of.entities():
-            text = ending % (key, _EXPIRY_S)
-            if key == b"monthly_power_peak_w":
-                text = _HISTORY % base + text
-            yield key, members(key, self._tariff_names), text
+    def _alone(self, key):
+        """Yields an entity's own message."""
+        yield b"{"
+        yield from self._described(key)
+        if key not in HEALTH:
+            for member in _ABOUT_READINGS:
+                if key not in QUARTER or member != _IN_READING:
+                    yield b","
+                    yield self._based(member)
+        yield b","
+        yield self._source
+        yield b"}"
+
+    def _keys(self):
+        """Yields those of all entities."""
+        yield from entities(self._of)
         if self._of.has_quarter:
-            for key, words in zip(QUARTER, _OF_QUARTER):
-                yield key, (words,), b'"stat_t":"%squarter",' % base + ending % (key, _EXPIRY_S)
-        for key, words in zip(HEALTH, _OF_HEALTH):
-            yield key, (words,), _IN_HEALTH % (base, base) + ending % (key, _HEALTH_EXPIRY_S)
+            yield from QUARTER
+        yield from HEALTH
 
-    def _about_readings(self):
-        base = self._of.base
-        return (
-            b'"stat_t":"%sreading"' % base,
-            b'"avty":[{"t":"%sstatus"},{"t":"%smeter"}]' % (base, base),
-            b'"avty_mode":"all"',
-        )
+    def _described(self, key):
+        """Yields an entity's members, without those that all that read the Reading have in
+        common."""
+        expiry_s = _EXPIRY_S
+        if key in HEALTH:
+            yield _OF_HEALTH[HEALTH.index(key)]
+            yield self._based(_IN_HEALTH)
+            expiry_s = _HEALTH_EXPIRY_S
+        elif key in QUARTER:
+            yield _OF_QUARTER[QUARTER.index(key)]
+            yield self._based(_IN_QUARTER)
+        else:
+            yield from members(key, self._tariff_names)
+            if key == b"monthly_power_peak_w":
+                yield self._based(_HISTORY)
+        yield b'"uniq_id":"%s_%s","exp_aft":%d' % (self._of.id.encode(), key, expiry_s)
 
-    async def _publish(self, topic, size, texts):
-        """Publishes the texts, which have so many bytes together, as one retained message; its end
-        goes out with what comes next."""
-        await self._put(publish_head(topic, size, True))
-        for text in texts:
-            await self._put(text)
+    def _based(self, text):
+        """With the beginning of our topics in the place of each "~"."""
+        return text.replace(b"~", self._of.base)
 
     async def _put(self, text):
         at = 0
@@ -158,27 +173,27 @@ class Announcement:
                 await asyncio.sleep_ms(_PACE_MS)
 
 
-def _source(discovery):
+def _source(of):
     """The members that tell where all of it comes from."""
-    reading, id = discovery.latest.reading, discovery.id.decode()
-    device = {"ids": ["p1_" + id], "name": "P1 meter", "sw": VERSION}
+    reading, id = of.latest.reading, of.id
+    text = '"dev":{"ids":["p1_%s"],"name":"P1 meter","sw":"%s"' % (id, VERSION)
     # A name could not be looked up everywhere; whenever the address changes, a new connection to
     # the broker says so here.
-    address = discovery.wifi.address()
+    address = of.wifi.address()
     if address:
-        device["cu"] = f"http://{address}:{discovery.http_port}/"
+        text += ',"cu":"http://%s:%d/"' % (address, of.http_port)
     if len(id) == 12:  # an ESP32's is its MAC address
-        device["cns"] = [["mac", ":".join([id[at : at + 2] for at in range(0, 12, 2)])]]
+        text += ',"cns":[["mac","%s"]]' % ":".join([id[at : at + 2] for at in range(0, 12, 2)])
     if reading.model:
-        device["mdl"] = bytes(reading.model).decode()
+        text += ',"mdl":' + json.dumps(bytes(reading.model).decode())
         maker = _maker(bytes(reading.model[:3]))
         if maker:
-            device["mf"] = maker
+            text += ',"mf":"%s"' % maker
     for row in range(obis.FIRST_HEX, obis.FIRST_VERSION):
-        if obis.key(row) == b"meter_id" and "sn" not in device and row in reading.texts:
-            device["sn"] = bytes(reading.texts[row]).decode()
-    origin = {"name": "p1-dongle", "sw": VERSION}
-    return b'"dev":%s,"o":%s' % (json.dumps(device).encode(), json.dumps(origin).encode())
+        if obis.key(row) == b"meter_id" and row in reading.texts:
+            text += ',"sn":' + json.dumps(bytes(reading.texts[row]).decode())
+            break
+    return (text + '},"o":{"name":"p1-dongle","sw":"%s"}' % VERSION).encode()
 
 
 def _platform(key):

@@ -13,7 +13,7 @@ from micropython import const
 import machine
 
 from . import forget
-from .health import Health, report
+from .health import Health
 from .logbook import Logbook
 
 _LATE_MS = 30_000  # a task's heartbeat
@@ -62,7 +62,7 @@ class App:
 
     def metrics(self):
         """GET /metrics."""
-        # Takes 8 KiB, and few have a Prometheus: loaded when it is first asked for.
+        # Takes 8 KiB: it takes itself out of memory again.
         from .metrics import Metrics
 
         return Metrics(self.latest, self.report, self.capacity).view()
@@ -211,6 +211,8 @@ class App:
             self._is_reading = True
             self.health.say("meter: the first telegram is read")
         self._note()
+        if self.mqtt:
+            self.mqtt.look()
         if self.provision and self.provision.is_due():
             asyncio.create_task(self.provision.serve())
         why = self._hopeless()
@@ -260,8 +262,18 @@ class App:
             machine.reset()
 
     def report(self):
-        """Of health.py."""
-        return report(self)
+        """A Report, of report.py."""
+        # Takes 4 KiB: its pieces() take it out of memory again.
+        from .report import Report
+
+        return Report(self)
+
+    def why(self):
+        """Why there is no reading, in words; None where there is one."""
+        try:
+            return self.report().reason
+        finally:
+            forget("dongle.report")
 
 
 def outlast_poll(health):

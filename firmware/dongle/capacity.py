@@ -11,10 +11,10 @@ _NO_CLOCK = "the meter's telegrams have no clock, so there is no quarter hour"
 
 
 class Capacity:
-    def __init__(self, settings, latest, health_report):
-        """settings: the section "quarter" of the config; health_report: App.report."""
+    def __init__(self, settings, latest, why):
+        """settings: the section "quarter" of the config; why: App.why."""
         self._latest = latest
-        self._health_report = health_report
+        self._why = why
         self._json = QuarterJson(HEAD)
         self.page = self._json.page
         self._is_rendered = False
@@ -38,7 +38,7 @@ class Capacity:
         """GET /quarter."""
         if not self.render():
             is_there = self._latest.age_ms() is not None
-            reason = _NO_CLOCK if is_there else self._health_report()[0] or "no telegram yet"
+            reason = _NO_CLOCK if is_there else self._why() or "no telegram yet"
             return refusal(503, reason)
         age_s = self._latest.age_ms() // 1000
         return Response(self.document(), headers=b"Age: %d\r\n" % age_s)

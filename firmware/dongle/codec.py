@@ -2,9 +2,14 @@
 # timeout survives its first check_msg), so it gets a wire in memory instead: what it writes is
 # taken from there and sent by mqtt.py. In memory only until the session has begun.
 
+import asyncio
+
 from umqtt import simple
 
-from .wire import Refused
+from .link import IO_MS, Lost
+
+_KEEPALIVE_S = 30
+_HANDSHAKE_MS = 9_000  # for TLS, whose sums take an ESP32 a second or two
 
 # Answers that umqtt waits for, given to it beforehand; the real ones are looked at here.
 _CONNACK = b"\x20\x02\x00\x00"
@@ -42,6 +47,23 @@ class _Wire:
         return head or None
 
 
+async def begin(link, login, status_topic, tls, uptime_ms):
+    """The Codec of a session that the broker has agreed to. login: client id, user, password."""
+    codec = Codec(*login, _KEEPALIVE_S, status_topic, b"offline")
+    if tls:
+        # The packet is the first to be sent, after the handshake.
+        try:
+            link.over(tls.wrap(link.below))
+            await link.send(codec.connect(), within_ms=_HANDSHAKE_MS)
+        except (OSError, ValueError) as error:
+            raise tls.explain(error) from None
+    else:
+        await link.send(codec.connect())
+    answer = await asyncio.wait_for_ms(link.packet(uptime_ms), IO_MS)
+    codec.check_connack(answer)
+    return codec
+
+
 class Codec:
     """Encodes for one connection; every method returns the bytes to send."""
 
@@ -70,14 +92,14 @@ class Codec:
 
     @staticmethod
     def check_connack(packet):
-        """Raises Refused where the broker's first packet is not a yes."""
+        """Raises Lost where the broker's first packet is not a yes."""
         if len(packet) != 4 or packet[0] != 0x20:
-            raise Refused("what answers there is no MQTT broker")
+            raise Lost("what answers there is no MQTT broker")
         if packet[3]:
-            raise Refused(_refusal(packet[3]))
+            raise Lost(_refusal(packet[3]))
 
     def subscribe(self, topic):
-        """At QoS 0; the broker's answer comes later, see wire.refuses()."""
+        """At QoS 0; the broker's answer comes later, see retained.py."""
         number = self._client.pid + 1
         self._wire.receive(bytes((0x90, 3, number >> 8, number & 0xFF, 0)))
         self._client.subscribe(topic)

@@ -68,6 +68,11 @@ class DsmrTopics:
         self._topic_at, self._topic_end = array("H", topic_at), array("H", topic_end)
         self._rows, self._powers = bytes(rows), bytes(powers)
 
+    async def publish(self, link, latest):
+        """Sends what render() writes over a Link."""
+        page = self.render(latest.reading)
+        await link.send(page.bytes, page.size)
+
     def render(self, reading):
         """Writes the PUBLISH packets of all that this Reading has; returns the page."""
         page = self._page

@@ -7,11 +7,11 @@ from .http import Response, refusal
 
 
 class History:
-    def __init__(self, latest, quarter, health_report):
-        """quarter: the Quarter that listens to `latest` already; health_report: App.report."""
+    def __init__(self, latest, quarter, why):
+        """quarter: the Quarter that listens to `latest` already; why: App.why."""
         self._latest = latest
         self._quarter = quarter
-        self._health_report = health_report
+        self._why = why
         self._past = Past()
         latest.listeners.append(self._on_reading)
 
@@ -21,5 +21,5 @@ class History:
     def view(self):
         """GET /history; while the meter is silent too, for what has been stays true."""
         if self._past.window is None:
-            return refusal(503, self._health_report()[0] or "no telegram with a clock yet")
+            return refusal(503, self._why() or "no telegram with a clock yet")
         return Response(pieces(self._past, self._latest.reading))

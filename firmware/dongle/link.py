@@ -5,18 +5,14 @@
 # pyright: reportAttributeAccessIssue=false
 
 import asyncio
-import errno
 
 from micropython import const
 
 from .dial import dial
 
 IO_MS = const(5_000)  # for connecting, for a write, for the rest of a packet
-_HANDSHAKE_MS = 9_000  # for TLS, whose sums take an ESP32 a second or two
-_LONGEST_PACKET = const(1536)  # we subscribe to nothing that is longer
 TLS_EOF = -0x7280  # mbedTLS: the other side closed without a word
-CLOSED = "the broker closed the connection"
-_EPIPE = const(32)  # which the module errno lacks
+_LONGEST_PACKET = const(1536)  # we subscribe to nothing that is longer
 
 
 class Lost(Exception):
@@ -26,18 +22,14 @@ class Lost(Exception):
 class Link:
     def __init__(self, address):
         """address: as getaddrinfo() gives it. Raises OSError."""
-        self._below = self._socket = dial(address)
-        self._stream = asyncio.StreamReader(self._socket)
+        self.below = dial(address)
+        self.over(self.below)
         self.packet_since = None  # a packet has begun to arrive then; None between packets
 
-    async def secure(self, tls, data):
-        """Goes on over TLS (of tls.py); data is the first to be sent, after the handshake."""
-        try:
-            self._socket = tls.wrap(self._below)
-            self._stream = asyncio.StreamReader(self._socket)
-            await self.send(data, within_ms=_HANDSHAKE_MS)
-        except (OSError, ValueError) as error:
-            raise tls.explain(error) from None
+    def over(self, socket):
+        """Goes on over this one, which is the same or TLS over it."""
+        self._socket = socket
+        self._stream = asyncio.StreamReader(socket)
 
     async def send(self, data, size=None, within_ms=IO_MS):
         """Sends data[:size], which may change as soon as somebody else has a turn."""
@@ -79,12 +71,4 @@ class Link:
 
     def close(self):
         self._socket.close()
-        self._below.close()  # where a handshake failed, TLS has let go of it
-
-
-def words(error):
-    """What an OSError of a connection means, to a person."""
-    if error.errno in (TLS_EOF, _EPIPE, errno.ECONNRESET):
-        return CLOSED
-    name = errno.errorcode.get(error.errno)
-    return f"no connection: {name or f'(error {error.errno})'}"
+        self.below.close()  # where a handshake failed, TLS has let go of it

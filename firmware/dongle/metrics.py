@@ -1,10 +1,13 @@
 # GET /metrics, for Prometheus: the reading, where there is one, and what the dongle counts.
 
+import json
+
 from micropython import const
 
 from p1.render.page import Page
 from p1.render.prometheus import Exposition, reading_samples, table_samples
 
+from . import forget
 from .http import Response
 
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -98,11 +101,14 @@ class Metrics:
         """The document, piece by piece; each is a view that holds until the next one. Should a
         telegram come on the way, what follows is the new one's."""
         page = Page(_PAGE_BYTES)
-        for _ in self._samples(Exposition(page)):
-            if page.size > _FULL_BYTES:
-                yield memoryview(page.bytes)[: page.size]
-                page.size = 0
-        yield memoryview(page.bytes)[: page.size]
+        try:
+            for _ in self._samples(Exposition(page)):
+                if page.size > _FULL_BYTES:
+                    yield memoryview(page.bytes)[: page.size]
+                    page.size = 0
+            yield memoryview(page.bytes)[: page.size]
+        finally:
+            forget("dongle.metrics", "p1.render.table")
 
     def _samples(self, out):
         if self._latest.age_ms() is not None:
@@ -112,7 +118,7 @@ class Metrics:
                     break
             if self._capacity and self._latest.age_ms() is not None:
                 yield from table_samples(out, _QUARTER, self._of_quarter)
-        report = dict(self._health_report()[1])
+        report = json.loads(b"".join(list(self._health_report().pieces())))
         connects = report["mqtt"].get("connects")
         if connects is None:
             del report["mqtt"]  # switched off

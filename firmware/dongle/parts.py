@@ -58,7 +58,7 @@ def assemble(app):
     app.stream = Stream(app.latest, app.health, app.wifi.trust)
     app.pushes = _pushes(app, config)
     app.relay = _relay(app, config["quarter"], board)
-    web = Web(app.latest, app.framer, app.report, app.capacity)
+    web = Web(app.latest, app.framer, app.report, app.why, app.capacity)
     if config["homewizard"]["enabled"]:
         web.routes.update(_homewizard(app, wifi["ssid"], board))  # pyright: ignore[reportArgumentType, reportCallIssue]
     if app.capacity and config["history"]["enabled"]:
@@ -128,13 +128,13 @@ def _capacity(app, config):
         return None
     from .capacity import Capacity
 
-    return Capacity(config["quarter"], app.latest, app.report)
+    return Capacity(config["quarter"], app.latest, app.why)
 
 
 def _history(app):
     from .history import History
 
-    return History(app.latest, app.capacity.quarter, app.report)
+    return History(app.latest, app.capacity.quarter, app.why)
 
 
 def _relay(app, settings, board):
@@ -164,23 +164,26 @@ def _mqtt(app, config):
     from .mqtt import Mqtt
 
     discovery = Discovery(config, app.id, app.latest, app.wifi, app.health, app.capacity)
-    dsmr_topics = None
+    more = []  # that goes out with each reading
+    if settings["telegram"]:
+        from .telegrams import Telegrams
+
+        more.append(Telegrams(discovery.base + b"telegram"))
     if settings["dsmr_reader_topics"]:
         from .dsmr_topics import DsmrTopics
 
-        dsmr_topics = DsmrTopics(settings["swap_tariffs"])
+        more.append(DsmrTopics(settings["swap_tariffs"]))
     return Mqtt(
         settings,
-        app.id,
         app.latest,
         app.wifi,
         app.resolver,
         app.health,
         app.report,
         discovery,
-        dsmr_topics,
         _tls(app, settings),
         app.capacity,
+        more,
     )
 
 

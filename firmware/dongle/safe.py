@@ -2,6 +2,7 @@
 # that says so, and nothing that could be the reason. After half an hour all is tried again.
 
 import asyncio
+import json
 
 from micropython import const
 
@@ -9,7 +10,7 @@ import machine
 
 from . import chip
 from . import config as config_file
-from .health import Health, pieces
+from .health import Health
 from .http import Response, Server
 from .uplink import make as make_uplink
 
@@ -43,7 +44,7 @@ class Safe:
             self._wifi.NAME: self._wifi.state(),
             "config_problems": self.health.problems,
         }
-        return Response(pieces(report.items()), status=503)
+        return Response(_pieces(report), status=503)
 
     async def run(self):
         self.health.say("safe mode: the last starts did not last")
@@ -58,6 +59,16 @@ class Safe:
             self._logbook.lasted()
         finally:
             machine.reset()
+
+
+def _pieces(report):
+    """Yields it as a JSON object, in bytes."""
+    separator = "{"
+    for name, value in report.items():
+        yield f'{separator}"{name}":'.encode()
+        yield json.dumps(value).encode()
+        separator = ","
+    yield b"}"
 
 
 def _board():

@@ -1,7 +1,6 @@
 # Which path shows what.
 
 from . import forget
-from .health import pieces
 from .http import Resource, Response, refusal
 
 _TEXT = "text/plain; charset=us-ascii"
@@ -20,12 +19,13 @@ def _homewizard_is_off(status, text, headers):
 
 
 class Web:
-    def __init__(self, latest, framer, health_report, capacity=None):
-        """health_report: App.report; capacity: a Capacity, or None."""
+    def __init__(self, latest, framer, health_report, why, capacity=None):
+        """health_report: App.report; why: App.why; capacity: a Capacity, or None."""
         self._latest = latest
         self._capacity = capacity
         self._framer = framer
         self._health_report = health_report
+        self._why = why
         self.routes = {
             b"/": self._page,
             b"/live": self._live,
@@ -72,9 +72,9 @@ class Web:
     def _current(self, document, content_type):
         age_ms = self._latest.age_ms()
         if document is None or age_ms is None:
-            return refusal(503, self._health_report()[0] or "no telegram yet")
+            return refusal(503, self._why() or "no telegram yet")
         return Response(document, content_type, headers=b"Age: %d\r\n" % (age_ms // 1000))
 
     def _health(self):
-        reason, report = self._health_report()
-        return Response(pieces(report), status=503 if reason else 200)
+        report = self._health_report()
+        return Response(report.pieces(), status=503 if report.reason else 200)

@@ -1,11 +1,7 @@
-# MQTT packets that come and go while a session lasts: what is sent each second is put together in
-# its own page, because umqtt allocates for it. What begins a session is in codec.py.
+# MQTT packets that go out while a session lasts: what is sent each second is put together in its
+# own page, because umqtt allocates for it. What begins a session is in codec.py.
 
 from p1.render.page import Full
-
-
-class Refused(Exception):
-    """The broker answered the connection with a no, or with what is no MQTT."""
 
 
 class Packet:
@@ -72,25 +68,3 @@ def publish_head(topic, size, retain=False):
     head.append(len(topic) >> 8)
     head.append(len(topic) & 0xFF)
     return head + topic
-
-
-def message(packet):
-    """(topic, message), both bytes, of a PUBLISH; None where the packet is another. Raises Refused
-    where it is malformed (MQTT 3.1.1 §3.3)."""
-    if packet[0] & 0xF0 != 0x30:
-        return None
-    at = 2
-    while packet[at - 1] & 0x80:  # its length, which has been looked at
-        at += 1
-    left = len(packet) - at - 2
-    size = packet[at] << 8 | packet[at + 1] if left >= 0 else 0
-    skipped = 2 if packet[0] & 6 else 0  # the number that one at QoS 1 or 2 has
-    if not 0 < size <= left - skipped:
-        raise Refused("the broker sent a malformed packet")
-    at += 2
-    return packet[at : at + size], packet[at + size + skipped :]
-
-
-def refuses(packet):
-    """Whether this packet denies a subscription (MQTT 3.1.1 §3.9.3)."""
-    return packet[0] == 0x90 and packet[-1] == 0x80

@@ -95,5 +95,6 @@ def announce_all(form):
 announce_all("entity")
 line = announce_all("device")
 assert not discovery.has_work()
-assert not {"dongle.announcement", "p1.render.homeassistant"} & set(sys.modules), "they stay"
+discovery.settle()
+assert not {"dongle.retained", "dongle.announcement"} & set(sys.modules), "they stay"
 print(line.taken.hex())

@@ -1,8 +1,10 @@
 # Uptime, heartbeats and the age of a reading on a clock that wraps like the ESP32's, every 12.4
 # days. The unix port's own ticks_diff wraps elsewhere, so the modules get this clock's.
 
+import json
+
 import world
-from dongle import health, latest
+from dongle import health, latest, report
 
 _PERIOD = 1 << 30
 _DAY_MS = 24 * 3600 * 1000
@@ -78,9 +80,9 @@ class Sys:
 
 
 world.idf_heap = [(100_000, 30_000, 28_000, 9_000), (16_000, 4_000, 4_000, 3_000)]
-health.gc = Gc()
+report.gc = Gc()
 idf = {"idf_free": 34_000, "idf_largest": 28_000, "idf_least": 12_000}
-assert h.memory() == dict(idf, used=50_000, free=90_000, heap=140_000)
-health.sys = Sys
-assert h.memory() == dict(idf, used=50_000, free=62_000, heap=112_000)
+assert json.loads(report._memory()) == dict(idf, used=50_000, free=90_000, heap=140_000)
+report.sys = Sys
+assert json.loads(report._memory()) == dict(idf, used=50_000, free=62_000, heap=112_000)
 print("ok")

@@ -34,7 +34,7 @@ async def main():
     assert wired.address() == "127.0.0.1" and wired.away_ms() == 0 and wired.rssi_dbm() is None
     assert wired.state() == {"connected": True, "drops": 0, "address": "127.0.0.1"}
 
-    report = dict(dongle.report()[1])
+    report = json.loads(b"".join(list(dongle.report().pieces())))
     assert report["ethernet"] == wired.state()
     assert report["wifi"] == {"connected": False, "reason": "off"}
     assert network.STA_IF not in network._interfaces, "the radio stays off"

@@ -49,7 +49,7 @@ class Latest:
 
 
 class Discovery:
-    announced, problem = 0, None
+    id, base = "02000000002a", b"p1/02000000002a/"
 
 
 def run(client, count):
@@ -68,13 +68,11 @@ settings = {"prefix": "p1", "telegram": False, "host": "nowhere", "port": 1883}
 settings.update({"user": "", "password": ""})
 health = Health()
 wifi = Wifi()
-client = mqtt.Mqtt(
-    settings, "02000000002a", Latest, wifi, Resolver(), health, None, Discovery, None, None
-)
-assert client.state()["reason"] == "not tried yet"
+client = mqtt.Mqtt(settings, Latest, wifi, Resolver(), health, None, Discovery, None)
+assert client.reason == "not tried yet"
 
 run(client, 12)
-assert client.state()["reason"] == "no address for nowhere"
+assert client.reason == "no address for nowhere"
 for pause_ms, least_ms in zip(pauses, (1_000, 2_000, 4_000, 8_000, 16_000) + (20_000,) * 7):
     assert least_ms <= pause_ms < least_ms + _JITTER_MS, pauses
 assert max(pauses) + _ATTEMPT_MS < 30_000
@@ -89,13 +87,13 @@ async def connect_and_lose():
 # A connection that came about makes the pauses short again.
 client._session = connect_and_lose
 assert max(run(client, 4)) < 1_000 + _JITTER_MS, pauses
-assert client.state()["reason"] == "the broker closed the connection"
+assert client.reason == "the broker closed the connection"
 
 # Without Wi-Fi it does not even try, and has its heartbeat all the same.
 wifi.up = False
 connects = client.connects
 health.expect("mqtt", 0)
 run(client, 3)
-assert client.state()["reason"] == "waiting for Wi-Fi" and client.connects == connects
+assert client.reason == "waiting for Wi-Fi" and client.connects == connects
 assert max(pauses) <= 1_000
 print("ok")

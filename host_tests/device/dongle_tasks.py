@@ -2,6 +2,7 @@
 # telegram. In the directory: config.json and board.json.
 
 import asyncio
+import json
 import sys
 from asyncio.core import _io_queue
 
@@ -67,7 +68,8 @@ async def raises():
     await until(lambda: len(calls) == 4, "it was not started again")
     assert dongle.health.failures == {"wifi": 3}, dongle.health.failures
     assert dongle.health.last_failure == "wifi: ValueError: number 3"
-    assert dict(dongle.report()[1])["task_failures"] == {"wifi": 3}
+    report = json.loads(b"".join(list(dongle.report().pieces())))
+    assert report["task_failures"] == {"wifi": 3}
     await goes_on(dongle)
 
 

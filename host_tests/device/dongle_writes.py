@@ -15,7 +15,7 @@ from usocket import getaddrinfo
 from usocket import socket as client_socket
 
 import world
-from dongle import app, client
+from dongle import app, client, telegrams
 
 SMALL = 500  # bytes; only the last piece may have less
 PACE_MS = 10
@@ -123,11 +123,11 @@ async def documents(dongle):
 
 async def messages(dongle):
     link = Link()
-    await dongle.mqtt._publish_health(link)
+    await dongle.report().publish(link, b"p1/x/health")
     check("MQTT health")
     start = link.taken.index(b"{")
     assert json.loads(link.taken[start:])["id"] == dongle.id
-    dongle.mqtt._telegram_topic = b"p1/x/telegram"
+    dongle.mqtt._more = [telegrams.Telegrams(b"p1/x/telegram")]
     writes.clear()
     await dongle.mqtt._publish_reading(link)
     check("MQTT reading and telegram")

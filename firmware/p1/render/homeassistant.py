@@ -7,28 +7,28 @@ from .. import obis
 # show, category. "-": none. Which of them go together is Home Assistant's rule, see
 # DEVICE_CLASS_UNITS and DEVICE_CLASS_STATE_CLASSES in its components/sensor/const.py.
 _KINDS = b"""
-gas_m3     gas        m\xc2\xb3 gas            total_increasing 3 -
-water_m3   water      m\xc2\xb3 water          total_increasing 3 -
-m3         -          m\xc2\xb3 volume         total_increasing 3 -
-gj         -          GJ    energy         total_increasing 3 -
-mwh        -          MWh   energy         total_increasing 3 -
-kwh        -          kWh   energy         total_increasing 3 -
-kvarh      energy     kvarh -              total_increasing 3 -
-w          -          W     power          measurement      0 -
-var        power      var   reactive_power measurement      0 -
-va         -          VA    apparent_power measurement      0 -
-v          -          V     voltage        measurement      1 -
-a          -          A     current        measurement      2 -
-hz         -          Hz    frequency      measurement      2 -
-factor     factor     -     power_factor   measurement      3 -
-factor_l1  factor_l1  -     power_factor   measurement      3 -
-factor_l2  factor_l2  -     power_factor   measurement      3 -
-factor_l3  factor_l3  -     power_factor   measurement      3 -
-count      -          -     -              total_increasing - diagnostic
-state      -          -     enum           -                - diagnostic
-timestamp  time       -     timestamp      -                - diagnostic
-version    version    -     -              -                - diagnostic
-tariff     tariff     -     -              -                - -
+gas_m3 gas m\xc2\xb3 gas total_increasing 3 -
+water_m3 water m\xc2\xb3 water total_increasing 3 -
+m3 - m\xc2\xb3 volume total_increasing 3 -
+gj - GJ energy total_increasing 3 -
+mwh - MWh energy total_increasing 3 -
+kwh - kWh energy total_increasing 3 -
+kvarh energy kvarh - total_increasing 3 -
+w - W power measurement 0 -
+var power var reactive_power measurement 0 -
+va - VA apparent_power measurement 0 -
+v - V voltage measurement 1 -
+a - A current measurement 2 -
+hz - Hz frequency measurement 2 -
+factor factor - power_factor measurement 3 -
+factor_l1 factor_l1 - power_factor measurement 3 -
+factor_l2 factor_l2 - power_factor measurement 3 -
+factor_l3 factor_l3 - power_factor measurement 3 -
+count - - - total_increasing - diagnostic
+state - - enum - - diagnostic
+timestamp time - timestamp - - diagnostic
+version version - - - - diagnostic
+tariff tariff - - - - -
 """
 
 # What the grid operator has set rather than what happens.

@@ -30,9 +30,7 @@ class Json:
         self._edition = self._captures = None
         self._values = []  # of sub-meters, as parts.py says
         self._numbers_at = 0
-        self._written = Written(
-            obis.FIRST_NUMBER, obis.ROWS - obis.FIRST_NUMBER, obis.NUMBER_KEYS
-        )
+        self._written = Written(obis.FIRST_NUMBER, obis.ROWS - obis.FIRST_NUMBER, obis.NUMBER_KEYS)
         self._size = 0  # of the document
 
     def render(self, reading):
