@@ -59,8 +59,9 @@ settings.load_profile("patient")
 LONGEST = (
     *("test_every_meter", "test_stream", "test_soak", "test_selftest"),
     *("test_broker_faults", "test_page", "test_bench_counts", "test_update", "test_portal"),
-    *("test_fuzz", "test_micropython", "test_logbook", "test_decode", "test_quarter"),
-    *("test_homeassistant", "test_history", "test_update_dongle", "test_dongle", "test_security"),
+    *("test_fuzz", "test_packed", "test_micropython", "test_logbook", "test_decode"),
+    *("test_quarter", "test_homeassistant", "test_history", "test_update_dongle", "test_dongle"),
+    "test_security",
 )
 
 

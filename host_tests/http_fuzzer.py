@@ -52,7 +52,7 @@ STAND_INS = """
 import machine
 machine.reset = lambda: print("RESET")
 from dongle import auth
-auth._FIRST_PAUSE_MS, auth._LONGEST_PAUSE_MS = 5, 50
+auth._FIRST_PAUSE_MS, auth._LONGEST_PAUSE_MS = 2, 10
 """
 
 

@@ -3,7 +3,7 @@
 There every name that MicroPython's ROM lacks takes some 18 bytes, each module 250, each name at a
 module's top 8 and each import as much again. The sources spend names freely, for people. So the
 build writes them anew: tables are made (computed), comments and types go (trim), numbers stand
-where they are used (constants), modules that are always there together become one (resolve,
+where they are used (constants), modules that are always there together become one (files,
 merge), and what is left gets names that the ROM has anyway (rename, rom). What it did is in a map,
 for tracebacks (back).
 """
@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from pack.computed import compute
 from pack.constants import fold
-from pack.merge import File, lay_out
+from pack.files import File, files_of
+from pack.merge import merge
 from pack.program import Module, PackError, Program, Symbol
 from pack.rename import identifiers, mark_exceptions, reflected, rename
 from pack.resolve import Ref, resolve
@@ -81,7 +82,8 @@ def pack(sources: Sources, kept: Iterable[str] = ()) -> Packed:
     modules = list(program.modules.values())
     mark_exceptions(modules)
     fold(modules, kept)
-    files = lay_out(program, sources.groups, builtins, kept, pinned)
+    files = files_of(program, sources.groups, builtins)
+    merge(program, files, kept, pinned)
     trees = {file.path: file.tree() for file in files}
     renamed = rename(trees, kept, known_names(), rom_names())
     texts = {path: ast.unparse(tree) + "\n" for path, tree in trees.items()}

@@ -1,54 +1,18 @@
-"""Lays the modules out in files: several in one where groups.toml says so, in the order in which
-they need each other, each name at the top unique in its file, and imports as the files want."""
+"""Makes of the modules in each file one: each name at the top unique in there, and imports as the
+files want them."""
 
 import ast
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
-from pack.program import Foreign, Module, ModuleName, PackError, Program, Symbol, imports_of
+from pack.files import File
+from pack.program import Foreign, Module, ModuleName, PackError, Program, Symbol
 from pack.resolve import Ref
 
 
-@dataclass
-class File:
-    """name: dotted, as an import on the board says it."""
-
-    name: str
-    members: list[Module]
-    builtins: set[str]
-    names: dict[Symbol | ModuleName | Foreign, str] = field(default_factory=dict)
-    is_package: bool = False
-    imported: set[str] = field(default_factory=set)  # what stands in it already
-
-    @property
-    def path(self) -> str:
-        return self.name.replace(".", "/") + ("/__init__.py" if self.is_package else ".py")
-
-    @property
-    def package(self) -> str:
-        return self.name if self.is_package else self.name.rpartition(".")[0]
-
-    def tree(self) -> ast.Module:
-        body = [statement for member in self.members for statement in member.tree.body]
-        return ast.fix_missing_locations(ast.Module(body, []))
-
-
-def lay_out(
-    program: Program,
-    groups: Mapping[str, Iterable[str]],
-    builtins: Mapping[str, set[str]],
-    kept: set[str],
-    pinned: set[Symbol],
-) -> list[File]:
-    """The files, finished but for the names that things have. builtins: by module, the names that
-    are nobody's there; kept: those that come first where two want one; pinned: what has to be
-    where it is, by its own name. Raises PackError."""
-    files = _files(program, groups, builtins)
+def merge(program: Program, files: list[File], kept: set[str], pinned: set[Symbol]) -> None:
+    """Finishes the files, but for how things are spelled. kept: names that come first where two
+    want one; pinned: what has to be where it is, by its own name. Raises PackError."""
     home = {member.name: file for file in files for member in file.members}
-    for file in files:
-        file.members = _in_order(program, file.members)
-    _check_order(program, files, home)
-    _check_strings(program, home)
     uses = {file.name: _Uses(file, home) for file in files}
     for file in files:
         _name_symbols(file, uses[file.name], kept, pinned)
@@ -58,144 +22,38 @@ def lay_out(
         for member in file.members:
             writer = _Writer(program, member, file, home)
             member.tree = writer.visit(member.tree)
-    return files
-
-
-def _files(program, groups, builtins) -> list[File]:
-    grouped: dict[str, str] = {}
-    files = []
-    for path, names in groups.items():
-        members = []
-        for name in names:
-            if name not in program.modules:
-                raise PackError(f"the group {path} has {name}, and there is no such module")
-            if name in grouped:
-                raise PackError(f"{name} is in two groups, {grouped[name]} and {path}")
-            if program.modules[name].is_package:
-                raise PackError(f"{name} is a package, and stays one")
-            grouped[name] = path
-            members.append(program.modules[name])
-        files.append(File(path.replace("/", "."), members, set()))
-    for module in program.modules.values():
-        if module.name not in grouped:
-            files.append(File(module.name, [module], set(), is_package=module.is_package))
-    taken: set[str] = set()
-    for file in files:
-        if file.name in taken:
-            raise PackError(f"the group {file.name} hides the module of that name")
-        taken.add(file.name)
-        for member in file.members:
-            file.builtins |= builtins[member.name]
-    return files
-
-
-# --- Order ---
-
-
-def _needs(program: Program, module: Module) -> set[str]:
-    """The modules that must be there before the body of this one."""
-    found = set()
-    for statement in imports_of(module.tree.body):
-        for _, meaning in program.imported(module, statement):
-            if isinstance(meaning, Symbol | ModuleName):
-                found.add(meaning.module)
-        if isinstance(statement, ast.Import):
-            found.update(alias.name for alias in statement.names)
-    return (found & set(program.modules)) - {module.name}
-
-
-def _in_order(program: Program, members: list[Module]) -> list[Module]:
-    """Each behind those that it needs; else as they are told."""
-    inside = {member.name: member for member in members}
-    ordered: list[Module] = []
-    under_way: list[str] = []
-
-    def add(module: Module):
-        if module in ordered:
-            return
-        if module.name in under_way:
-            circle = [*under_way[under_way.index(module.name) :], module.name]
-            raise PackError("these need each other at the start: " + " -> ".join(circle))
-        under_way.append(module.name)
-        for name in sorted(_needs(program, module)):
-            if name in inside:
-                add(inside[name])
-        under_way.pop()
-        ordered.append(module)
-
-    for member in members:
-        add(member)
-    return ordered
-
-
-def _check_order(program: Program, files: list[File], home: Mapping[str, File]) -> None:
-    """The same between files."""
-    needs = {
-        file.name: {home[name].name for member in file.members for name in _needs(program, member)}
-        - {file.name}
-        for file in files
-    }
-    done: set[str] = set()
-
-    def look(name: str, under_way: list[str]):
-        if name in under_way:
-            circle = [*under_way[under_way.index(name) :], name]
-            raise PackError("these files need each other at the start: " + " -> ".join(circle))
-        if name not in done:
-            for other in sorted(needs[name]):
-                look(other, [*under_way, name])
-            done.add(name)
-
-    for file in files:
-        look(file.name, [])
-
-
-def _check_strings(program: Program, home: Mapping[str, File]) -> None:
-    """What is forgotten by its name is to be there under that name."""
-    for module in program.modules.values():
-        for node in ast.walk(module.tree):
-            text = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
-            if isinstance(text, str) and text in home and home[text].name != text:
-                raise PackError(
-                    f'{module.where(node)}: "{text}" names a module that is part of '
-                    f"{home[text].path}: take it out of that group"
-                )
-
-
-# --- Names ---
 
 
 class _Uses:
-    """What a file refers to: hidden names by what is meant, and how it is reached."""
+    """What a file refers to. hidden: for each meaning the names that the functions around its uses
+    have for themselves, which it cannot be called by."""
 
     def __init__(self, file: File, home: Mapping[str, File]):
         self.hidden: dict[Symbol | ModuleName | Foreign, set[str]] = {}
-        self.local_names: set[str] = set()
         for member in file.members:
             for node in ast.walk(member.tree):
-                if isinstance(node, ast.Name) and not isinstance(node, Ref):
-                    self.local_names.add(node.id)
-                if isinstance(node, ast.arg):
-                    self.local_names.add(node.arg)
-                if not isinstance(node, Ref):
-                    continue
-                meaning = node.meaning
-                if isinstance(meaning, ModuleName) or node.through:
-                    module = meaning.module if isinstance(meaning, ModuleName) else node.through
-                    there = home.get(module)
-                    if isinstance(meaning, ModuleName) and there and there.name != module:
-                        raise PackError(
-                            f"{member.where(node)}: {module} is used as a value, so it cannot be "
-                            f"part of {there.path}"
-                        )
-                    if not isinstance(meaning, ModuleName) and there is file:
-                        self._add(meaning, node)
-                    elif not node.local:
-                        self._add(ModuleName(there.name if there else module), node)
-                elif not node.local or (home.get(meaning.module) is file):
-                    self._add(meaning, node)
+                if isinstance(node, Ref):
+                    self._note(node, file, home, member)
 
-    def _add(self, meaning, node):
+    def _note(self, node: Ref, file: File, home: Mapping[str, File], member: Module):
+        meaning = node.meaning
+        is_value = isinstance(meaning, ModuleName)
+        if is_value or node.through:
+            module = meaning.module if is_value else node.through
+            there = home.get(module)
+            if is_value and there and there.name != module:
+                raise PackError(
+                    f"{member.where(node)}: {module} is used as a value, so it cannot be part of "
+                    f"{there.path}"
+                )
+            if not is_value and there is file:
+                self._add(meaning, node)
+            elif not node.local:
+                self._add(ModuleName(there.name if there else module), node)
+        elif not node.local or home.get(meaning.module) is file:
+            self._add(meaning, node)
+
+    def _add(self, meaning: Symbol | ModuleName | Foreign, node: Ref):
         self.hidden.setdefault(meaning, set()).update(node.hidden)
 
 

@@ -1,0 +1,143 @@
+"""Which modules become which file: those of a group one, every other its own. In a file they come
+in the order in which they need each other."""
+
+import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pack.program import Foreign, Module, ModuleName, PackError, Program, Symbol, imports_of
+
+
+@dataclass
+class File:
+    """name: dotted, as an import on the board says it."""
+
+    name: str
+    members: list[Module]
+    builtins: set[str]
+    names: dict[Symbol | ModuleName | Foreign, str] = field(default_factory=dict)
+    is_package: bool = False
+    imported: set[str] = field(default_factory=set)  # what stands in it already
+
+    @property
+    def path(self) -> str:
+        return self.name.replace(".", "/") + ("/__init__.py" if self.is_package else ".py")
+
+    @property
+    def package(self) -> str:
+        return self.name if self.is_package else self.name.rpartition(".")[0]
+
+    def tree(self) -> ast.Module:
+        body = [statement for member in self.members for statement in member.tree.body]
+        return ast.fix_missing_locations(ast.Module(body, []))
+
+
+def files_of(
+    program: Program, groups: Mapping[str, Iterable[str]], builtins: Mapping[str, set[str]]
+) -> list[File]:
+    """builtins: by module, the names that are nobody's there. Raises PackError."""
+    files = _grouped(program, groups, builtins)
+    home = {member.name: file for file in files for member in file.members}
+    for file in files:
+        file.members = _in_order(program, file.members)
+    _check_order(program, files, home)
+    _check_strings(program, home)
+    return files
+
+
+def _grouped(program, groups, builtins) -> list[File]:
+    grouped: dict[str, str] = {}
+    files = []
+    for path, names in groups.items():
+        members = []
+        for name in names:
+            if name not in program.modules:
+                raise PackError(f"the group {path} has {name}, and there is no such module")
+            if name in grouped:
+                raise PackError(f"{name} is in two groups, {grouped[name]} and {path}")
+            if program.modules[name].is_package:
+                raise PackError(f"{name} is a package, and stays one")
+            grouped[name] = path
+            members.append(program.modules[name])
+        files.append(File(path.replace("/", "."), members, set()))
+    for module in program.modules.values():
+        if module.name not in grouped:
+            files.append(File(module.name, [module], set(), is_package=module.is_package))
+    taken: set[str] = set()
+    for file in files:
+        if file.name in taken:
+            raise PackError(f"the group {file.name} hides the module of that name")
+        taken.add(file.name)
+        for member in file.members:
+            file.builtins |= builtins[member.name]
+    return files
+
+
+def _needs(program: Program, module: Module) -> set[str]:
+    """The modules that must be there before the body of this one."""
+    found = set()
+    for statement in imports_of(module.tree.body):
+        for _, meaning in program.imported(module, statement):
+            if isinstance(meaning, Symbol | ModuleName):
+                found.add(meaning.module)
+        if isinstance(statement, ast.Import):
+            found.update(alias.name for alias in statement.names)
+    return (found & set(program.modules)) - {module.name}
+
+
+def _in_order(program: Program, members: list[Module]) -> list[Module]:
+    """Each behind those that it needs; else as they are told."""
+    inside = {member.name: member for member in members}
+    ordered: list[Module] = []
+    under_way: list[str] = []
+
+    def add(module: Module):
+        if module in ordered:
+            return
+        if module.name in under_way:
+            circle = [*under_way[under_way.index(module.name) :], module.name]
+            raise PackError("these need each other at the start: " + " -> ".join(circle))
+        under_way.append(module.name)
+        for name in sorted(_needs(program, module)):
+            if name in inside:
+                add(inside[name])
+        under_way.pop()
+        ordered.append(module)
+
+    for member in members:
+        add(member)
+    return ordered
+
+
+def _check_order(program: Program, files: list[File], home: Mapping[str, File]) -> None:
+    """The same between files."""
+    needs = {
+        file.name: {home[name].name for member in file.members for name in _needs(program, member)}
+        - {file.name}
+        for file in files
+    }
+    done: set[str] = set()
+
+    def look(name: str, under_way: list[str]):
+        if name in under_way:
+            circle = [*under_way[under_way.index(name) :], name]
+            raise PackError("these files need each other at the start: " + " -> ".join(circle))
+        if name not in done:
+            for other in sorted(needs[name]):
+                look(other, [*under_way, name])
+            done.add(name)
+
+    for file in files:
+        look(file.name, [])
+
+
+def _check_strings(program: Program, home: Mapping[str, File]) -> None:
+    """What is forgotten by its name is to be there under that name."""
+    for module in program.modules.values():
+        for node in ast.walk(module.tree):
+            text = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
+            if isinstance(text, str) and text in home and home[text].name != text:
+                raise PackError(
+                    f'{module.where(node)}: "{text}" names a module that is part of '
+                    f"{home[text].path}: take it out of that group"
+                )
