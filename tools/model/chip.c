@@ -15,6 +15,7 @@
 #include "py/gc.h"
 #include "py/mphal.h"
 #include "py/mpstate.h"
+#include "py/qstr.h"
 #include "py/runtime.h"
 
 // ---- The heap of ESP-IDF ----
@@ -184,10 +185,54 @@ void chip_shrink(void *area) {
     }
 }
 
-// begin(heap, regions, native, percent): the power is on, and what Python allocates from here on
-// counts. heap: bytes of the Python heap; regions: bytes of each region of ESP-IDF's heap; native:
-// bytes of the pool for native code, which takes percent % of what this machine's code does.
+// A reset: all that the run before had is gone for the chip. The world may still hold some of it,
+// tables that grew while the firmware ran for instance, so these areas stay where they are: nothing
+// in them is collected, nothing new goes into them, and what they point to is kept.
+#define MOST_LEFT (4096)
+
+static mp_state_mem_area_t *left[MOST_LEFT];
+static size_t lefts;
+
+static void leave_all(void) {
+    for (mp_state_mem_area_t *a = MP_STATE_MEM(area).next; a != NULL; a = a->next) {
+        left[lefts++] = a;
+    }
+    MP_STATE_MEM(area).next = NULL;
+    MP_STATE_MEM(gc_last_free_area) = &MP_STATE_MEM(area);
+    areas_added = 0;
+}
+
+void *chip_area_of(void *area, const void *ptr) {
+    for (size_t i = 0; i < lefts && area == NULL; i++) {
+        if ((byte *)ptr >= left[i]->gc_pool_start && (byte *)ptr < left[i]->gc_pool_end) {
+            area = left[i];
+        }
+    }
+    return area;
+}
+
+void __real_gc_collect_start(void);
+void __wrap_gc_collect_start(void) {
+    __real_gc_collect_start();
+    for (size_t i = 0; i < lefts; i++) {
+        size_t bytes = left[i]->gc_pool_end - left[i]->gc_pool_start;
+        gc_collect_root((void **)left[i]->gc_pool_start, bytes / sizeof(void *));
+    }
+}
+
+// The bytes of all names that are not in the ROM.
+static size_t names_bytes(void) {
+    size_t pools, names, text, total;
+    qstr_pool_info(&pools, &names, &text, &total);
+    return total;
+}
+
+// begin(heap, regions, native, percent): the power is on, or comes again, and what Python allocates
+// from here on counts. heap: bytes of the Python heap; regions: bytes of each region of ESP-IDF's
+// heap; native: bytes of the pool for native code, which takes percent % of what this machine's
+// code does.
 static size_t native_bytes, native_pool, native_percent;
+static size_t world_names_bytes;
 
 static mp_obj_t chip_begin(size_t n_args, const mp_obj_t *args) {
     (void)n_args;
@@ -204,20 +249,19 @@ static mp_obj_t chip_begin(size_t n_args, const mp_obj_t *args) {
     native_bytes = 0;
     native_pool = mp_obj_get_int(args[2]);
     native_percent = mp_obj_get_int(args[3]);
-    if (!MP_STATE_VM(chip_pin)) {
-        heap_bytes = mp_obj_get_int(args[0]);
-        char *area = malloc(heap_bytes);
-        gc_add(area, area + heap_bytes);
-        is_outside = false;
-        MP_STATE_VM(chip_pin) = m_malloc(32); // the first area is never given back
-    }
-    // Whatever an earlier run has left in what it had grown by.
-    for (size_t i = 0; i < areas_added; i++) {
-        added[i].taken = take(added[i].bytes);
-    }
-    is_outside = false;
+    heap_bytes = mp_obj_get_int(args[0]);
     least_largest = largest_of_all();
     most_used = 0;
+    leave_all();
+    byte *area = malloc(heap_bytes);
+    gc_add(area, area + heap_bytes);
+    is_outside = false;
+    // Names stay known here, so the room that a start finds them in is taken at once; this also
+    // keeps the first area from ever being given back.
+    if (!world_names_bytes) {
+        world_names_bytes = names_bytes();
+    }
+    MP_STATE_VM(chip_names) = m_malloc(32 + names_bytes() - world_names_bytes);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(chip_begin_obj, 4, 4, chip_begin);
@@ -461,4 +505,4 @@ const mp_obj_module_t chip_module = {
     .globals = (mp_obj_dict_t *)&globals,
 };
 MP_REGISTER_MODULE(MP_QSTR__chip, chip_module);
-MP_REGISTER_ROOT_POINTER(void *chip_pin);
+MP_REGISTER_ROOT_POINTER(void *chip_names);

@@ -5,6 +5,7 @@
 
 bool chip_is_elsewhere(void *area);
 bool chip_is_outside(void);
+void *chip_area_of(void *area, const void *ptr);
 void *chip_grow(size_t *size, size_t needed);
 void chip_shrink(void *area);
 #define MP_PLAT_ALLOC_HEAP(size) chip_grow(&(size), needed)

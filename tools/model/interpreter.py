@@ -50,11 +50,17 @@ _CHANGES = (
         "        }\n"
         "        bool finish = false;\n        info->total +=",
     ),
+    # What a reset has left behind, see chip.c.
+    (
+        "    area = gc_get_ptr_area(ptr);\n",
+        "    area = chip_area_of(gc_get_ptr_area(ptr), ptr);\n",
+    ),
     (
         "    MP_STATE_MEM(gc_alloc_amount) += n_blocks;\n",
         "    MP_STATE_MEM(gc_alloc_amount) += chip_is_outside() ? 0 : n_blocks;\n",
     ),
 )
+_COUNTS = {"    area = gc_get_ptr_area(ptr);\n": 3}  # how often it is there, where not once
 
 
 def micropython(frozen: Path | None = None) -> Path:
@@ -108,7 +114,7 @@ def _changed(source: Path, tree: Path) -> Path:
     original = (source / "py" / "gc.c").read_text()
     text = original
     for before, after in _CHANGES:
-        if text.count(before) != 1:
+        if text.count(before) != _COUNTS.get(before, 1):
             raise RuntimeError(f"py/gc.c of this MicroPython is another: {before!r}")
         text = text.replace(before, after)
     changed = tree / "py" / "gc.c"
