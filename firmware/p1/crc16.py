@@ -6,21 +6,20 @@ from array import array
 import micropython
 
 
-def _tables():
-    # _AFTER_ONE[b]: what byte b leaves in the register once it has been shifted out;
-    # _AFTER_TWO[b]: the same after one more byte has passed behind it.
-    one = array("H", [0] * 256)
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
-        one[byte] = crc
-    two = array("H", [one[crc & 255] ^ crc >> 8 for crc in one])
-    return one, two
-
-
-_AFTER_ONE, _AFTER_TWO = _tables()
-del _tables
+# _AFTER_ONE[b]: what byte b leaves in the register once it has been shifted out;
+# _AFTER_TWO[b]: the same after one more byte has passed behind it.
+# Calculated here and not by the build: a file's constants stay in memory beside the arrays that are
+# made of them.
+_AFTER_ONE, _AFTER_TWO = array("H", bytes(512)), array("H", bytes(512))
+for _byte in range(256):
+    _crc = _byte
+    for _ in range(8):
+        _crc = _crc >> 1 ^ (0xA001 if _crc & 1 else 0)
+    _AFTER_ONE[_byte] = _crc
+for _byte in range(256):
+    _crc = _AFTER_ONE[_byte]
+    _AFTER_TWO[_byte] = _AFTER_ONE[_crc & 255] ^ _crc >> 8
+del _byte, _crc, _
 
 
 # Two bytes a step: a 16-bit word cancels the whole register, and each half of the result

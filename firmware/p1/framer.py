@@ -12,7 +12,10 @@ from micropython import const
 from . import crc16
 
 CAPACITY = const(6144)  # the longest legal Belgian telegram has about 4.5 kB
-_USUAL = const(1792)  # most meters' telegrams have 0.5 to 1.5 kB
+# Most meters' telegrams have 0.5 to 1.5 kB. A buffer begins with so much, and grows by steps: to
+# double it would take the old and the new one at once from a chip that has little to spare.
+_FIRST = const(1024)
+_STEP = const(256)
 
 _OUTSIDE = const(0)  # waiting for "/"
 _INSIDE = const(1)  # copying up to "!"
@@ -117,8 +120,8 @@ class Framer:
         self._has_crc = has_crc
         self._capacity = capacity
         # Three buffers change places instead of being copied. The third is made by the first bad
-        # telegram; each is made larger, once, where telegrams are long.
-        self._filling = bytearray(min(_USUAL, capacity))
+        # telegram; each is made larger where telegrams are long, and stays so.
+        self._filling = bytearray(min(_FIRST, capacity))
         self.telegram = bytearray(len(self._filling))
         self.bad = bytearray()
         self.telegram_size = 0
@@ -172,8 +175,10 @@ class Framer:
         """Makes room for `size` bytes; False where that is more than there may be."""
         if size > self._capacity:
             return False
+        # At once as large as the other one, which has held a whole telegram already.
+        size = max(-(-size // _STEP) * _STEP, len(self.telegram))
         try:
-            larger = bytearray(min(max(size, 2 * len(self._filling), _USUAL), self._capacity))
+            larger = bytearray(min(size, self._capacity))
         except MemoryError:
             return False
         _copy(larger, self._filling, 0, 0, self._size)

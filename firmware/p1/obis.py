@@ -223,11 +223,18 @@ def _rows():
         bytes(lengths),
         bytes(units),
         rules,
-        array("i", [code for code, _ in codes]),
+        bytes(array("i", [code for code, _ in codes])),
         bytes([row for _, row in codes]),
         len(lengths),
-        *[firsts[kind] for kind in (b"hex", b"version", b"message", b"peak", b"type", b"id")],
-        *[firsts[kind] for kind in (b"submeter_ean", b"valve", b"capture")],
+        firsts[b"hex"],
+        firsts[b"version"],
+        firsts[b"message"],
+        firsts[b"peak"],
+        firsts[b"type"],
+        firsts[b"id"],
+        firsts[b"submeter_ean"],
+        firsts[b"valve"],
+        firsts[b"capture"],
         len(starts),
     )
 
@@ -236,7 +243,7 @@ def _rows():
 # NUMBER_KEYS on.
 # By row: how long its key is, where the spellings of its unit start in UNIT_RULES.
 # By row of what is no number: where its key stands in KEYS.
-# By rank: the codes in rising order, and the row of each.
+# By rank: the codes in rising order, four bytes each, and the row of each.
 # FIRST_...: the first row of a kind; its rows follow each other, a sub-meter's channel by channel.
 # Numbers come last.
 (

@@ -18,6 +18,16 @@ UNKNOWN = const(254)  # in Reading.line_row: the code is in no row
 _NOT_ALONE = const(0xFFFF)  # in Reading.line_value: no object, or none that can be used
 
 
+@micropython.viper
+def _address(data) -> int:
+    return int(uint(ptr8(data)))
+
+
+# As words, which the chip reads at even addresses only: where bytes are in memory they are at one,
+# where they are frozen into MicroPython that is up to its compiler.
+_CODES = bytearray(obis.CODES) if _address(obis.CODES) & 3 else obis.CODES
+
+
 # One function, because a call costs as much as a line: per line it runs through the four steps
 # that the comments name. Every loop over the text ends at the latest at the LF before `end`,
 # which the framer guarantees. Mantissas stay below 10^9, so that the ESP32's small integers
@@ -39,11 +49,11 @@ def scan(reading, end: int):
     mantissas = ptr32(reading.mantissa)
     decimals = ptr8(reading.decimals)
     unknown = ptr16(reading.unknown)
-    codes = ptr32(obis.CODES)
+    codes = ptr32(_CODES)
     code_row = ptr8(obis.CODE_ROW)
     row_unit = ptr8(obis.ROW_UNIT)
     rules = ptr8(obis.UNIT_RULES)
-    ranks = int(len(obis.CODES))
+    ranks = int(len(obis.CODE_ROW))
     line_end = ptr16(reading.line_end)
     line_value = ptr16(reading.line_value)
     line_row = ptr8(reading.line_row)

@@ -124,7 +124,8 @@ class _Run:
             module = self._modules[name] = ModuleType(name)
             own = self._program.modules.get(name)
             module.__package__ = own.package if own else name
-            machine_types = dict.fromkeys(("ptr8", "ptr16", "ptr32", "uint"), int)
+            # A pointer is an address, and an even one as on the board.
+            machine_types = dict.fromkeys(("ptr8", "ptr16", "ptr32"), id) | {"uint": int}
             module.__dict__["__builtins__"] = {
                 **vars(builtins),
                 **machine_types,

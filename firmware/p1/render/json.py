@@ -7,7 +7,7 @@ from .numbers import Written, update_numbers, write_numbers
 from .page import Full, Page
 
 CAPACITY = 6144  # a telegram of the longest legal kind needs less
-_USUAL = const(2816)  # most need no more
+_FIRST = const(1536)  # where the page begins: half of the meters need no more
 
 _STAMP_AT = len(b'{"timestamp":"')
 _OPEN = const(0x7B)
@@ -22,7 +22,7 @@ class Json:
     """
 
     def __init__(self, capacity=CAPACITY, head=0):
-        self.page = Page(min(_USUAL, capacity), head, capacity)
+        self.page = Page(min(_FIRST, capacity), head, capacity)
         self.cut = 0  # parts of documents that were left out because they found no room
         self.rewritten = 0  # how often parts.py was needed
         self._write_parts = None  # of parts.py, once it is loaded

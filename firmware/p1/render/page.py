@@ -15,7 +15,7 @@ class Full(Exception):
 
 
 _STAMP_LENGTH = const(25)
-_STEP = const(1024)  # by which a page grows
+_STEP = const(256)  # by which a page grows
 NUMBER_LENGTH = 13  # at most: sign, ten digits, point, and a zero in front of it
 _QUOTE = const(0x22)
 _BACKSLASH = const(0x5C)

@@ -6,18 +6,11 @@ CAPACITY = 416  # all keys with the longest numbers need 403
 
 _MINUTE_AT = len(b"2026-03-30T17:")
 
-# Names as in the Reading where it has them; in the order in which they are written.
-_NUMBERS = (
-    (b',"elapsed_s":', "elapsed_s"),
-    (b',"average_power_w":', "average_w"),
-    (b',"forecast_power_w":', "forecast_w"),
-    (b',"forecast_smoothed_power_w":', "forecast_smoothed_w"),
-    (b',"headroom_w":', "headroom_w"),
-    (b',"spare_w":', "spare_w"),
-    (b',"target_power_w":', "target_w"),
-    (b',"month_peak_w":', "month_peak_w"),
-    (b',"year_mean_peak_w":', "year_mean_peak_w"),
-    (b',"new_peak_cost_ct":', "new_peak_cost_ct"),
+# Names as in the Reading where it has them, in the order in which render() writes them.
+_KEYS = (
+    b',"elapsed_s":,"average_power_w":,"forecast_power_w":,"forecast_smoothed_power_w":'
+    b',"headroom_w":,"spare_w":,"target_power_w":,"month_peak_w":,"year_mean_peak_w":'
+    b',"new_peak_cost_ct":,'
 )
 
 
@@ -39,15 +32,30 @@ class QuarterJson:
         _stamp(page, reading)
         _set_back(page.bytes, start + _MINUTE_AT, quarter.elapsed_s // 60)
         page.put(b'"')
-        for key, name in _NUMBERS:
-            value = getattr(quarter, name)
-            if value is not None:
-                page.put(key)
-                page.number(value)
+        at = _number(page, 0, quarter.elapsed_s)
+        at = _number(page, at, quarter.average_w)
+        at = _number(page, at, quarter.forecast_w)
+        at = _number(page, at, quarter.forecast_smoothed_w)
+        at = _number(page, at, quarter.headroom_w)
+        at = _number(page, at, quarter.spare_w)
+        at = _number(page, at, quarter.target_w)
+        at = _number(page, at, quarter.month_peak_w)
+        at = _number(page, at, quarter.year_mean_peak_w)
+        _number(page, at, quarter.new_peak_cost_ct)
         if quarter.alert is not None:
             page.put(b',"alert":true' if quarter.alert else b',"alert":false')
         page.put(b',"estimated":true}' if quarter.is_estimated else b',"estimated":false}')
         return page
+
+
+def _number(page, at, value):
+    """Writes a value, unless it is None, with the key that starts there; returns where the next
+    key does."""
+    end = _KEYS.find(b",", at + 1)
+    if value is not None:
+        page.copy(_KEYS, at, end)
+        page.number(value)
+    return end
 
 
 def _stamp(page, reading):

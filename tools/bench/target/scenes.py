@@ -137,7 +137,7 @@ def _scan(reading, end) -> Scene:
         **_lines(reading),
         "telegram": bytes(reading.telegram),
         "unknown": array("H", reading.unknown),
-        "CODES": obis.CODES,
+        "_CODES": obis.CODES,
         "CODE_ROW": obis.CODE_ROW,
         "ROW_UNIT": obis.ROW_UNIT,
         "UNIT_RULES": obis.UNIT_RULES,
