@@ -61,9 +61,7 @@ def _writing(functions, data_of_page):
     write, update = functions
     readings, size = data_of_page
     page = SimpleNamespace(bytes=bytearray(8192), size=size)
-    written = numbers.Written(
-        obis.FIRST_NUMBER, obis.ROWS - obis.FIRST_NUMBER, obis.NUMBER_KEYS
-    )
+    written = numbers.Written(obis.FIRST_NUMBER, obis.ROWS - obis.FIRST_NUMBER, obis.NUMBER_KEYS)
     facts = []
     for reading in readings:
         if not facts or not update(page, reading, written):

@@ -43,9 +43,7 @@ _CURRENT = const(4)
 _CURRENTS = const(5)
 _POWERS = bytes([obis.row(f"power_l{phase}_w") for phase in (1, 2, 3)])  # rows of the registry
 _VERSIONS = range(obis.FIRST_VERSION, obis.FIRST_MESSAGE)
-_IDS = [
-    row for row in range(obis.FIRST_HEX, obis.FIRST_VERSION) if obis.key(row) == b"meter_id"
-]
+_IDS = [row for row in range(obis.FIRST_HEX, obis.FIRST_VERSION) if obis.key(row) == b"meter_id"]
 
 # By device type and by the key of what has been counted.
 _TYPES = {

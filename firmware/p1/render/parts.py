@@ -180,8 +180,6 @@ def _unknown(page, reading, _):
     page.put(b"}")
 
 
-
-
 # Whole parts, in the order in which they are written: what finds no room is left out as a whole.
 _PARTS = (
     _clock,

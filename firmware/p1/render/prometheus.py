@@ -207,7 +207,9 @@ def _submeter_samples(out, reading):
 
 def _info(reading):
     names = ((b"meter", b"meter_id"), (b"version", b"protocol_version"))
-    labels = [_label(label, table.text(reading, key)) for label, key in names if table.text(reading, key)]
+    labels = [
+        _label(label, table.text(reading, key)) for label, key in names if table.text(reading, key)
+    ]
     if reading.model:
         labels.append(_label(b"model", reading.model))
     return b",".join(labels)
