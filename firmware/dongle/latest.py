@@ -56,7 +56,7 @@ class Latest:
         self._rest()
 
     def _rest(self):
-        """Forgets what is only needed when more than numbers change, when it was not for a while."""
+        """Forgets what is needed when more than numbers change, when that was not for a while."""
         if self._json.rewritten != self._rewritten:
             self._rewritten, self._quiet = self._json.rewritten, 0
         elif self._quiet < _QUIET:

@@ -6,8 +6,9 @@
 from micropython import const
 
 AUTO = "auto"  # see of_telegram()
-# Telegrams come encrypted in LU and AT, see cipher.py.
-CODES = "auto BE NL NL3 LU AT SE DK HU CH LT".split()
+# Telegrams come encrypted in LU and AT, see cipher.py. One text: each of these in the source would
+# stay in memory for good, as a name.
+CODES = "auto BE NL NL3 LU AT SE DK HU CH LT".split()  # noqa: SIM905
 
 # Winter time ahead of UTC, in hours.
 _CENTRAL_EUROPE = const(1)
@@ -15,12 +16,11 @@ _EASTERN_EUROPE = const(2)
 
 
 class Profile:
-    """code          of the country
-    tariff_names  of 0-0:96.14.0, by number, where everybody there agrees
-    winter_h      hours that winter time is ahead of UTC
-    line          baud, data bits, parity (None; 0 is even), as machine.UART takes them
-    has_crc       whether telegrams have one
-    """
+    code: str
+    tariff_names: dict  # of 0-0:96.14.0, by number, where everybody there agrees
+    winter_h: int  # hours that winter time is ahead of UTC
+    line: tuple  # baud, data bits, parity (None; 0 is even), as machine.UART takes them
+    has_crc: bool
 
 
 def profile(code):

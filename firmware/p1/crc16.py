@@ -5,11 +5,10 @@ from array import array
 
 import micropython
 
-
 # _AFTER_ONE[b]: what byte b leaves in the register once it has been shifted out;
 # _AFTER_TWO[b]: the same after one more byte has passed behind it.
-# Calculated here and not by the build: a file's constants stay in memory beside the arrays that are
-# made of them.
+# Calculated here and not by the build: a file's constants stay in memory beside the arrays that
+# are made of them.
 _AFTER_ONE, _AFTER_TWO = array("H", bytes(512)), array("H", bytes(512))
 for _byte in range(256):
     _crc = _byte
@@ -19,7 +18,7 @@ for _byte in range(256):
 for _byte in range(256):
     _crc = _AFTER_ONE[_byte]
     _AFTER_TWO[_byte] = _AFTER_ONE[_crc & 255] ^ _crc >> 8
-del _byte, _crc, _
+del _byte, _crc, _  # pyright: ignore[reportPossiblyUnboundVariable]
 
 
 # Two bytes a step: a 16-bit word cancels the whole register, and each half of the result

@@ -64,7 +64,7 @@ def decode(telegram, size, reading):
     elif found == NEW_CAPTURES:
         read_captures(reading)
     _read_clock(reading)
-    derive(reading, _SUMS, _DIFFERENCES)
+    derive(reading, _SUMS, _DIFFERENCES)  # pyright: ignore[reportArgumentType]
     reading.is_whole = True
 
 

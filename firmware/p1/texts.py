@@ -39,7 +39,8 @@ def read(reading):
     for channel in range(obis.CHANNELS):
         # The rows of a kind come channel by channel, those of sub-meters last of all texts.
         if any([reading.has(row) for row in _rows(obis.FIRST_TYPE, obis.FIRST_NUMBER, channel)]):
-            reading.submeters.append(_submeter(reading, channel))
+            reading.submeters.append(Submeter(channel + 1))
+            _submeter(reading, reading.submeters[-1], channel)
     read_captures(reading)
 
 
@@ -156,19 +157,17 @@ def _rows(first, end, channel):
     return range(first + channel, end, obis.CHANNELS)
 
 
-def _submeter(reading, channel):
-    found = Submeter(channel + 1)
-    number = found.device_type = _integer(reading, obis.FIRST_TYPE + channel)
+def _submeter(reading, submeter, channel):
+    number = submeter.device_type = _integer(reading, obis.FIRST_TYPE + channel)
     for word in obis.DEVICE_TYPES.split():
         if word[0] > _NINE:
             type = word
         elif int(word) == number:
-            found.type = type.decode()  # pyright: ignore[reportPossiblyUnboundVariable]
+            submeter.type = type.decode()  # pyright: ignore[reportPossiblyUnboundVariable]
     for row in _rows(obis.FIRST_ID, obis.FIRST_EAN, channel):
-        found.id = found.id or _text(reading, row, text.of_id)
-    found.ean = _text(reading, obis.FIRST_EAN + channel, text.of_id)
-    found.valve_state = _integer(reading, obis.FIRST_VALVE + channel)
-    return found
+        submeter.id = submeter.id or _text(reading, row, text.of_id)
+    submeter.ean = _text(reading, obis.FIRST_EAN + channel, text.of_id)
+    submeter.valve_state = _integer(reading, obis.FIRST_VALVE + channel)
 
 
 def _integer(reading, row):

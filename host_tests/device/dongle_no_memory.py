@@ -8,6 +8,8 @@ from usocket import getaddrinfo
 from usocket import socket as client_socket
 
 import world
+from p1 import decode
+
 from dongle import http, latest, listen, stream
 
 HTTP_PORT, TCP_PORT = map(int, sys.argv[1:3])
@@ -134,4 +136,50 @@ with open("telegram", "rb") as file:
     telegram = file.read()
 latest.take(telegram, len(telegram))
 assert heard == [1] and isinstance(told[0], ZeroDivisionError)
+
+# What reads and writes new texts is forgotten when there were none for a while, and loaded again
+# when there are: what is shown is the same.
+shown = bytes(latest.json())
+
+
+def take(text):
+    latest.take(text, len(text))
+    return bytes(latest.json() or b"")
+
+
+other = bytearray(telegram)
+other[2] ^= 1  # another meter's name
+told.clear()
+latest.listeners.clear()
+for _ in range(30):
+    again = take(bytearray(telegram))
+    assert again == shown, again
+    assert "p1.texts" in sys.modules
+for _ in range(60):
+    assert take(bytearray(telegram)) == shown
+assert "p1.texts" not in sys.modules and "p1.country" not in sys.modules
+changed = take(bytearray(other))
+assert changed and changed != shown and "p1.texts" in sys.modules
+assert take(bytearray(telegram)) == shown and not told
+
+
+# Where there is no memory to load it, nothing is shown rather than half of it.
+def fail():
+    raise MemoryError
+
+
+for _ in range(61):
+    take(bytearray(telegram))
+load, decode._load = decode._load, fail
+assert take(bytearray(other)) == b"" and isinstance(told[0], MemoryError)
+assert take(bytearray(other)) == b"" and len(told) == 2
+decode._load = load
+assert take(bytearray(other)) == changed and take(bytearray(telegram)) == shown
+for _ in range(61):
+    take(bytearray(telegram))
+write, latest._json._load = latest._json._load, fail
+assert take(bytearray(other)) == b"" and len(told) == 3
+latest._json._load = write
+assert take(bytearray(other)) == changed and take(bytearray(telegram)) == shown
+assert len(told) == 3
 print("ok")

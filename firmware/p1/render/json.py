@@ -43,6 +43,11 @@ class Json:
             self._numbers(reading)
         return page
 
+    def _load(self):
+        from .parts import write
+
+        self._write_parts = write
+
     def forget(self):
         """Lets go of parts.py, for whoever takes it out of memory."""
         self._write_parts = None
@@ -68,12 +73,11 @@ class Json:
         self._reading = None  # until all is written, should anything fail on the way
         self.rewritten += 1
         if self._write_parts is None:
-            from .parts import write
-
-            self._write_parts = write
-        cut, self._values = self._write_parts(page, reading)
+            self._load()
+        write = self._write_parts
+        cut, self._values = write(page, reading)  # pyright: ignore[reportOptionalCall]
         while cut and page.grow():
-            cut, self._values = self._write_parts(page, reading)
+            cut, self._values = write(page, reading)  # pyright: ignore[reportOptionalCall]
         self.cut += cut
         page.limit = len(page.bytes)
         self._numbers_at = page.size
