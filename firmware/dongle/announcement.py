@@ -6,15 +6,12 @@
 
 import asyncio
 import gc
-import json
 
 from micropython import const
 
 from p1 import obis
 from p1.render.homeassistant import members
 
-from . import VERSION
-from .retained import HEALTH, QUARTER, device_topic, entities, entity_topic
 from .wire import publish_head
 
 _PIECE = const(512)  # bytes sent at once
@@ -23,19 +20,9 @@ _EXPIRY_S = const(60)
 _HEALTH_EXPIRY_S = const(200)
 _BINARY = b"quarter_alert"
 
-# Three letters in front of the header (IEC 62056-21) -> manufacturer.
-_MAKERS = b"""
-FLU Fluvius
-ISK Iskraemeco
-ISk Iskraemeco
-KFM Kaifa
-KMP Kamstrup
-LGF Landis+Gyr
-LGZ Landis+Gyr
-SAG Sagemcom
-XMX Xemex
-Ene Sagemcom
-"""
+# The entities that `health` and `quarter` tell rather than `reading`.
+HEALTH = (b"wifi_signal", b"damaged_telegrams", b"uptime")
+QUARTER = (b"quarter_forecast_w", b"quarter_headroom_w", b"quarter_alert")
 
 # In the order of HEALTH and of QUARTER.
 _OF_HEALTH = (
@@ -72,26 +59,49 @@ _ABOUT_READINGS = (
 )
 
 
+def keys(of):
+    """Yields those (bytes) of all entities: what this meter has sent, and what goes with it."""
+    before = None
+    for row in range(obis.ROWS):
+        if of.rows[row]:
+            key = obis.key(row)
+            if key != before:  # rows of one key stand together
+                yield key
+            before = key
+    start = 1
+    while start < len(of.others):
+        end = of.others.find(b"\n", start)
+        yield bytes(of.others[start:end])
+        start = end + 1
+    if of.has_quarter:
+        yield from QUARTER
+    yield from HEALTH
+
+
 class Announcement:
-    def __init__(self, discovery, send):
-        """discovery: a Discovery; send(data, size) is a coroutine."""
+    def __init__(self, discovery, source, send):
+        """discovery: a Discovery; source: the members that tell where all of it comes from;
+        send(data, size) is a coroutine."""
         gc.collect()  # so that what comes now finds the holes there are
         self._of = discovery
         self._send_piece = send
         self._tariff_names = discovery.latest.reading.profile.tariff_names
-        # Once, because what has been counted must not change until it is sent.
-        self._source = _source(discovery)
+        self._source = source
         self._piece = bytearray(_PIECE)
         self._filled = 0
 
     async def send(self):
+        """Returns how many entities there are."""
         of = self._of
         if of.form == "device":
-            await self._publish(device_topic(of), self._device)
-        else:
-            for key in self._keys():
-                await self._publish(entity_topic(of, _platform(key), key), self._alone, key)
+            await self._publish(of.topic("device", None), self._device)
+        count = 0
+        for key in keys(of):
+            if of.form == "entity":
+                await self._publish(of.topic(_platform(key), key), self._alone, key)
+            count += 1
         await self._send_piece(self._piece, self._filled)
+        return count
 
     async def _publish(self, topic, texts, *about):
         """Publishes what texts(*about) yields as one retained message; its end goes out with what
@@ -112,8 +122,8 @@ class Announcement:
             yield b","
             yield self._based(member)
         separator = b',"cmps":{'
-        for key in self._keys():
-            yield b'%s"%s":{"p":"%s",' % (separator, key, _platform(key))
+        for key in keys(self._of):
+            yield b'%s"%s":{"p":"%s",' % (separator, key, _platform(key).encode())
             yield from self._described(key)
             separator = b"},"
         yield b"}}}"
@@ -130,13 +140,6 @@ class Announcement:
         yield b","
         yield self._source
         yield b"}"
-
-    def _keys(self):
-        """Yields those of all entities."""
-        yield from entities(self._of)
-        if self._of.has_quarter:
-            yield from QUARTER
-        yield from HEALTH
 
     def _described(self, key):
         """Yields an entity's members, without those that all that read the Reading have in
@@ -173,35 +176,5 @@ class Announcement:
                 await asyncio.sleep_ms(_PACE_MS)
 
 
-def _source(of):
-    """The members that tell where all of it comes from."""
-    reading, id = of.latest.reading, of.id
-    text = '"dev":{"ids":["p1_%s"],"name":"P1 meter","sw":"%s"' % (id, VERSION)
-    # A name could not be looked up everywhere; whenever the address changes, a new connection to
-    # the broker says so here.
-    address = of.wifi.address()
-    if address:
-        text += ',"cu":"http://%s:%d/"' % (address, of.http_port)
-    if len(id) == 12:  # an ESP32's is its MAC address
-        text += ',"cns":[["mac","%s"]]' % ":".join([id[at : at + 2] for at in range(0, 12, 2)])
-    if reading.model:
-        text += ',"mdl":' + json.dumps(bytes(reading.model).decode())
-        maker = _maker(bytes(reading.model[:3]))
-        if maker:
-            text += ',"mf":"%s"' % maker
-    for row in range(obis.FIRST_HEX, obis.FIRST_VERSION):
-        if obis.key(row) == b"meter_id" and row in reading.texts:
-            text += ',"sn":' + json.dumps(bytes(reading.texts[row]).decode())
-            break
-    return (text + '},"o":{"name":"p1-dongle","sw":"%s"}' % VERSION).encode()
-
-
 def _platform(key):
-    return b"binary_sensor" if key == _BINARY else b"sensor"
-
-
-def _maker(letters):
-    at = _MAKERS.find(b"\n" + letters + b" ")
-    if at < 0 or not letters:
-        return None
-    return _MAKERS[at + 5 : _MAKERS.find(b"\n", at + 1)].decode()
+    return "binary_sensor" if key == _BINARY else "sensor"

@@ -6,10 +6,9 @@ import asyncio
 
 from umqtt import simple
 
-from .link import IO_MS, Lost
+from .link import HANDSHAKE_MS, IO_MS, Lost
 
 _KEEPALIVE_S = 30
-_HANDSHAKE_MS = 9_000  # for TLS, whose sums take an ESP32 a second or two
 
 # Answers that umqtt waits for, given to it beforehand; the real ones are looked at here.
 _CONNACK = b"\x20\x02\x00\x00"
@@ -49,19 +48,24 @@ class _Wire:
 
 async def begin(link, login, status_topic, tls, uptime_ms):
     """The Codec of a session that the broker has agreed to. login: client id, user, password."""
-    codec = Codec(*login, _KEEPALIVE_S, status_topic, b"offline")
+    client_id, user, password = login
+    codec = Codec(client_id, user, password, _KEEPALIVE_S, status_topic, b"offline")
     if tls:
-        # The packet is the first to be sent, after the handshake.
-        try:
-            link.over(tls.wrap(link.below))
-            await link.send(codec.connect(), within_ms=_HANDSHAKE_MS)
-        except (OSError, ValueError) as error:
-            raise tls.explain(error) from None
+        await secure(link, tls, codec.connect())
     else:
         await link.send(codec.connect())
     answer = await asyncio.wait_for_ms(link.packet(uptime_ms), IO_MS)
     codec.check_connack(answer)
     return codec
+
+
+async def secure(link, tls, data):
+    """Goes on over TLS (of tls.py); data is the first to be sent, after the handshake."""
+    try:
+        link.over(tls.wrap(link.below))
+        await link.send(data, within_ms=HANDSHAKE_MS)
+    except (OSError, ValueError) as error:
+        raise tls.explain(error) from None
 
 
 class Codec:

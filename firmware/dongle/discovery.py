@@ -73,14 +73,26 @@ class Discovery:
         """Sends what is due; True when it was announced. codec: a Codec, until it has subscribed;
         send(data) is a coroutine."""
         is_due = self.due_ms is not None and self.health.uptime_ms() >= self.due_ms
-        # While there is no reading yet, or an announcement has its time, this is each second.
+        # As long as all of that has to wait, nothing is loaded for it.
         if is_due or self.leftovers or self.may_subscribe():
             self._is_serving = True
             try:
-                return await self._seldom().serve(self, codec, send, is_due)
+                source = await self._seldom().serve(self, codec, send, is_due)
+                if source:
+                    # Not both at once: an announcement is what takes most.
+                    forget("dongle.retained")
+                    await self._announce(source, send)
+                    return True
             finally:
                 self._is_serving = False
+                self.settle()
         return False
+
+    async def _announce(self, source, send):
+        # On its own, because a local name keeps all of its module.
+        from .announcement import Announcement
+
+        self.announced = await Announcement(self, source, send).send()
 
     def may_subscribe(self):
         # Which entities are leftovers of this form, only a Reading tells.
@@ -90,7 +102,14 @@ class Discovery:
         """To be called each second: what was there for its moment is forgotten."""
         if self._is_loaded and not self._is_serving:
             self._is_loaded = False
-            forget("dongle.retained")  # in a build, with what is in one file with it
+            forget("dongle.retained", "dongle.announcement")  # and what is in one file with them
+
+    def topic(self, platform, key):
+        """Of an entity; of the one message for all, where the key is None."""
+        # An entity's middle part is not the id alone: Home Assistant would take it for a part of
+        # the other form.
+        middle = self.id if key is None else f"p1_{self.id}/{key.decode()}"
+        return f"{self.prefix}/{platform}/{middle}/config".encode()
 
     def announce_soon(self):
         # Home Assistant asks all devices at once and wants them to answer one by one.

@@ -11,6 +11,7 @@ from micropython import const
 from .dial import dial
 
 IO_MS = const(5_000)  # for connecting, for a write, for the rest of a packet
+HANDSHAKE_MS = 9_000  # for TLS, whose sums take an ESP32 a second or two
 TLS_EOF = -0x7280  # mbedTLS: the other side closed without a word
 _LONGEST_PACKET = const(1536)  # we subscribe to nothing that is longer
 

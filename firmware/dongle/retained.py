@@ -1,12 +1,14 @@
 # What the broker keeps for Home Assistant: which of it is ours, what is to be emptied, and when it
 # is announced anew. In memory only while there is something to do: see discovery.py.
 
+import json
+
 from micropython import const
 
 from p1 import obis
 from p1.render.entities import has_row, others
 
-from . import forget
+from . import VERSION
 from .link import Lost
 from .wire import publish_head
 
@@ -14,9 +16,19 @@ _BIRTH_TOPIC = b"homeassistant/status"  # Home Assistant's default, whatever the
 _MOST_LEFTOVERS = const(64)  # topics to be emptied at a time
 _CLEARED_MS = const(1000)  # for Home Assistant to forget a leftover before it hears of it anew
 
-# The entities that `health` and `quarter` tell rather than `reading`.
-HEALTH = (b"wifi_signal", b"damaged_telegrams", b"uptime")
-QUARTER = (b"quarter_forecast_w", b"quarter_headroom_w", b"quarter_alert")
+# Three letters in front of the header (IEC 62056-21) -> manufacturer.
+_MAKERS = b"""
+FLU Fluvius
+ISK Iskraemeco
+ISk Iskraemeco
+KFM Kaifa
+KMP Kamstrup
+LGF Landis+Gyr
+LGZ Landis+Gyr
+SAG Sagemcom
+XMX Xemex
+Ene Sagemcom
+"""
 
 
 def look(of, reading):
@@ -33,32 +45,6 @@ def look(of, reading):
     if is_new:
         of.has_any = True
         of.announce_soon()
-
-
-def entities(of):
-    """Yields the keys (bytes) of what this meter has sent."""
-    before = None
-    for row in range(obis.ROWS):
-        if of.rows[row]:
-            key = obis.key(row)
-            if key != before:  # rows of one key stand together
-                yield key
-            before = key
-    start = 1
-    while start < len(of.others):
-        end = of.others.find(b"\n", start)
-        yield bytes(of.others[start:end])
-        start = end + 1
-
-
-def device_topic(of):
-    return b"%s/device/%s/config" % (of.prefix.encode(), of.id.encode())
-
-
-def entity_topic(of, platform, key):
-    # Its middle part is not the id alone: Home Assistant would take it for a part of the other
-    # form.
-    return b"%s/%s/p1_%s/%s/config" % (of.prefix.encode(), platform, of.id.encode(), key)
 
 
 def heard(of, packet):
@@ -96,34 +82,57 @@ def _message(packet):
 
 
 def _is_announced(of, topic):
-    key = (b"/" + topic).split(b"/")[-2]
-    return of.form == "entity" and (
-        key in entities(of) or key in HEALTH or (of.has_quarter and key in QUARTER)
-    )
+    if of.form != "entity":
+        return False
+    from .announcement import keys
+
+    return (b"/" + topic).split(b"/")[-2] in keys(of)
 
 
 async def serve(of, codec, send, is_due):
-    """Sends what is due; True when it was announced."""
+    """Sends what is due but for an announcement, of which it gives the members that tell where it
+    comes from, None where none is due."""
     if of.may_subscribe():
         of.has_subscribed = True
-        await send(codec.subscribe(entity_topic(of, b"+", b"+")))
+        await send(codec.subscribe(of.topic("+", b"+")))
         if of.form != "off":
             await send(codec.subscribe(_BIRTH_TOPIC))
         if of.form != "device" and not of.is_device_emptied:
-            await send(publish_head(device_topic(of), 0, True))
+            await send(publish_head(of.topic("device", None), 0, True))
             of.is_device_emptied = True
     while of.leftovers:
         await send(publish_head(of.leftovers.pop(), 0, True))
     if not is_due:
-        return False
+        return None
     of.due_ms = None
-    try:
-        from .announcement import Announcement
+    return _source(of)
 
-        await Announcement(of, send).send()
-    finally:
-        forget("dongle.announcement")
-    of.announced = len(HEALTH) + of.has_quarter * len(QUARTER)
-    for _ in entities(of):
-        of.announced += 1
-    return True
+
+def _source(of):
+    """The members that tell where all of it comes from."""
+    reading, id = of.latest.reading, of.id
+    text = '"dev":{"ids":["p1_%s"],"name":"P1 meter","sw":"%s"' % (id, VERSION)
+    # A name could not be looked up everywhere; whenever the address changes, a new connection to
+    # the broker says so here.
+    address = of.wifi.address()
+    if address:
+        text += ',"cu":"http://%s:%d/"' % (address, of.http_port)
+    if len(id) == 12:  # an ESP32's is its MAC address
+        text += ',"cns":[["mac","%s"]]' % ":".join([id[at : at + 2] for at in range(0, 12, 2)])
+    if reading.model:
+        text += ',"mdl":' + json.dumps(bytes(reading.model).decode())
+        maker = _maker(bytes(reading.model[:3]))
+        if maker:
+            text += ',"mf":"%s"' % maker
+    for row in range(obis.FIRST_HEX, obis.FIRST_VERSION):
+        if obis.key(row) == b"meter_id" and row in reading.texts:
+            text += ',"sn":' + json.dumps(bytes(reading.texts[row]).decode())
+            break
+    return (text + '},"o":{"name":"p1-dongle","sw":"%s"}' % VERSION).encode()
+
+
+def _maker(letters):
+    at = _MAKERS.find(b"\n" + letters + b" ")
+    if at < 0 or not letters:
+        return None
+    return _MAKERS[at + 5 : _MAKERS.find(b"\n", at + 1)].decode()

@@ -289,7 +289,7 @@ def row(name):
 
 
 def top_level():
-    """Yields (type, key of its value, key of the value at the top level, key of the stamp there)."""
+    """Yields (type, key of its value, key of that value at the top level, and of its stamp)."""
     for line in _TOP_LEVEL.strip().split(b"\n"):
         type, value_key, top_key, stamp_key = line.split()
         yield type.decode(), value_key, top_key, stamp_key

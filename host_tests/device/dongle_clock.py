@@ -3,7 +3,7 @@
 
 import json
 
-import world
+import memory
 from dongle import health, latest, report
 
 _PERIOD = 1 << 30
@@ -79,7 +79,8 @@ class Sys:
     platform = "esp32"
 
 
-world.idf_heap = [(100_000, 30_000, 28_000, 9_000), (16_000, 4_000, 4_000, 3_000)]
+regions = [(100_000, 30_000, 28_000, 9_000), (16_000, 4_000, 4_000, 3_000)]
+memory.regions = lambda: regions
 report.gc = Gc()
 idf = {"idf_free": 34_000, "idf_largest": 28_000, "idf_least": 12_000}
 assert json.loads(report._memory()) == dict(idf, used=50_000, free=90_000, heap=140_000)

@@ -17,7 +17,7 @@ from dongle.latest import HEAD
 from p1.render.page import Page
 
 world.names["broker.lan"] = "127.0.0.1"
-link._HANDSHAKE_MS = 3_000
+link.HANDSHAKE_MS = 3_000
 Health.say = lambda self, text: None
 
 
@@ -41,7 +41,14 @@ class Latest:
 
 
 class Discovery:
-    def heard(topic, message):
+    """Never asked: there is no reading, and no session that lasts."""
+
+    id, base = "02000000715c", b"p1/02000000715c/"
+
+    def connected(self):
+        pass
+
+    def heard(self, packet):
         pass
 
 
@@ -63,8 +70,8 @@ async def watch(turns):
 async def try_(settings, clock):
     turns = [0]
     way = tls.Tls(settings["ca"], settings["host"], Clock(clock)) if settings["tls"] else None
-    options = (Health(), lambda: b"{}", Discovery, None, way)
-    client = mqtt.Mqtt(settings, "02000000715c", Latest(), Wifi(), Resolver(), *options)
+    options = (Health(), lambda: b"{}", Discovery(), way)
+    client = mqtt.Mqtt(settings, Latest(), Wifi(), Resolver(), *options)
     tasks = [asyncio.create_task(client.run()), asyncio.create_task(watch(turns))]
     while client.reason == "not tried yet":
         await asyncio.sleep_ms(10)

@@ -5,7 +5,7 @@ import asyncio
 import socket
 import sys
 
-from dongle import link, tls
+from dongle import codec, link, tls
 
 
 class Clock:
@@ -17,7 +17,7 @@ async def main(port, ca, pieces):
     way = tls.Tls(ca, "broker.lan", Clock())
     way.prepare()
     connection = link.Link(socket.getaddrinfo("127.0.0.1", port)[0][-1])
-    await connection.secure(way, b"first")
+    await codec.secure(connection, way, b"first")
     buffer = bytearray(20_000)
     for number in range(pieces):
         buffer[:] = bytes((number,)) * len(buffer)

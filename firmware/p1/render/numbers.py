@@ -98,8 +98,9 @@ def _write_numbers(out: ptr8, text: ptr8, page, numbers, keys, written) -> int:
 
 def write_numbers(page, numbers, keys, written):
     """Writes numbers.mantissa / 10^numbers.decimals in full, mantissas below 2^31, places up to 9,
-    where decimals is not ABSENT, from written.first on, each with its key as JSON has it. The page has room for all. Notes in `written`, a Written, what stands where. Returns the
-    place behind them."""
+    where decimals is not ABSENT, from written.first on, each with its key as JSON has it. The page
+    has room for all. Notes in `written`, a Written, what stands where. Returns the place behind
+    them."""
     return _write_numbers(page.bytes, page.bytes, page, numbers, keys, written)
 
 
