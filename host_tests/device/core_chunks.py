@@ -1,5 +1,6 @@
 # Feeds a file to the framer in chunks of several sizes with the heap locked: any allocation is a
-# MemoryError. Another one before, thrice, for which each of the three buffers may be made larger. Prints the counters.
+# MemoryError. Another one before, thrice, for which each of the
+# three buffers may be made larger. Prints the counters.
 #
 #   core_chunks.py BEFORE FILE
 

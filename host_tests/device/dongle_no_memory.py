@@ -8,9 +8,8 @@ from usocket import getaddrinfo
 from usocket import socket as client_socket
 
 import world
-from p1 import decode
-
 from dongle import http, latest, listen, stream
+from p1 import decode
 
 HTTP_PORT, TCP_PORT = map(int, sys.argv[1:3])
 PAUSE_MS = 100
