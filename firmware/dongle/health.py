@@ -146,7 +146,7 @@ def _members(app, reason):
             "wrong_passwords": app.auth.wrong if app.auth else 0,
         },
     )
-    yield "tcp", {"clients": app.stream.clients(), "dropped": app.stream.dropped}
+    yield "tcp", app.stream.state() if app.stream else {"clients": 0, "dropped": 0}
     yield "memory", app.health.memory()
     yield "longest_turn_ms", app.longest_turn_ms
     yield "task_failures", app.health.failures

@@ -14,7 +14,7 @@ from micropython import const
 from p1.render.page import Page
 
 from . import forget
-from .dns import Unresolved
+from .dial import Unresolved
 from .health import pieces
 from .link import CLOSED, IO_MS, Link, Lost, words
 from .wire import Packet, Refused, message, publish_head, refuses

@@ -15,7 +15,9 @@ from micropython import const
 import network
 
 from . import captive, forget, label
-from .http import Resource, Response, Server, refusal
+from .http import Response, Server, refusal
+from .radio import adopt, switch_on
+from .resource import Resource
 from .seldom import page
 from .station import join, rest, scan
 
@@ -30,6 +32,7 @@ _CLIENTS = const(5)  # browsers open some in advance
 _MOST_NETWORKS = const(20)
 
 _LOOK_MS = const(250)
+_LOOKS_A_SECOND = const(4)
 _SHOWN_MS = 60_000  # how long the page may still tell where the dongle is
 _LONELY_MS = 900_000  # without anybody
 _VISIT_MS = 60_000  # since a request for the page or by it, which asks every ten seconds
@@ -64,16 +67,17 @@ class Portal:
     async def run(self):
         """Returns when it is closed again."""
         async with self._wifi.turn:
+            server = Server(self._routes, self._health, gate=self._gate, most=_CLIENTS)
             tasks = []
             try:
                 await self._open()
-                server = Server(self._routes, self._health, gate=self._gate, most=_CLIENTS)
                 tasks.append(asyncio.create_task(server.run(_PORT, _ADDRESS, _NETWORK)))
                 tasks.append(asyncio.create_task(captive.answer(_ADDRESS)))
-                await self._serve(tasks)
+                await self._serve(tasks, server)
             finally:
                 for task in tasks:
                     task.cancel()
+                server.close()
                 self._access_point.active(False)
                 self._health.say("portal: closed")
         if self._restarts:
@@ -83,7 +87,7 @@ class Portal:
         if not self._station.isconnected() or self._is_mistakable():
             self._station.active(True)
             await rest(self._station)
-            self._wifi.switch_on()
+            switch_on(self._wifi)
         self._access_point.active(True)
         password = label.password()
         self._access_point.config(
@@ -96,8 +100,12 @@ class Portal:
             f"portal: open: Wi-Fi {self._hostname}, password {password}, http://{_ADDRESS}/"
         )
 
-    async def _serve(self, tasks):
+    async def _serve(self, tasks, server):
+        looks = 0
         while not self._is_over():
+            looks += 1
+            if looks % _LOOKS_A_SECOND == 0:
+                server.tick()
             for task in tasks:
                 if task.done():
                     await task  # which raises why: neither ends by itself
@@ -108,7 +116,7 @@ class Portal:
                 await self._look()
                 self._wants_scan = False
             elif self._may_retry():
-                await join(self._station, *self._wifi.credentials(), attempts=1)
+                await join(self._station, self._wifi.ssid, self._wifi.password, attempts=1)
                 self._tried_ms = self._health.uptime_ms()
             await asyncio.sleep_ms(_LOOK_MS)
 
@@ -117,7 +125,7 @@ class Portal:
             return True
         if self._saved_ms is not None:
             return self._since(self._saved_ms) >= _SHOWN_MS
-        if not self._wifi.credentials()[0]:
+        if not self._wifi.ssid:
             return False
         if self._is_for_away and self._wifi.up and not self._is_visited():
             return True
@@ -130,7 +138,7 @@ class Portal:
 
     def _may_retry(self):
         return (
-            self._wifi.credentials()[0]
+            self._wifi.ssid
             and not self._wifi.up
             and not self._is_visited()
             and self._since(self._tried_ms) >= _RETRY_MS
@@ -156,7 +164,7 @@ class Portal:
         reason = await join(self._station, ssid, password)
         self._tried_ms = self._health.uptime_ms()
         if reason is None:
-            self._wifi.adopt(ssid, password)
+            adopt(self._wifi, ssid, password)
             try:
                 has_homewizard = _using_config(_save, changes)
                 self._saved_ms = self._health.uptime_ms()

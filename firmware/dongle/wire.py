@@ -84,7 +84,9 @@ def message(packet):
         at += 1
     left = len(packet) - at - 2
     size = packet[at] << 8 | packet[at + 1] if left >= 0 else 0
-    skipped = 2 if packet[0] & 6 else 0  # the number of one at QoS 1 or 2, which we ask for none of
+    skipped = (
+        2 if packet[0] & 6 else 0
+    )  # the number of one at QoS 1 or 2, which we ask for none of
     if not 0 < size <= left - skipped:
         raise Refused("the broker sent a malformed packet")
     at += 2
