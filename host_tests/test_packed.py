@@ -307,7 +307,13 @@ def test_no_name_is_unknown(made, tmp_path):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
     types = ["ptr8", "ptr16", "ptr32", "uint", "micropython"]
-    command = [Path(sys.executable).with_name("ruff"), "check", "--isolated", "--select", "F82,F811"]
+    command = [
+        Path(sys.executable).with_name("ruff"),
+        "check",
+        "--isolated",
+        "--select",
+        "F82,F811",
+    ]
     ended = subprocess.run(
         [*command, "--config", f"builtins={json.dumps(types)}", tmp_path],
         capture_output=True,
@@ -347,7 +353,9 @@ def test_a_traceback_is_turned_back(tmp_path):
     firmware = tmp_path / "firmware"
     shutil.copytree(build.ROOT / "firmware", firmware)
     chip = firmware / "dongle" / "chip.py"
-    chip.write_text(chip.read_text() + "\n\ndef fails_here(app):\n    app.server.nothing_there()\n")
+    chip.write_text(
+        chip.read_text() + "\n\ndef fails_here(app):\n    app.server.nothing_there()\n"
+    )
     app = firmware / "dongle" / "app.py"
     app.write_text(app.read_text() + "\n\ndef breaks():\n    from .chip import fails_here\n\n")
     app.write_text(app.read_text() + "    fails_here(Health())\n\n\n_BROKEN = breaks()\n")
@@ -356,7 +364,10 @@ def test_a_traceback_is_turned_back(tmp_path):
     frozen, stand_ins, _, library = rig.micropython_path().split(":")
     ended = subprocess.run(
         [MICROPYTHON, "-c", "import dongle.app"],
-        env={**os.environ, "MICROPYPATH": f"{frozen}:{tmp_path}/built/slot_a:{stand_ins}:{library}"},
+        env={
+            **os.environ,
+            "MICROPYPATH": f"{frozen}:{tmp_path}/built/slot_a:{stand_ins}:{library}",
+        },
         capture_output=True,
     )
     line = len(app.read_text().splitlines()) - 6
@@ -387,7 +398,7 @@ HEARD = (
     b"the end"
 )
 TOLD = HEARD.replace(
-    b', line 1, in uart', b", in exchange (dongle/http.py:195) or send (dongle/link.py:3)"
+    b", line 1, in uart", b", in exchange (dongle/http.py:195) or send (dongle/link.py:3)"
 ).replace(b"attribute 'pin'", b"attribute '_a|_b'")
 
 
@@ -411,5 +422,3 @@ def test_what_is_held_back_comes_when_it_is_no_traceback():
     assert back.hear(b'app"\n') == b'  File "app"\n'
     assert back.hear(b"  Fi") == b""
     assert back.rest() == b"  Fi"
-
-

@@ -5,6 +5,7 @@ Starts a broker, a simulated meter and the firmware, and says when all of it ans
 
 import argparse
 import http.client
+import os
 import signal
 import socket
 import sys
@@ -19,6 +20,8 @@ import paho.mqtt.client as paho
 from rich.console import Console
 
 import rig
+from model import interpreter
+from model.dongle import Dongle
 
 _READY_WITHIN_S = 60
 _console = Console(highlight=False, soft_wrap=True)
@@ -100,6 +103,21 @@ def _wait_until_ready(http_port: int, mqtt_port: int, tcp_port: int, parts: list
         listener.stop()
 
 
+def _kind() -> type[rig.Dongle]:
+    """The dongle in the memory of an ESP32, or, where that is not to be had, in the laptop's."""
+    if "MICROPYTHON" not in os.environ:
+        try:
+            with _console.status(
+                "building MicroPython with the chip's memory: half a minute, once"
+            ):
+                interpreter.micropython()
+            return Dongle
+        except rig.Missing as missing:
+            print(f"note: in the laptop's memory, not the chip's ({missing})", flush=True)
+    rig.micropython()
+    return rig.Dongle
+
+
 def _run(args: argparse.Namespace, stack: ExitStack):
     http_port = _port(args.http_port, "HTTP_PORT")
     mqtt_port = _port(args.mqtt_port, "MQTT_PORT")
@@ -114,12 +132,12 @@ def _run(args: argparse.Namespace, stack: ExitStack):
         "http": {"port": http_port},
         "tcp": {"port": tcp_port},
     }
-    rig.micropython()  # says what is missing before anything is started
+    make_dongle = _kind()  # says what is missing before anything is started
     broker = rig.Broker(folder, mqtt_port)
     stack.callback(broker.stop)
     meter = rig.Meter(*options)
     stack.callback(meter.stop)
-    dongle = rig.Dongle(
+    dongle = make_dongle(
         folder,
         config,
         meter.cable,

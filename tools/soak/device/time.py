@@ -12,6 +12,7 @@ _START_S = const(1_792_454_400)  # 2026-10-20 00:00 UTC: the clocks change on th
 
 now_ms = 0  # since the world began
 _ticks = _PERIOD - 300_000  # the same as ticks: a small number; soon they wrap
+_chip.clock(_ticks)
 _events = []  # (when, number, function), a heap
 _number = 0
 
