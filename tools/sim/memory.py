@@ -72,7 +72,7 @@ chip = CHIPS["esp32"]
 def begin(name="esp32"):
     """The power is on: what Python allocates from here on is the chip's."""
     global chip
-    chip = CHIPS.get(name, chip)
+    chip = CHIPS[name]
     if _chip:
         _chip.costs(THREAD, POLL)
         _chip.begin(chip["heap"], chip["regions"], chip["native"], _NATIVE_PERCENT)

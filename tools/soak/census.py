@@ -1,5 +1,6 @@
 """What a configuration takes of a chip's memory, moment by moment: see device/census.py."""
 
+import argparse
 import json
 import sys
 from collections.abc import Iterator
@@ -31,11 +32,16 @@ class Moment:
 
 
 def census(
-    chip: str = "esp32", config: dict | None = None, is_frozen: bool = False, **options
+    chip: str = "esp32",
+    config: dict | None = None,
+    telegrams: int = 0,
+    is_frozen: bool = False,
+    **options,
 ) -> Iterator[Moment | dict[str, int] | str]:
-    """Yields the Moments of a day; once, bytes by file of the firmware; and what it prints. Raises
-    rig.Missing."""
-    with world("census.py", chip, json.dumps(config or {}), is_frozen=is_frozen, **options) as day:
+    """Yields Moments; once, bytes by file of the firmware; and what it prints. Arguments as of
+    device/census.py; options: of world(). Raises rig.Missing."""
+    arguments = (chip, json.dumps(config or {}), str(telegrams))
+    with world("census.py", *arguments, is_frozen=is_frozen, **options) as day:
         for line in day.stdout:
             told = json.loads(line) if line.startswith('{"') else None
             if told is None:
@@ -45,19 +51,26 @@ def census(
 
 
 def main() -> int:
-    chip, *more = sys.argv[1:] or ["esp32"]
-    for each in census(chip, is_frozen="frozen" in more):
+    parser = argparse.ArgumentParser(prog="census", description=__doc__)
+    parser.add_argument("--chip", default="esp32", help="one of tools/sim/memory.py")
+    parser.add_argument("--config", type=json.loads, help="JSON, merged into the usual one")
+    parser.add_argument("--telegrams", type=int, default=0, help="with all that happens at a home")
+    parser.add_argument("--frozen", action="store_true", help="the firmware is frozen in")
+    asked = parser.parse_args()
+    for each in census(asked.chip, asked.config, asked.telegrams, asked.frozen):
         if isinstance(each, Moment):
             print(
-                f"{each.step:28} used {each.used:7,} most {each.most:7,} of {each.heap:7,} "
+                f"{each.step:42} used {each.used:7,} most {each.most:7,} of {each.heap:7,} "
                 f"({each.grown})  IDF {each.idf_free:7,} least {each.idf_least:7,} "
-                f"largest {each.idf_least_largest:7,} {each.resets or ''} {each.failures or ''}"
+                f"in one piece {each.idf_least_largest:7,} {each.resets or ''} "
+                f"{each.failures or ''}",
+                flush=True,
             )
         elif isinstance(each, dict):
             for file, size in sorted(each.items(), key=lambda pair: -pair[1]):
                 print(f"    {file:28} {size:7,}")
         else:
-            print("    |", each)
+            print("    |", each, flush=True)
     return 0
 
 

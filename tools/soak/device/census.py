@@ -1,15 +1,17 @@
-# What the usual configuration takes of the chip's memory, at rest and at its highest, moment by
-# moment. Prints a line of JSON for each.
+# What a configuration takes of the chip's memory, at rest and at its highest, moment by moment.
+# Prints a line of JSON for each.
 #
-#   census.py CHIP CONFIG
+#   census.py CHIP CONFIG TELEGRAMS
 #
-# CONFIG: JSON, merged into the usual one by section.
+# CONFIG: JSON, merged into the usual one by section. TELEGRAMS: how many the meter sends, with all
+# that happens at a home in between, hour after hour; 0: a start and what is usual after it.
 
 import gc
 import json
 import sys
 import time
 
+import harm
 import peers
 import soak
 from harm import OWNER
@@ -31,10 +33,10 @@ _PATHS += ("/health", "/metrics", "/config", "/nothing")
 class Life(soak.Scene):
     """The same world, in which nothing goes wrong."""
 
-    def __init__(self, chip):
+    def __init__(self, chip, telegrams):
         soak.Scene.__init__(self, 0, 0, 0, ())
         self.chip = chip
-        self._settings = None
+        self._telegrams = telegrams
 
     def _story(self):
         yield from self._wait(_START_S)
@@ -43,24 +45,42 @@ class Life(soak.Scene):
         yield from self._step("announcement", 30, self._bear)
         for path in _PATHS:
             yield from self._step("GET " + path, 3, lambda path=path: self._ask(path))
-        for path in ("/live", "/reading", "/metrics"):
-            self._poll(path)
-        yield from self._step("three clients poll", 120)
-        yield from self._step("a second listener", 30, lambda: peers.Listener(self.line))
-        yield from self._step("clients that read nothing", 30, self._stuck)
-        change = b'{"quarter": {"target_w": 4000}}'
-        yield from self._step("POST /config", 3, lambda: self._post("/config", change))
-        yield from self._step("POST /identify", 3, lambda: self._post("/identify", b""))
-        yield from self._step("the set-up portal", 90, self._press)
-        yield from self._step("the set-up portal closes", 1000)
+        for path, every_ms in (("/live", 1000), ("/reading", 1000), ("/metrics", 15_000)):
+            self._poll(path, every_ms)
+        peers.Listener(self.line)
+        yield from self._step("three clients poll, two listen", 120)
+        hour = 0
+        while self.line.good < self._telegrams:
+            hour += 1
+            yield from self._hour(hour)
+        if self._telegrams:
+            yield from self._update()
+        yield from self._step("at rest", 60)
+        raise soak.Over
+
+    def _hour(self, number):
+        name = "hour %d: " % number
+        yield from self._step(name + "Home Assistant restarts", 60, self._bear)
+        yield from self._step(name + "clients that read nothing", 60, self._stuck)
+        change = b'{"quarter": {"target_w": %d}}' % (3000 + number)
+        yield from self._step(name + "POST /config", 5, lambda: self._post("/config", change))
+        yield from self._step(name + "the portal opens", 90, self._press)
+        yield from self._step(name + "the portal closes", 1000)
+        yield from self._step(name + "the broker is killed", 60, self.broker.kill)
+        yield from self._step(name + "the broker is back", 60, self.broker.start)
+        harm.radio(on_air=False)(self)
+        yield from self._step(name + "no Wi-Fi", 300)
+        harm.radio(on_air=True)(self)
+        yield from self._step(name + "Wi-Fi is back", 120)
+        yield from self._step(name + "peace", 1845)
+
+    def _update(self):
         with open("../silent.bundle", "rb") as file:
             bundle = file.read()
         pieces = [bundle[at : at + 512] for at in range(0, len(bundle), 512)]
         owner = OWNER % b"POST /update" + b"Content-Length: %d\r\n" % len(bundle)
         yield from self._step("an update", 90, lambda: peers.Owner(owner, pieces))
         yield from self._step("its trial and the way back", 900)
-        yield from self._step("at rest", 60)
-        raise soak.Over
 
     def _step(self, name, seconds, begin=None):
         _chip.begin_again()
@@ -97,9 +117,9 @@ class Life(soak.Scene):
         head = OWNER % (b"POST " + path.encode()) + b"Content-Length: %d\r\n" % len(body)
         peers.Owner(head, (body,))
 
-    def _poll(self, path):
+    def _poll(self, path, every_ms):
         def again():
-            time.later(1000, again)
+            time.later(every_ms, again)
             self._ask(path)
 
         again()
@@ -138,12 +158,12 @@ def _tell_files():
 
 
 def _main():
-    chip, more = sys.argv[1:]
+    chip, more, telegrams = sys.argv[1:]
     config = dict(_USUAL)
     for section, values in json.loads(more).items():
         config[section] = dict(config.get(section, {}), **values)
     soak.prepare(config)
-    life = Life(chip)
+    life = Life(chip, int(telegrams))
     life._tale = life._story()
     life.live()
 
