@@ -10,6 +10,7 @@ from micropython import const
 import machine
 
 from . import forget
+from .logbook import Logbook
 
 _MOST_FAST = const(5)  # starts in a row that did not last, then safe mode
 _FATAL_S, _FATAL_AGAIN_S = 10, 600  # before a reset where nothing works at all
@@ -18,21 +19,27 @@ _POLL_AGAIN_MS = const(50)  # after a poll that failed
 
 def run():
     """Runs the dongle; never returns."""
-    logbook = None
+    logbook, made = None, []
     try:
         hold()
-        from .logbook import Logbook
-
         logbook = Logbook(machine.RTC().memory)
-        dongle = _safe(logbook) if logbook.fast > _MOST_FAST else _app(logbook)
-        outlast_poll(dongle.health)
         try:
-            asyncio.run(dongle.run())
+            asyncio.run(_live(logbook, made))
         finally:  # on Ctrl-C too
-            if dongle.mdns:
-                dongle.mdns.goodbye()
+            for dongle in made:
+                if dongle.mdns:
+                    dongle.mdns.goodbye()
     except Exception as error:
         fail(error, logbook)
+
+
+async def _live(logbook, made):
+    # The parts are made here, deep in the stack: what making them has left in it would lie
+    # between what stays there from now on, and the collector takes it for something in use.
+    dongle = _safe(logbook) if logbook.fast > _MOST_FAST else _app(logbook)
+    made.append(dongle)
+    outlast_poll(dongle.health)
+    await dongle.run()
 
 
 def hold():
