@@ -13,6 +13,7 @@ import machine
 
 from . import forget
 from .health import report
+from .logbook import Logbook
 
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 30_000  # before a failed task is started again
 _GUARD_MS = 1_000
@@ -39,8 +40,8 @@ class App:
     _late = ()  # tasks, at the guard's last look
     _is_reading = False  # since the first telegram
 
-    def __init__(self, logbook):
-        self.logbook = logbook
+    def __init__(self, logbook=None):
+        self.logbook = logbook or Logbook(machine.RTC().memory)
         self._assemble()
         for problem in self.health.problems:
             self.health.say("config: " + problem)
