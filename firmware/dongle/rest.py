@@ -28,7 +28,7 @@ async def respond(server, client, begun):
         if refused:
             return resource.refuse(*refused)
     if is_get:
-        return server.see(resource)
+        return server.see(resource, request)
     from .body import take
 
     forget("dongle.body")
