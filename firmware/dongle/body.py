@@ -4,6 +4,8 @@ import asyncio
 
 from micropython import const
 
+from .http import EXCHANGE_MS
+
 _PIECE_MS = const(20_000)  # for a piece of a body that is taken as it comes
 
 
@@ -22,14 +24,15 @@ async def take(server, client, resource, begun):
         arguments = readinto, request.left
     else:
         arguments = (await body.whole(),)
-    response = server.see(request, resource, *arguments)
     try:
+        response = server.see(resource, request, *arguments)
         if hasattr(response, "send"):
             response = await response
     except asyncio.TimeoutError:
         raise  # the client dawdled
     except Exception as error:
         response = server.broken(resource.refuse, error)
+    client.left_ms = EXCHANGE_MS
     return response
 
 

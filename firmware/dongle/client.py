@@ -13,8 +13,7 @@ from micropython import const
 from p1.render.page import Page
 
 from . import url as urls
-from .dial import dial
-from .dns import Unresolved
+from .dial import Unresolved, dial
 
 _EXCHANGE_MS = 10_000
 _ANSWER_BYTES = const(512)

@@ -1,7 +1,11 @@
-# A connection that is begun without waiting for it.
+# A connection that is begun without waiting for it, and what keeps one from being begun.
 
 import errno
 import socket
+
+
+class Unresolved(Exception):
+    """The name has no address now."""
 
 
 def dial(address):

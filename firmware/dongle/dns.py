@@ -8,11 +8,9 @@ import socket
 
 from micropython import const
 
+from .dial import Unresolved
+
 _TIMEOUT_MS = const(20_000)
-
-
-class Unresolved(Exception):
-    """The name has no address now."""
 
 
 class Resolver:

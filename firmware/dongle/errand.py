@@ -8,10 +8,11 @@ from micropython import const
 import network
 
 from . import forget
+from .radio import adopt, switch_on
 from .station import join as join_station
 from .station import rest, scan
 
-forget("dongle.station")
+forget("dongle.station", "dongle.radio")
 
 _GUESTS = const(2)
 _MOST_NETWORKS = const(20)
@@ -24,7 +25,7 @@ async def start(portal, address):
     if not portal.station.isconnected() or portal.is_mistakable():
         portal.station.active(True)
         await rest(portal.station)
-        portal.wifi.switch_on()
+        switch_on(portal.wifi)
     portal.access_point.active(True)
     from . import label
 
@@ -54,8 +55,8 @@ async def look(portal):
 
 async def retry(portal):
     """Tries the configured network once."""
-    ssid, password = portal.wifi.credentials()
-    await join_station(portal.station, ssid, password, attempts=1)
+    wifi = portal.wifi
+    await join_station(portal.station, wifi.ssid, wifi.password, attempts=1)
     portal.tried_ms = portal.health.uptime_ms()
 
 
@@ -65,7 +66,7 @@ async def join(portal, changes):
     reason = await join_station(portal.station, ssid, password)
     portal.tried_ms = portal.health.uptime_ms()
     if reason is None:
-        portal.wifi.adopt(ssid, password)
+        adopt(portal.wifi, ssid, password)
         try:
             has_homewizard = _keep(changes)
             portal.saved_ms = portal.health.uptime_ms()

@@ -10,8 +10,7 @@ import errno
 from micropython import const
 
 from . import url as urls
-from .dial import dial
-from .dns import Unresolved
+from .dial import Unresolved, dial
 
 _ANSWER_MS = 15_000
 _HEAD_BYTES = const(1024)

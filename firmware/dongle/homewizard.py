@@ -7,8 +7,9 @@ from micropython import const
 
 from p1.render.homewizard import HomeWizard
 
-from .http import Resource, Response
+from .http import Response
 from .led import blink
+from .resource import Resource
 
 # The version whose API this is: clients want one, and compare.
 _FIRMWARE = "5.18"

@@ -6,12 +6,8 @@
 # The stubs know another port's LAN.
 # pyright: reportCallIssue=false, reportAttributeAccessIssue=false
 
-import asyncio
-
 import machine
 import network
-
-_LOOK_MS = 1_000
 
 # What the status numbers say to a person.
 _REASONS = {
@@ -44,6 +40,7 @@ class Lan:
         self._health = health
         self.up = False
         self.drops = 0
+        self._is_started = False
         self._down_since_ms = 0  # uptime
         network.hostname(hostname)  # counts only before the interface is on
         self._lan = driver(phy)
@@ -75,14 +72,11 @@ class Lan:
             state["reason"] = _REASONS.get(self._lan.status(), "not started")
         return state
 
-    async def run(self):
-        self._lan.active(True)  # nothing happens where an earlier program left it on
-        while True:
-            self._health.beat(self.NAME)
-            self._see()
-            await asyncio.sleep_ms(_LOOK_MS)
-
-    def _see(self):
+    def tick(self):
+        """To be called once a second."""
+        if not self._is_started:
+            self._lan.active(True)  # nothing happens where an earlier program left it on
+            self._is_started = True
         up = self._lan.isconnected()
         if up and not self.up:
             self.up = True

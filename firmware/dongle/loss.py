@@ -3,7 +3,7 @@
 import asyncio
 import errno
 
-from .dns import Unresolved
+from .dial import Unresolved
 from .link import TLS_EOF, Lost
 
 CLOSED = "the broker closed the connection"

@@ -115,28 +115,36 @@ class Port:
         finally:
             self._request.release()
 
-    async def rearm(self, sink, framer):
+    def begin(self, sink, framer):
+        """tick() is to be called once a second from now on; `sink` is what read() gets, `framer`
+        where it comes to."""
+        self._sink, self._framer = sink, framer
+        self._good, self._rejected = framer.good, framer.rejected()
+        self._quiet_since_ms = self._health.uptime_ms()
+        self._released_ms = None  # while the meter is being asked anew
+
+    def tick(self):
         """Asks a meter that has fallen silent anew, every 15 s, for as long as it takes."""
-        good, rejected = framer.good, framer.rejected()
-        quiet_since = self._health.uptime_ms()
-        while True:
-            await asyncio.sleep_ms(1000)
-            if not self._uart.any():
-                # With nothing to read, the reader is not late.
-                self._health.beat("port")
-            now = self._health.uptime_ms()
-            if framer.rejected() != rejected:
-                rejected = framer.rejected()
-                self._damaged_ms = now
-            if framer.good != good:
-                good = framer.good
-                quiet_since = now
-            elif now - quiet_since > _SILENT_MS:
-                self._request.release()
-                await asyncio.sleep_ms(_RELEASE_MS)
-                sink.reset()
-                # What the silence cut off is not damage.
-                rejected = framer.rejected()
-                self._request.request()
-                self.rearmed += 1
-                quiet_since = self._health.uptime_ms()
+        now, framer = self._health.uptime_ms(), self._framer
+        if not self._uart.any():
+            # With nothing to read, the reader is not late.
+            self._health.beat("port")
+        if self._released_ms is not None:
+            if now - self._released_ms < _RELEASE_MS:
+                return
+            self._released_ms = None
+            self._sink.reset()
+            # What the silence cut off is not damage.
+            self._rejected = framer.rejected()
+            self._request.request()
+            self.rearmed += 1
+            self._quiet_since_ms = now
+        if framer.rejected() != self._rejected:
+            self._rejected = framer.rejected()
+            self._damaged_ms = now
+        if framer.good != self._good:
+            self._good = framer.good
+            self._quiet_since_ms = now
+        elif now - self._quiet_since_ms > _SILENT_MS:
+            self._request.release()
+            self._released_ms = now

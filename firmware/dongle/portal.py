@@ -15,7 +15,8 @@ from micropython import const
 import network
 
 from . import captive, forget
-from .http import Resource, Response, Server, refusal
+from .http import Response, Server, refusal
+from .resource import Resource
 from .seldom import page
 
 _ADDRESS = "192.168.4.1"  # the ESP32's own choice for its access point
@@ -27,6 +28,7 @@ _PAGE = "web/setup.html"
 _CLIENTS = const(5)  # browsers open some in advance
 
 _LOOK_MS = const(250)
+_LOOKS_A_SECOND = const(4)
 _SHOWN_MS = 60_000  # how long the page may still tell where the dongle is
 _LONELY_MS = 900_000  # without anybody
 _VISIT_MS = 60_000  # since a request for the page or by it, which asks every ten seconds
@@ -61,23 +63,28 @@ class Portal:
     async def run(self):
         """Returns when it is closed again."""
         async with self.wifi.turn:
+            server = Server(self._routes, self.health, gate=self._gate, most=_CLIENTS)
             tasks = []
             try:
                 await _errand().start(self, _ADDRESS)
-                server = Server(self._routes, self.health, gate=self._gate, most=_CLIENTS)
                 tasks.append(asyncio.create_task(server.run(_PORT, _ADDRESS, _NETWORK)))
                 tasks.append(asyncio.create_task(captive.answer(_ADDRESS)))
-                await self._serve(tasks)
+                await self._serve(tasks, server)
             finally:
                 for task in tasks:
                     task.cancel()
+                server.close()
                 self.access_point.active(False)
                 self.health.say("portal: closed")
         if self.restarts:
             self.app.renew("new settings")
 
-    async def _serve(self, tasks):
+    async def _serve(self, tasks, server):
+        looks = 0
         while not self._is_over():
+            looks += 1
+            if looks % _LOOKS_A_SECOND == 0:
+                server.tick()
             for task in tasks:
                 if task.done():
                     await task  # which raises why: neither ends by itself
@@ -96,7 +103,7 @@ class Portal:
             return True
         if self.saved_ms is not None:
             return self._since(self.saved_ms) >= _SHOWN_MS
-        if not self.wifi.credentials()[0]:
+        if not self.wifi.ssid:
             return False
         if self._is_for_away and self.wifi.up and not self._is_visited():
             return True
@@ -109,7 +116,7 @@ class Portal:
 
     def _may_retry(self):
         return (
-            self.wifi.credentials()[0]
+            self.wifi.ssid
             and not self.wifi.up
             and not self._is_visited()
             and self._since(self.tried_ms) >= _RETRY_MS

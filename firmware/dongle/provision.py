@@ -11,6 +11,8 @@ _REST_MS = 30_000
 # What only the portal needs.
 _MODULES = (
     "dongle.portal",
+    "dongle.radio",
+    "dongle.resource",
     "dongle.captive",
     "dongle.seldom",
     "dongle.store",
@@ -20,10 +22,9 @@ _MODULES = (
 class Provision:
     """button: a Pin, low while it is pressed; None where the board has none."""
 
-    def __init__(self, app, button, hostname):
+    def __init__(self, app, button):
         self._app = app
         self._button = button
-        self._hostname = hostname
         self.is_open = self._is_away = False
         self._held = 0  # looks in a row at which the button was pressed
         self._closed_ms = 0  # uptime
@@ -41,7 +42,7 @@ class Provision:
         self._is_away = min(wifi.away_ms(), now_ms - self._closed_ms) >= _AWAY_MS
         # By the button once only, however long it is held.
         held = self._held == _HOLD_LOOKS
-        self.is_open = held or self._is_away or not wifi.credentials()[0]
+        self.is_open = held or self._is_away or not wifi.ssid
         return self.is_open
 
     async def serve(self):
@@ -60,4 +61,4 @@ class Provision:
     async def _open(self, is_away):
         from .portal import Portal
 
-        await Portal(self._app, self._hostname, is_away).run()
+        await Portal(self._app, self._app.hostname, is_away).run()

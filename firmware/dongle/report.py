@@ -82,10 +82,11 @@ class Report:
         yield ',"mqtt":' + (_mqtt(app.mqtt) if app.mqtt else _OFF)
         yield ',"mdns":' + json.dumps(app.mdns.state() if app.mdns else app.mdns_state)
         server, wrong = app.server, app.auth.wrong if app.auth else 0
+        stream = app.stream.counts() if app.stream else (0, 0)
         yield (
             ',"http":{"requests":%d,"refused":%d,"wrong_passwords":%d},'
             '"tcp":{"clients":%d,"dropped":%d}'
-            % (server.requests, server.refused, wrong, app.stream.clients(), app.stream.dropped)
+            % ((server.requests, server.refused, wrong) + stream)
         )
         yield ',"memory":' + _memory()
         yield ',"longest_turn_ms":%d,"task_failures":%s' % (

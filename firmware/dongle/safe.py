@@ -19,6 +19,8 @@ _LENGTH_MS = 1_800_000
 
 
 class Safe:
+    mdns = None  # as of App
+
     def __init__(self, logbook):
         self._logbook = logbook
         self._id = chip.number()
@@ -31,13 +33,16 @@ class Safe:
             _board(), wifi, wifi["hostname"] or chip.hostname(self._id), self.health
         )
         self._server = Server({b"/": self._view, b"/health": self._view}, self.health)
+        before = logbook.before
+        last = before.get("failure") or before.get("why")
+        self._last = f"; the last one: {last}" if last else ""
 
     def _view(self):
         left_min = (_LENGTH_MS - self.health.uptime_ms()) // 60_000 + 1
         report = {
             "status": "error",
-            "reason": f"safe mode, after {self._logbook.fast} starts that did not last: the meter "
-            f"is not read; all is tried again in {left_min} minutes",
+            "reason": f"safe mode, after {self._logbook.fast} starts that did not last"
+            f"{self._last}: the meter is not read; all is tried again in {left_min} minutes",
             "id": self._id,
             "uptime_s": self.health.uptime_ms() // 1000,
             "starts": self._logbook.report(),
@@ -50,11 +55,12 @@ class Safe:
         self.health.say("safe mode: the last starts did not last")
         if self._has_watchdog:
             self.health.watch(machine.WDT)
-        asyncio.create_task(self._wifi.run())
         asyncio.create_task(self._server.run(self.http_port))
         while self.health.uptime_ms() < _LENGTH_MS:
             await asyncio.sleep_ms(_GUARD_MS)
             self.health.guard()
+            self._wifi.tick()
+            self._server.tick()
         try:
             self._logbook.lasted()
         finally:

@@ -1,15 +1,7 @@
-# What comes first at a start: what does not lie in the Python heap takes its memory while there
-# still is some.
-#
-# The Python heap of an ESP32 grows when it is full, and then takes all that is left of the
-# largest block of the chip's own heap; from then on the radio and the network find nothing, and
-# that cannot be mended (py/gc.c, gc_try_add_heap; ports/esp32/gccollect.c). So native code is
-# loaded and the radio's driver started first, and the port's UART holds what the network will
-# need, as its ring, until all is loaded. What Python then takes is what it may take, and what
-# finds no room fails in Python, where it can be told.
+# The first and the last of a dongle: what takes memory before all else, then all else, and what
+# becomes of a start that fails.
 
-import gc
-import json
+import asyncio
 import sys
 import time
 
@@ -17,77 +9,88 @@ from micropython import const
 
 import machine
 
+from . import forget
+from .logbook import Logbook
+
 _MOST_FAST = const(5)  # starts in a row that did not last, then safe mode
 _FATAL_S, _FATAL_AGAIN_S = 10, 600  # before a reset where nothing works at all
+_POLL_AGAIN_MS = const(50)  # after a poll that failed
 
 
 def run():
     """Runs the dongle; never returns."""
-    hold()
+    logbook, made = None, []
     try:
-        from . import app
+        hold()
+        logbook = Logbook(machine.RTC().memory)
+        try:
+            asyncio.run(_live(logbook, made))
+        finally:  # on Ctrl-C too
+            for dongle in made:
+                if dongle.mdns:
+                    dongle.mdns.goodbye()
     except Exception as error:
-        from .logbook import Logbook
+        fail(error, logbook)
 
-        fail(error, Logbook(machine.RTC().memory))
-    app.run()
+
+async def _live(logbook, made):
+    # The parts are made here, deep in the stack: what making them has left in it would lie
+    # between what stays there from now on, and the collector takes it for something in use.
+    dongle = _safe(logbook) if logbook.fast > _MOST_FAST else _app(logbook)
+    made.append(dongle)
+    outlast_poll(dongle.health)
+    await dongle.run()
 
 
 def hold():
-    """Takes the memory that is not Python's. What is wrong with the files is told later, by who
-    needs them."""
-    board, settings = _read("board.json"), _read("config.json")
-    for take in (_native_code, _network, _ring):
+    """See hold.py."""
+    from .hold import hold
+
+    hold()
+    forget("dongle.hold")
+
+
+def _app(logbook):
+    from . import app
+
+    return app.App(logbook)
+
+
+def _safe(logbook):
+    from .safe import Safe
+
+    return Safe(logbook)
+
+
+def outlast_poll(health):
+    """asyncio ends where its poll fails, as on the chip when lwIP has no memory for one. From now
+    on that is told instead, and the tasks go on whose time has come: the deadlines among them give
+    memory back."""
+    queue = asyncio.core._io_queue  # pyright: ignore[reportAttributeAccessIssue]
+    wait = queue.wait_io_event
+
+    def wait_io_event(left_ms):
         try:
-            take(board, settings)
-        except Exception as error:
-            print("start:", type(error).__name__, error)
-    gc.collect()
+            wait(left_ms)
+        except (OSError, MemoryError) as error:
+            health.failed("poll", error)
+            time.sleep_ms(min(left_ms, _POLL_AGAIN_MS) if left_ms >= 0 else _POLL_AGAIN_MS)
 
-
-def _native_code(board, settings):
-    """All modules that contain it, but for those that few have."""
-    from p1 import decode, framer  # noqa: F401
-    from p1.render import json  # noqa: F401
-
-    from . import request  # noqa: F401
-
-    if settings.get("meter", {}).get("key"):
-        from p1 import cipher  # noqa: F401
-
-
-def _network(board, settings):
-    import network
-
-    if board.get("ethernet"):
-        from .lan import driver
-
-        driver(board["ethernet"])
-    else:
-        network.WLAN(network.STA_IF)
-
-
-def _ring(board, settings):
-    from .port import hold
-
-    hold(board)
-
-
-def _read(path):
-    try:
-        with open(path) as file:
-            found = json.load(file)
-        return found if isinstance(found, dict) else {}
-    except (OSError, ValueError):
-        return {}
+    queue.wait_io_event = wait_io_event
 
 
 def fail(error, logbook):
     """What should never happen: time to read it on the console, and for Ctrl-C; and where it
     happens again and again, no reset every few seconds. The next start knows what it was."""
-    what = f"{type(error).__name__}: {error}"
-    print("start:", what)
-    sys.print_exception(error)
-    logbook.note(0, what, {})
-    time.sleep(_FATAL_S if logbook.fast <= _MOST_FAST else _FATAL_AGAIN_S)
+    again = False
+    try:
+        what = f"{type(error).__name__}: {error}"
+        print("start:", what)
+        sys.print_exception(error)
+        if logbook:
+            again = logbook.fast > _MOST_FAST
+            logbook.failed(what)
+    except MemoryError:
+        pass
+    time.sleep(_FATAL_AGAIN_S if again else _FATAL_S)
     machine.reset()

@@ -8,7 +8,7 @@ from micropython import const
 
 import network
 
-from .wifi import PAUSE_MS, WRONG_PASSWORD, in_words
+from .radio import PAUSE_MS, WRONG_PASSWORD, in_words
 
 _SCAN_MS = const(15_000)  # at most; 2.5 s on the chip
 _ATTEMPTS = const(2)  # a network may be missed once

@@ -22,12 +22,17 @@ class Stream:
         self.dropped = 0  # clients that were too slow
         latest.listeners.append(self._on_telegram)
 
-    async def run(self, port):
+    def run(self, port):
+        """A coroutine that never returns."""
         self._health.say(f"tcp: raw telegrams on port {port}")
-        await listen("tcp", port, CLIENTS, self._client, self._health)
+        return listen("tcp", port, CLIENTS, self._client, self._health)
 
     def clients(self):
         return len(self._clients)
+
+    def counts(self):
+        """How many clients there are, and how many were dropped."""
+        return len(self._clients), self.dropped
 
     def _on_telegram(self):
         if not self._clients:

@@ -7,9 +7,23 @@ from micropython import const
 
 import slots
 
+from . import forget
+
 _TELEGRAMS = const(10)
 _WITHIN_MS = 600_000
 _LOOK_MS = 1_000
+
+
+async def run(app):
+    """The task of it."""
+    try:
+        await prove(app.firmware, app.framer, app.wifi, app.health, app.reset)
+    except Exception as error:
+        app.health.failed("trial", error)
+        app.reset("the trial failed")  # that was one of its starts
+    forget("dongle.trial", "slots")
+    if not app.has_watchdog:
+        app.renew("the trial is over")  # nothing else stops the trial's
 
 
 async def prove(firmware, framer, wifi, health, reset):

@@ -1,17 +1,49 @@
-# POST /update and /update/pull: an update by HTTP.
+# POST /update and /update/pull: a new firmware over the network. Loaded for the one request.
 
 import json
+import sys
 
+from . import forget
 from .http import Response
+
+_OF_UPDATE = ("dongle.update", "dongle.bundle", "dongle.ecdsa", "dongle.fetch", "slots")
 
 
 def into(app, path):
     """The function for one request. Who asks for it is not needed any more then."""
     if path == b"/update":
-        return lambda readinto, size: _update(app, lambda update: update.receive(readinto, size))
-    return lambda readinto, size: _update(app, lambda update: update.pull(app.update_url))
+        return lambda readinto, size: _respond(app, lambda update: update.receive(readinto, size))
+    return lambda readinto, size: _respond(app, lambda update: update.pull(app.update_url))
+
+
+async def _respond(app, take):
+    status, answer = await _update(app, take)
+    return Response(json.dumps(answer).encode(), status=status)
 
 
 async def _update(app, take):
-    status, answer = await app.update(take)
-    return Response(json.dumps(answer).encode(), status=status)
+    """(HTTP status, dict) of what take(update) comes to, update being an Update."""
+    # Takes 10 KiB, and is seldom: loaded while there is one.
+    if "dongle.update" in sys.modules:
+        return 409, {"error": "an update is under way"}
+    status = 0
+    try:
+        from .update import Update
+
+        update = Update(app.firmware, _resolver(app), app.health, app.renew)
+        status, answer = await take(update)
+    except MemoryError:
+        answer = {"error": "no memory for an update now, try again"}
+    finally:
+        if status != 200:
+            forget(*_OF_UPDATE)
+    return status or 503, answer
+
+
+def _resolver(app):
+    # Who has nothing to look up from day to day has none.
+    if app.resolver is None:
+        from .dns import Resolver
+
+        app.resolver = Resolver()
+    return app.resolver

@@ -73,7 +73,7 @@ async def of_patience():
 
 async def of_doubt():
     """Connected, but nobody answers: the radio is restarted, and not again and again."""
-    wifi._DOUBT_MS, wifi._REST_MS, wifi.PAUSE_MS = 200, 60_000, 100
+    wifi._DOUBT_MS, wifi._REST_MS = 200, 60_000
     starts = []
     connect = network.WLAN.connect
 

@@ -9,7 +9,7 @@ import sys
 import usocket
 from until import until
 
-from dongle import app, health, http, listen
+from dongle import app, health, http, listen, start
 
 HTTP_PORT = int(sys.argv[1])
 listen._AGAIN_MS = listen._RELIEF_MS = 20
@@ -132,7 +132,7 @@ asyncio.run(ports())
 async def polls():
     loop = asyncio.core._io_queue
     watcher, told = health.Health(), []
-    app.outlast_poll(watcher)
+    start.outlast_poll(watcher)
     server = http.Server({b"/": lambda: http.Response(b"{}")}, Health(told))
     task = asyncio.create_task(server.run(HTTP_PORT))
     await asyncio.sleep_ms(50)

@@ -19,11 +19,17 @@ class Quarter:
     alert = None
 
 
+async def look(relay):
+    while True:
+        relay.tick()
+        await asyncio.sleep_ms(20)
+
+
 async def main():
     pin = machine.Pin(26, machine.Pin.OUT, value=1)
     latest, quarter = Latest(), Quarter()
     relay = Relay(machine.Signal(pin, invert=True), latest, quarter)
-    task = asyncio.create_task(relay.run())
+    task = asyncio.create_task(look(relay))
 
     async def becomes(level, what):
         await until(lambda: pin.value() == level, what)
@@ -42,7 +48,6 @@ async def main():
     latest.age = 0
     await becomes(0, "on when it is back")
     task.cancel()
-    await becomes(1, "off when the dongle ends")
 
 
 asyncio.run(main())

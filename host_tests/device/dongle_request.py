@@ -36,6 +36,13 @@ def saw(expected):
     assert world.request_grounded == 0
 
 
+async def look(the_port, framer):
+    the_port.begin(framer, framer)
+    while True:
+        the_port.tick()
+        await asyncio.sleep_ms(20)
+
+
 async def main():
     # A soft reset leaves the pin as it was: asserted.
     if pin is not None:
@@ -48,7 +55,7 @@ async def main():
     assert not world.requested() or drive == "tied"
 
     reading = asyncio.create_task(the_port.read(framer))
-    rearming = asyncio.create_task(the_port.rearm(framer, framer))
+    rearming = asyncio.create_task(look(the_port, framer))
     await asyncio.sleep_ms(20)
     saw("1")
 

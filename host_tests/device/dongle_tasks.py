@@ -9,12 +9,12 @@ from asyncio.core import _io_queue
 from until import until
 
 import world
-from dongle import app, health
+from dongle import app, health, tasks
 
 world.cable = cable = world.Cable()
 app._FIRST_PAUSE_MS = 10
 app._GUARD_MS = 20
-app._LATE_MS = 1_500  # above the second after which a port without bytes gives its heartbeat
+tasks._LATE_MS = 1_500  # above the second after which a port without bytes gives its heartbeat
 
 
 class Dog:
@@ -56,20 +56,20 @@ def start():
 async def raises():
     calls = []
 
-    async def fail():
+    async def fail(port):
         calls.append(None)
         if len(calls) <= 3:
             raise ValueError("number %d" % len(calls))
         await hang()
 
     dongle = app.App()
-    dongle.wifi.run = fail
+    dongle.stream.run = fail
     asyncio.create_task(dongle.run())
     await until(lambda: len(calls) == 4, "it was not started again")
-    assert dongle.health.failures == {"wifi": 3}, dongle.health.failures
-    assert dongle.health.last_failure == "wifi: ValueError: number 3"
+    assert dongle.health.failures == {"tcp": 3}, dongle.health.failures
+    assert dongle.health.last_failure == "tcp: ValueError: number 3"
     report = json.loads(b"".join(list(dongle.report().pieces())))
-    assert report["task_failures"] == {"wifi": 3}
+    assert report["task_failures"] == {"tcp": 3}
     await goes_on(dongle)
 
 
@@ -77,11 +77,11 @@ async def returns():
     """A task that ends without an error is started again as well."""
     calls = []
 
-    async def end():
+    async def end(port):
         calls.append(None)
 
     dongle = app.App()
-    dongle.wifi.run = end
+    dongle.stream.run = end
     asyncio.create_task(dongle.run())
     await until(lambda: len(calls) == 3, "it was not started again")
     await goes_on(dongle)
@@ -90,16 +90,15 @@ async def returns():
 async def hangs():
     app.machine.WDT = Dog
     dongle = app.App()
-    dongle.wifi.run = hang
+    dongle.port.tick = lambda: None  # which gives the heartbeat where there is nothing to read
     asyncio.create_task(dongle.run())
     await until(lambda: Dog.fed > 5, "a healthy dongle feeds the watchdog")
-    await until(lambda: dongle.health.late() == ["wifi"], "nobody is late")
+    await until(lambda: dongle.health.late() == ["port"], "nobody is late")
     await asyncio.sleep_ms(100)
     fed = Dog.fed
-    await goes_on(dongle)
     await asyncio.sleep_ms(200)
     assert Dog.fed == fed, "the watchdog is fed though a task hangs"
-    dongle.health.beat("wifi")
+    dongle.health.beat("port")
     await until(lambda: Dog.fed > fed, "it is well again")
 
 
@@ -107,7 +106,7 @@ async def port_hangs():
     dongle = app.App()
     dongle.port.read = lambda framer: hang()
     asyncio.create_task(dongle.run())
-    await asyncio.sleep_ms(2 * app._LATE_MS)
+    await asyncio.sleep_ms(2 * tasks._LATE_MS)
     assert dongle.health.late() == [], "with nothing to read, the reader is not late"
     cable.feed(b"/")
     await until(lambda: dongle.health.late() == ["port"], "bytes that nobody reads")
@@ -117,7 +116,8 @@ async def hangs_until_bitten():
     """The stand-in for the watchdog ends this process."""
     health._WATCHDOG_MS = 500
     dongle = app.App()
-    dongle.wifi.run = hang
+    dongle.port.tick = lambda: None
+    dongle.port.read = lambda sink: hang()
     asyncio.create_task(dongle.run())
     await hang()
 

@@ -135,25 +135,23 @@ class Scene:
 
         gc.threshold(-1)
         try:
-            from dongle import start as beginning
-
-            beginning.hold()
-            from dongle import app as firmware
+            from dongle import start as firmware
         except Exception as error:
             sys.print_exception(error)
             time.sleep(3600)  # the REPL, in which nothing happens
 
-        whole = firmware.App
+        whole = firmware._app
 
         def start(logbook):
             if self.failing_starts:
                 self.failing_starts -= 1
                 raise ValueError("injected")
             self.app = whole(logbook)
-            self.app.resolver._ask = lambda name, port: _ask(self.app.resolver, name, port)
+            if self.app.resolver:
+                self.app.resolver._ask = lambda name, port: _ask(self.app.resolver, name, port)
             return self.app
 
-        firmware.App = start
+        firmware._app = start
         firmware.run()
 
     def _power_off(self):

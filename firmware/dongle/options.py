@@ -1,0 +1,200 @@
+# Makes the parts that a config switches on, when those are there that every dongle has: one after
+# the other, the most wanted first. What finds no memory any more is left out, and says so. Only a
+# start needs this.
+
+import errno
+import gc
+
+import machine
+
+from . import forget
+
+_NO_MEMORY = (
+    "this board has no memory left for it; freeze the firmware in, or take a board with PSRAM "
+    "(boards/README.md)"
+)
+_PINS = ("rx_pin", "tx_pin", "request_pin", "led_pin")
+
+
+def add(app, config, board):
+    """Gives an App its optional parts; None stands for one that is off or cannot be. config,
+    board: as parts.assemble() returns them; the config is used up."""
+    app.resolver = app.capacity = app.mqtt = app.stream = app.relay = None
+    app.pushes = {}
+    _try(app, "quarter", _capacity, config["quarter"], "dongle.capacity")
+    _try(
+        app,
+        "mqtt",
+        _mqtt,
+        config,
+        "dongle.mqtt",
+        "dongle.telegrams",
+        "dongle.dsmr_topics",
+        "dongle.tls",
+        "dongle.clock",
+    )
+    ssid = config.pop("wifi")["ssid"]
+    for section in ("mqtt", "homeassistant", "http"):
+        del config[section]
+    gc.collect()
+    if app.tcp_port:
+        _try(app, "tcp", _stream, None)
+    has_homewizard = config.pop("homewizard")["enabled"]
+    if has_homewizard:
+        _try(app, "homewizard", _homewizard, (ssid, board), "dongle.homewizard")
+    _try(app, "influx", _influx, config.pop("influx"), "dongle.influx")
+    _try(app, "dsmr_reader", _dsmr_reader, config.pop("dsmr_reader"), "dongle.dsmr_reader")
+    # Without a port what is wrong with board.json is said already.
+    if config["quarter"]["relay_pin"] >= 0 and app.capacity and app.port:
+        _try(app, "relay", _relay, (config["quarter"], board), "dongle.relay")
+    if config.pop("mdns")["enabled"]:
+        _try(app, "mdns", _mdns, has_homewizard, "dongle.mdns")
+    if config.pop("history")["enabled"] and app.capacity:
+        _try(app, "history", _history, None, "dongle.history")
+
+
+def _try(app, name, make, settings, *modules):
+    """Makes a part, if there is memory for it. modules: what it may have loaded by then."""
+    listeners = app.latest.listeners
+    count = len(listeners)
+    try:
+        make(app, settings)
+        return
+    except MemoryError:
+        pass
+    except OSError as error:
+        if error.errno != errno.ENOMEM:
+            raise
+    # As if nobody had tried.
+    del listeners[count:]
+    app.health.problems.append(f"{name}: {_NO_MEMORY}")
+    forget(*modules)
+    gc.collect()
+
+
+def _resolver(app):
+    if app.resolver is None:
+        from .dns import Resolver
+
+        app.resolver = Resolver()
+    return app.resolver
+
+
+def _capacity(app, settings):
+    if not settings["enabled"]:
+        return
+    from .capacity import Capacity
+
+    app.capacity = Capacity(settings, app.latest, app.why)
+    app.server.routes[b"/quarter"] = app.capacity.view
+
+
+def _history(app, _):
+    from .history import History
+
+    history = History(app.latest, app.capacity.quarter, app.why)
+    app.server.routes[b"/history"] = history.view
+
+
+def _stream(app, _):
+    from .stream import Stream
+
+    app.stream = Stream(app.latest, app.health, app.wifi.trust)
+
+
+def _relay(app, settings_and_board):
+    from .relay import Relay
+
+    settings, board = settings_and_board
+    pin, is_low = settings["relay_pin"], not settings["relay_active"]
+    try:
+        if pin in [board.get(name) for name in _PINS]:
+            raise ValueError("the board uses this pin")
+        signal = machine.Signal(machine.Pin(pin, machine.Pin.OUT, value=is_low), invert=is_low)
+    except (ValueError, TypeError) as error:
+        app.health.problems.append(f"quarter.relay_pin: {pin}: {error}")
+        return
+    app.relay = Relay(signal, app.latest, app.capacity.quarter)
+
+
+def _mqtt(app, config):
+    settings = config["mqtt"]
+    if not settings["host"]:
+        return
+    from .discovery import Discovery
+    from .mqtt import Mqtt
+
+    discovery = Discovery(config, app.id, app.latest, app.wifi, app.health, app.capacity)
+    more = []  # that goes out with each reading
+    if settings["telegram"]:
+        from .telegrams import Telegrams
+
+        more.append(Telegrams(discovery.base + b"telegram"))
+    if settings["dsmr_reader_topics"]:
+        from .dsmr_topics import DsmrTopics
+
+        more.append(DsmrTopics(settings["swap_tariffs"]))
+    app.mqtt = Mqtt(
+        settings,
+        app.latest,
+        app.wifi,
+        _resolver(app),
+        app.health,
+        app.report,
+        discovery,
+        _tls(app, settings),
+        app.capacity,
+        more,
+    )
+
+
+def _tls(app, settings):
+    if not settings["tls"]:
+        return None
+    from .clock import Clock
+    from .tls import Tls
+
+    clock = Clock(app.latest, app.health, machine.RTC().datetime)
+    return Tls(settings["ca"], settings["host"], clock)
+
+
+def _mdns(app, has_homewizard):
+    from .mdns import Mdns
+
+    app.mdns = Mdns(app.http_port, has_homewizard, app.hostname, app.id, app.wifi, app.health)
+
+
+def _homewizard(app, ssid_and_board):
+    from .homewizard import Api
+
+    ssid, board = ssid_and_board
+    api = Api(app.latest, app.id, ssid, app.wifi.rssi_dbm, _led(app, board))
+    app.server.routes.update(api.routes)
+
+
+def _led(app, board):
+    """The board's LED, with on() and off(); None where it has none."""
+    from . import led
+
+    try:
+        # Without a port what is wrong with board.json is said already.
+        return led.find(board) if app.port else None
+    except (ValueError, TypeError) as error:
+        app.health.problems.append(f"board.json: led_pin: {error}; run `make deploy`")
+        return None
+
+
+def _influx(app, settings):
+    if settings["url"]:
+        from .influx import Influx
+
+        rest = _resolver(app), app.latest, app.wifi, app.health
+        app.pushes["influx"] = Influx(settings, *rest)
+
+
+def _dsmr_reader(app, settings):
+    if settings["url"]:
+        from .dsmr_reader import DsmrReader
+
+        rest = _resolver(app), app.latest, app.wifi, app.health
+        app.pushes["dsmr_reader"] = DsmrReader(settings, *rest)
