@@ -15,7 +15,8 @@ import reference
 from conftest import FIXTURE_NAMES, FIXTURES, Receiver, country_of, fixture, telegram
 from household import Household, needs_micropython, wait_for
 from p1.render.page import Page
-from p1.render.prometheus import Exposition, reading_samples
+from p1.render.exposition import Exposition
+from p1.render.prometheus import reading_samples
 
 SUBMETERS = {
     ("gas", "volume_m3"): ("p1_gas_cubic_meters_total", 1),

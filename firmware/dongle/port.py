@@ -9,7 +9,7 @@ from machine import UART, Pin
 _RING = const(4096)  # 3 s of telegrams, for a busy loop; the driver's default holds 22 ms
 # Until all is loaded it is so long, which keeps that much for the network, see start.py: on an
 # ESP32 8 KB for the radio's start, 8 KB for sockets and the clients of HTTP, 28 KB that stay.
-_HELD = const(34_000)
+_HELD = const(30_000)
 _CHUNK = const(128)  # an ESP32 hands over about 100 bytes at once
 _SILENT_MS = 15_000  # meters send every 1 or 10 s
 _RELEASE_MS = 1_500

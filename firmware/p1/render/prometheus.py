@@ -1,16 +1,9 @@
-# A Reading in Prometheus' text format 0.0.4: base units, a family of samples after the other,
-# HELP and TYPE in front of each. A sample that the telegram does not say is absent.
-# https://prometheus.io/docs/instrumenting/exposition_formats/ and .../practices/naming/
-
-from micropython import const
+# What Prometheus gets of a Reading, as exposition.py writes it. In base units, but watt-hours and
+# gigajoules rather than joules: what the meter counts stays what it printed.
 
 from . import table
-from .page import Full
+from .exposition import samples
 
-# "# name type help" begins a family. Below it, its samples: instead of a name, their labels; "-":
-# none, and only where no other line has given the family a sample, because a total beside its
-# parts would be counted twice. Watt-hours and gigajoules rather than joules: what the meter counts
-# stays what it printed.
 _NUMBERS = b"""
 # energy_import_watthours_total counter Energy taken from the grid
 energy_import_t1_kwh k tariff="1"
@@ -92,89 +85,11 @@ _INFO = b"""
 # info gauge The meter
 """
 
-_PREFIX = b"p1_"
-_FAMILY = const(0x23)  # "#"
-_NO_LABELS = const(0x2D)  # "-"
-
-
-class Exposition:
-    """Writes families onto a Page. A sample that finds no room there is left out, whole."""
-
-    def __init__(self, page):
-        self.page = page
-        self._table = b""  # that has the line of the family, and where it starts
-        self._at = 0
-        self._is_empty = True  # whether the family has no sample yet
-
-    def family(self, lines, at):
-        """Begins the family whose line "# name type help" starts there in a table."""
-        self._table, self._at = lines, at
-        self._is_empty = True
-
-    def sample(self, mantissa, decimals, labels=b"", start=0, end=0):
-        """Appends a sample, mantissa / 10^decimals; its labels are labels[start:end]."""
-        page, lines = self.page, self._table
-        size = page.size
-        name = self._at + 2
-        name_end = lines.find(b" ", name)
-        try:
-            if self._is_empty:
-                self._head(name, name_end)
-            page.put(_PREFIX)
-            page.copy(lines, name, name_end)
-            if start < end:
-                page.put(b"{")
-                page.copy(labels, start, end)
-                page.put(b"}")
-            page.put(b" ")
-            table.write(page, mantissa, decimals)
-            page.put(b"\n")
-            self._is_empty = False
-        except Full:
-            page.size = size
-
-    def _head(self, name, name_end):
-        page, lines = self.page, self._table
-        type_end = lines.find(b" ", name_end + 1)
-        page.put(b"# HELP ")
-        page.put(_PREFIX)
-        page.copy(lines, name, name_end)
-        page.copy(lines, type_end, table.end(lines, name))
-        page.put(b"\n# TYPE ")
-        page.put(_PREFIX)
-        page.copy(lines, name, type_end)
-        page.put(b"\n")
-
-
-def table_samples(out, lines, number):
-    """Writes the families of a table as above onto an Exposition; a generator that stops after
-    each sample. number(line's number, its place) gives (mantissa, decimals), or None."""
-    has_parts = False
-    line = -1
-    for at in table.lines(lines):
-        line += 1
-        if lines[at] == _FAMILY:
-            out.family(lines, at)
-            has_parts = False
-            continue
-        letter = table.letter(lines, at)
-        start = letter + 2
-        has_labels = lines[start] != _NO_LABELS
-        if has_parts and not has_labels:
-            continue
-        found = number(line, at)
-        if found:
-            has_parts = True
-            decimals = found[1] - table.tens(lines[letter])
-            end = table.end(lines, start) if has_labels else start
-            out.sample(found[0], decimals, lines, start, end)
-            yield
-
 
 def reading_samples(out, reading):
     """Writes a Reading onto an Exposition; a generator that stops after each sample, so that a
     small page can be emptied on the way."""
-    yield from table_samples(out, _NUMBERS, lambda line, _: table.number(reading, _ROWS[line]))
+    yield from samples(out, _NUMBERS, lambda line, _: table.number(reading, _ROWS[line]))
     if any([submeter.value_key for submeter in reading.submeters]):
         yield from _submeter_samples(out, reading)
     out.family(_INFO, 1)
@@ -185,7 +100,7 @@ def reading_samples(out, reading):
 
 def _submeter_samples(out, reading):
     for at in table.lines(_SUBMETERS):
-        if _SUBMETERS[at] == _FAMILY:
+        if _SUBMETERS[at] == 0x23:  # "#"
             out.family(_SUBMETERS, at)
             seen = []
             continue

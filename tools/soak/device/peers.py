@@ -157,6 +157,11 @@ def _packet(end):
     return None
 
 
+def _hear(end):
+    """Takes what has come at once, as clients do: what is left lying fills the dongle's memory."""
+    end.heard += end.take()
+
+
 class Poller(_Peer):
     """GET /reading every so often."""
 
@@ -170,11 +175,14 @@ class Poller(_Peer):
         end = socket.visit(80)
         if end is None:
             return
+        end.heard = b""
+        end.on_data = _hear
         end.on_close = self._answered
         end.send(b"GET /reading HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n")
 
     def _answered(self, end):
-        answer = end.take()
+        _hear(end)
+        answer = end.heard
         if answer.startswith(b"HTTP/1.1 200"):
             self.check(answer[answer.find(b"\r\n\r\n") + 4 :])
             self.is_served()
@@ -228,6 +236,8 @@ class Owner:
         if self._end is None:
             time.later(1, lambda: self._is_answered(0, b""))
             return
+        self._end.heard = b""
+        self._end.on_data = _hear
         self._end.on_close = self._closed
         self._push()
 
@@ -244,7 +254,8 @@ class Owner:
             end.close()
 
     def _closed(self, end):
-        head, _, body = end.take().partition(b"\r\n\r\n")
+        _hear(end)
+        head, _, body = end.heard.partition(b"\r\n\r\n")
         self._is_answered(int(head.split()[1]) if head else 0, body)
         end.close()
 

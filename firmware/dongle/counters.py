@@ -1,0 +1,93 @@
+# What Prometheus gets of the dongle itself: some numbers of the report of /health. Loaded for one
+# scrape.
+
+import json
+
+from p1.render.exposition import samples as samples_of
+
+# As exposition.py has it; the number's name is its path in the report.
+_REPORT = b"""
+# telegrams_total counter Telegrams since the dongle's start, by what became of them
+telegrams.good 1 result="ok"
+telegrams.crc 1 result="crc"
+telegrams.overflow 1 result="overflow"
+telegrams.framing 1 result="format"
+# values_rejected_total counter Values that could not be used
+values_rejected 1 -
+# meter_rearmed_total counter Times that a silent meter was asked anew
+rearmed 1 -
+# wifi_connected gauge Whether there is Wi-Fi
+wifi.connected 1 -
+# wifi_rssi_dbm gauge Strength of the Wi-Fi signal
+wifi.rssi_dbm 1 -
+# wifi_drops_total counter Times that Wi-Fi was lost
+wifi.drops 1 -
+# mqtt_connected gauge Whether there is a broker
+mqtt.connected 1 -
+# mqtt_reconnects_total counter Connections to the broker after the first
+mqtt.reconnects 1 -
+# mqtt_published_total counter Readings that were published
+mqtt.published 1 -
+# mqtt_dropped_total counter Readings that came while there was no broker
+mqtt.dropped 1 -
+# push_sent_total counter Readings that a server has taken
+influx.sent 1 target="influx"
+dsmr_reader.sent 1 target="dsmr_reader"
+# push_dropped_total counter Readings that were due and are lost
+influx.dropped 1 target="influx"
+dsmr_reader.dropped 1 target="dsmr_reader"
+# push_kept gauge Readings that wait for the server
+influx.kept 1 target="influx"
+# http_requests_total counter HTTP requests
+http.requests 1 -
+# http_refused_total counter HTTP requests that were answered with an error
+http.refused 1 -
+# tcp_clients gauge Clients of the raw telegrams
+tcp.clients 1 -
+# heap_used_bytes gauge Python heap, garbage included
+memory.used 1 -
+# heap_free_bytes gauge Python heap
+memory.free 1 -
+# heap_size_bytes gauge Python heap
+memory.heap 1 -
+# idf_free_bytes gauge What is left for Wi-Fi, sockets and a growth of the Python heap
+memory.idf_free 1 -
+# idf_largest_block_bytes gauge The largest piece of that
+memory.idf_largest 1 -
+# idf_least_free_bytes gauge The least there has been of that
+memory.idf_least 1 -
+# longest_turn_seconds gauge Longest that the dongle was held up
+longest_turn_ms m -
+# uptime_seconds gauge Time since start
+uptime_s 1 -
+"""
+
+
+def collect(report):
+    """{place in the table: number} of a Report. Of one part of it after the other, because all
+    that it says would be several kilobytes."""
+    numbers = {}
+    for piece in report.pieces():
+        # ',"name":value' or the like; the first begins with "{" instead, the last is its end.
+        for name, value in json.loads(b"{" + piece[1:] + b"}").items() if len(piece) > 1 else ():
+            if not isinstance(value, dict):
+                _put(numbers, name, value)
+            elif name != "mqtt":
+                for part in value:
+                    _put(numbers, name + "." + part, value[part])
+            elif "connects" in value:  # it is switched on
+                value["reconnects"] = max(0, value["connects"] - 1)
+                for part in value:
+                    _put(numbers, name + "." + part, value[part])
+    return numbers
+
+
+def _put(numbers, path, value):
+    at = _REPORT.find(b"\n" + path.encode() + b" ")
+    if at >= 0 and isinstance(value, (bool, int)):  # MicroPython: a bool is no int
+        numbers[at + 1] = int(value), 0
+
+
+def samples(out, numbers):
+    """Writes them onto an Exposition; a generator that stops after each one."""
+    return samples_of(out, _REPORT, lambda _, at: numbers.get(at))

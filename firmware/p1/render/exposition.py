@@ -1,0 +1,90 @@
+# Prometheus' text format 0.0.4: a family of samples after the other, HELP and TYPE in front of each.
+# https://prometheus.io/docs/instrumenting/exposition_formats/ and .../practices/naming/
+#
+# What there is stands in tables. "# name type help" begins a family. Below it, its samples: what
+# the number is, the letter of its power of ten (render/table.py), and its labels; "-": none, and
+# only where no other line has given the family a sample, because a total beside its parts would be
+# counted twice. A sample that is not there is absent.
+
+from micropython import const
+
+from . import table
+from .page import Full
+
+_PREFIX = b"p1_"
+_FAMILY = const(0x23)  # "#"
+_NO_LABELS = const(0x2D)  # "-"
+
+
+class Exposition:
+    """Writes families onto a Page. A sample that finds no room there is left out, whole."""
+
+    def __init__(self, page):
+        self.page = page
+        self._table = b""  # that has the line of the family, and where it starts
+        self._at = 0
+        self._is_empty = True  # whether the family has no sample yet
+
+    def family(self, lines, at):
+        """Begins the family whose line "# name type help" starts there in a table."""
+        self._table, self._at = lines, at
+        self._is_empty = True
+
+    def sample(self, mantissa, decimals, labels=b"", start=0, end=0):
+        """Appends a sample, mantissa / 10^decimals; its labels are labels[start:end]."""
+        page, lines = self.page, self._table
+        size = page.size
+        name = self._at + 2
+        name_end = lines.find(b" ", name)
+        try:
+            if self._is_empty:
+                self._head(name, name_end)
+            page.put(_PREFIX)
+            page.copy(lines, name, name_end)
+            if start < end:
+                page.put(b"{")
+                page.copy(labels, start, end)
+                page.put(b"}")
+            page.put(b" ")
+            table.write(page, mantissa, decimals)
+            page.put(b"\n")
+            self._is_empty = False
+        except Full:
+            page.size = size
+
+    def _head(self, name, name_end):
+        page, lines = self.page, self._table
+        type_end = lines.find(b" ", name_end + 1)
+        page.put(b"# HELP ")
+        page.put(_PREFIX)
+        page.copy(lines, name, name_end)
+        page.copy(lines, type_end, table.end(lines, name))
+        page.put(b"\n# TYPE ")
+        page.put(_PREFIX)
+        page.copy(lines, name, type_end)
+        page.put(b"\n")
+
+
+def samples(out, lines, number):
+    """Writes the families of a table as above onto an Exposition; a generator that stops after
+    each sample. number(line's number, its place) gives (mantissa, decimals), or None."""
+    has_parts = False
+    line = -1
+    for at in table.lines(lines):
+        line += 1
+        if lines[at] == _FAMILY:
+            out.family(lines, at)
+            has_parts = False
+            continue
+        letter = table.letter(lines, at)
+        start = letter + 2
+        has_labels = lines[start] != _NO_LABELS
+        if has_parts and not has_labels:
+            continue
+        found = number(line, at)
+        if found:
+            has_parts = True
+            decimals = found[1] - table.tens(lines[letter])
+            end = table.end(lines, start) if has_labels else start
+            out.sample(found[0], decimals, lines, start, end)
+            yield
