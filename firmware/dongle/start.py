@@ -38,7 +38,7 @@ async def _live(logbook, made):
     # between what stays there from now on, and the collector takes it for something in use.
     dongle = _safe(logbook) if logbook.fast > _MOST_FAST else _app(logbook)
     made.append(dongle)
-    outlast_poll(dongle.health)
+    outlast_poll(dongle.health)  # pyright: ignore[reportAttributeAccessIssue]
     await dongle.run()
 
 

@@ -76,7 +76,7 @@ def check(part, whole):
 
 
 whole = start()
-assert all([find(whole) is not None for _, _, find in PARTS.values()])
+assert all(find(whole) is not None for _, _, find in PARTS.values())
 assert whole.health.problems == []
 for part, (module, name, _) in PARTS.items():
     for error in (MemoryError("making"), OSError(errno.ENOMEM)):
