@@ -23,6 +23,7 @@ SCRIPTS = [
     ("dongle_lan.py",),
     ("dongle_names.py",),
     ("dongle_no_memory.py",),
+    ("dongle_no_room.py",),
     ("dongle_outlasts.py",),
     ("dongle_packet.py",),
     ("dongle_pauses.py",),
@@ -38,6 +39,13 @@ SCRIPTS = [
     ("dongle_request.py", "tied", "1"),
     *(("dongle_tasks.py", case) for case in ("raises", "returns", "hangs", "port_hangs", "stray")),
 ]
+EVERYTHING = {
+    "mqtt": {"host": "broker.lan"},
+    "homewizard": {"enabled": True},
+    "influx": {"url": "http://influx.lan/write"},
+    "dsmr_reader": {"url": "http://reader.lan/api"},
+    "quarter": {"relay_pin": 23},
+}
 BITTEN = [("dongle_tasks.py", f"{case}_until_bitten") for case in ("hangs", "spins")]
 
 
@@ -48,6 +56,9 @@ def results(tmp_path_factory):
     def run(command, folder):
         config: dict = {"http": {"port": rig.free_port()}, "tcp": {"port": 0}}
         if command[0] == "dongle_tasks.py":
+            config["tcp"]["port"] = rig.free_port()
+        if command[0] == "dongle_no_room.py":
+            config |= EVERYTHING
             config["tcp"]["port"] = rig.free_port()
         (folder / "config.json").write_text(json.dumps(config))
         board = BOARDS / "wt32_eth01/board.json" if command[0] == "dongle_lan.py" else rig._BOARD

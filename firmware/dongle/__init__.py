@@ -13,5 +13,6 @@ def forget(*names):
         if sys.modules.pop(name, None):
             package, _, own = name.rpartition(".")
             if package:
-                delattr(sys.modules[package], own)
+                # Not there where its import has failed half-way.
+                sys.modules[package].__dict__.pop(own, None)
     gc.collect()

@@ -1,6 +1,9 @@
 # Requests that want anything but a document that is there for everybody: for a path that is seldom
 # asked for, or that there is not, by another method, of the owner. Loaded for one of them.
 
+# A Resource or a function: told apart by what it has.
+# pyright: reportFunctionMemberAccess=false, reportAttributeAccessIssue=false, reportArgumentType=false
+
 from . import forget
 from .request import Refused
 from .resource import BODY_BYTES, Resource

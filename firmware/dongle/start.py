@@ -34,11 +34,9 @@ def run():
 
 
 async def _live(logbook, made):
-    # The parts are made here, deep in the stack: what making them has left in it would lie
-    # between what stays there from now on, and the collector takes it for something in use.
     dongle = _safe(logbook) if logbook.fast > _MOST_FAST else _app(logbook)
     made.append(dongle)
-    outlast_poll(dongle.health)
+    outlast_poll(dongle.health)  # pyright: ignore[reportAttributeAccessIssue]
     await dongle.run()
 
 

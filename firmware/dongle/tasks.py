@@ -1,5 +1,8 @@
 # The tasks of a dongle, and what is looked after once a second. Only a start needs this.
 
+# A list of different things.
+# pyright: reportArgumentType=false
+
 import asyncio
 
 import machine

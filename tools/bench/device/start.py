@@ -1,5 +1,5 @@
 # The dongle as main.py starts it.
 
-from dongle import app
+from dongle import start
 
-app.run()
+start.run()
