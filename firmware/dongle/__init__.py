@@ -1,9 +1,14 @@
 # The device around p1: hardware edges and asyncio tasks, one capability a file.
 
+import asyncio
 import gc
 import sys
 
 VERSION = "0.1.0"
+
+# Held by whoever has something large in memory for its moment: a long document, an announcement.
+# One after the other they fit, together they would not.
+large = asyncio.Lock()
 
 
 def forget(*names):

@@ -3,10 +3,10 @@
 
 import json
 
-from p1.render.exposition import samples as samples_of
-
-# As exposition.py has it; the number's name is its path in the report.
-_REPORT = b"""
+# As exposition.py has it; the number's name is its path in the report. Several tables, because a
+# chip's memory has no long pieces.
+_REPORT = (
+    b"""
 # telegrams_total counter Telegrams since the dongle's start, by what became of them
 telegrams.good 1 result="ok"
 telegrams.crc 1 result="crc"
@@ -22,6 +22,8 @@ wifi.connected 1 -
 wifi.rssi_dbm 1 -
 # wifi_drops_total counter Times that Wi-Fi was lost
 wifi.drops 1 -
+""",
+    b"""
 # mqtt_connected gauge Whether there is a broker
 mqtt.connected 1 -
 # mqtt_reconnects_total counter Connections to the broker after the first
@@ -30,6 +32,8 @@ mqtt.reconnects 1 -
 mqtt.published 1 -
 # mqtt_dropped_total counter Readings that came while there was no broker
 mqtt.dropped 1 -
+""",
+    b"""
 # push_sent_total counter Readings that a server has taken
 influx.sent 1 target="influx"
 dsmr_reader.sent 1 target="dsmr_reader"
@@ -44,6 +48,8 @@ http.requests 1 -
 http.refused 1 -
 # tcp_clients gauge Clients of the raw telegrams
 tcp.clients 1 -
+""",
+    b"""
 # heap_used_bytes gauge Python heap, garbage included
 memory.used 1 -
 # heap_free_bytes gauge Python heap
@@ -60,11 +66,12 @@ memory.idf_least 1 -
 longest_turn_ms m -
 # uptime_seconds gauge Time since start
 uptime_s 1 -
-"""
+""",
+)
 
 
 def collect(report):
-    """{place in the table: number} of a Report. Of one part of it after the other, because all
+    """{(table, place in it): int} of a Report. Of one part of it after the other, because all
     that it says would be several kilobytes."""
     numbers = {}
     for piece in report.pieces():
@@ -83,11 +90,20 @@ def collect(report):
 
 
 def _put(numbers, path, value):
-    at = _REPORT.find(b"\n" + path.encode() + b" ")
-    if at >= 0 and isinstance(value, (bool, int)):  # MicroPython: a bool is no int
-        numbers[at + 1] = int(value), 0
+    if isinstance(value, (bool, int)):  # MicroPython: a bool is no int
+        for index, lines in enumerate(_REPORT):
+            at = lines.find(b"\n" + path.encode() + b" ")
+            if at >= 0:
+                numbers[index, at + 1] = int(value)
 
 
 def samples(out, numbers):
     """Writes them onto an Exposition; a generator that stops after each one."""
-    return samples_of(out, _REPORT, lambda _, at: numbers.get(at))
+    from p1.render.exposition import samples  # here: collect() does without it
+
+    for index, lines in enumerate(_REPORT):
+
+        def number(_, at, index=index):
+            return (numbers[index, at], 0) if (index, at) in numbers else None
+
+        yield from samples(out, lines, number)

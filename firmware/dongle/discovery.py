@@ -13,7 +13,7 @@ import random
 
 from p1 import obis
 
-from . import forget
+from . import forget, large
 
 
 class Discovery:
@@ -90,9 +90,10 @@ class Discovery:
 
     async def _announce(self, source, send):
         # On its own, because a local name keeps all of its module.
-        from .announcement import Announcement
+        async with large:
+            from .announcement import Announcement
 
-        self.announced = await Announcement(self, source, send).send()
+            self.announced = await Announcement(self, source, send).send()
 
     def may_subscribe(self):
         # Which entities are leftovers of this form, only a Reading tells.

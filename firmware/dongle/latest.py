@@ -12,7 +12,7 @@ from p1.render.json import Json
 from . import forget
 
 HEAD = 128  # bytes in front of the page: for MQTT's topic, which a config may make 90 long
-_QUIET = const(60)  # telegrams with nothing new, after which what reads it is forgotten
+_QUIET = const(5)  # telegrams with nothing new, after which what reads it is forgotten
 _STALE_MS = 30_000  # older than this, a reading is no longer "now" (meters send every 1 or 10 s)
 
 

@@ -3,7 +3,6 @@
 
 from micropython import const
 
-from p1.render.exposition import Exposition, samples
 from p1.render.page import Page
 
 from . import forget
@@ -43,18 +42,33 @@ class Metrics:
         telegram come on the way, what follows is the new one's."""
         page = Page(_PAGE_BYTES)
         try:
-            for part in (self._of_reading, self._of_dongle):
-                for _ in part(Exposition(page)):
-                    if page.size > _FULL_BYTES:
-                        yield memoryview(page.bytes)[: page.size]
-                        page.size = 0
+            # First of all, because what makes the report takes most.
+            numbers = self._counts()
+            yield page.bytes[:0]
+            for _ in self._samples(page, numbers):
+                if page.size > _FULL_BYTES:
+                    yield memoryview(page.bytes)[: page.size]
+                    page.size = 0
             yield memoryview(page.bytes)[: page.size]
         finally:
             forget("dongle.metrics", "p1.render.exposition", "p1.render.table")
 
+    def _counts(self):
+        from .counters import collect
+
+        forget("dongle.counters")
+        return collect(self._health_report())
+
+    def _samples(self, page, numbers):
+        from p1.render.exposition import Exposition
+
+        yield from self._of_reading(Exposition(page))
+        yield from self._of_dongle(Exposition(page), numbers)
+
     def _of_reading(self, out):
         if self._latest.age_ms() is None:
             return
+        from p1.render.exposition import samples
         from p1.render.prometheus import reading_samples
 
         forget("p1.render.prometheus")
@@ -65,13 +79,11 @@ class Metrics:
         if self._capacity:
             yield from samples(out, _QUARTER, self._of_quarter)
 
-    def _of_dongle(self, out):
-        from . import counters
+    def _of_dongle(self, out, numbers):
+        from .counters import samples
 
         forget("dongle.counters")
-        numbers = counters.collect(self._health_report())
-        yield  # what has made the report is not needed any more
-        yield from counters.samples(out, numbers)
+        yield from samples(out, numbers)
 
     def _of_quarter(self, _, at):
         name = _QUARTER[at : _QUARTER.find(b" ", at)].decode()

@@ -5,11 +5,18 @@ import asyncio
 
 from micropython import const
 
-_PACE_MS = const(10)  # between the pieces of a long document, so that they do not pile up in lwIP
+from . import large
+
+_PACE_MS = const(20)  # between the pieces of a long document, so that they do not pile up in lwIP
 
 
 async def gather(client, pieces, is_chunked):
     """Sends them page by page, but for the last one, and gives the network time to take it."""
+    async with large:
+        await _gather(client, pieces, is_chunked)
+
+
+async def _gather(client, pieces, is_chunked):
     page = client.page
     start = _begin_chunk(page, is_chunked)
     for piece in pieces:

@@ -11,7 +11,7 @@ from micropython import const
 
 from p1.render.page import Page
 
-from . import forget
+from . import forget, large
 
 _PAGE_BYTES = const(512)  # of what is gathered: a small write takes a whole segment
 _OFF = '{"connected":false,"reason":"off"}'
@@ -39,6 +39,10 @@ class Report:
 
     async def publish(self, link, topic):
         """By MQTT, over a Link."""
+        async with large:
+            await self._publish(link, topic)
+
+    async def _publish(self, link, topic):
         from .wire import publish_head  # here, because without a broker there is none
 
         # Kept, because their lengths have to be known first, and they change.

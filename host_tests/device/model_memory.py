@@ -149,12 +149,12 @@ def unread():
     server = socket.socket()
     server.bind(("127.0.0.1", 0))
     before = free()
-    queues = [memory.Queue() for _ in range(3)]
+    queues = [memory.Queue(lambda: 0) for _ in range(3)]
     taken = [queue.send(10_000) for queue in queues]
     full = before - free()
     for queue in queues:
         queue.close()
-    small = memory.Queue()
+    small = memory.Queue(lambda: 0)
     for _ in range(70):
         small.send(45)
     return {"taken": taken, "full": full, "small": before - free()}

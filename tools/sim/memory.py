@@ -84,7 +84,10 @@ _PIECE = 1_024
 
 def take(size):
     """A block of ESP-IDF's heap, for give(); 0 where there is none."""
-    return _chip.take(size) if _chip else 1
+    if not _chip:
+        return 1
+    _settle()
+    return _chip.take(size)
 
 
 def give(block):
@@ -95,6 +98,7 @@ def give(block):
 def take_pieces(size):
     """What a driver takes bit by bit: blocks, for give_pieces(); None where it is not there."""
     blocks = []
+    _settle()
     while size > 0 and _chip:
         block = _chip.take(min(size, _PIECE) - 8)
         if not block:
@@ -112,12 +116,14 @@ def give_pieces(blocks):
 
 def has(size):
     """Whether there is a block of this size."""
+    _settle()
     return not _chip or any([region[2] >= size for region in _chip.regions()])
 
 
 def regions():
     """For idf_heap_info(): of each region its bytes, those free, the largest block, the least."""
     if _chip:
+        _settle()
         return list(_chip.regions())
     return [(size, size, size, size) for size in chip["regions"]]
 
@@ -141,9 +147,12 @@ class Queue:
     """What a connection has sent and nobody has acknowledged, segment by segment, as TCP_NODELAY
     has it: each write begins a new one."""
 
-    def __init__(self):
+    def __init__(self, unread):
+        """unread(): how many bytes the other side has not taken."""
+        self._unread = unread
         self._segments = []  # [when, bytes, block], oldest first
         self.bytes = 0
+        _queues.append(self)
 
     @outside
     def send(self, size):
@@ -161,9 +170,11 @@ class Queue:
         return taken
 
     @outside
-    def settle(self, unread):
-        """unread: how many bytes the other side has not taken."""
-        now = ticks_ms()
+    def settle(self):
+        """Gives back what has been acknowledged by now."""
+        if not self._segments:
+            return
+        now, unread = ticks_ms(), self._unread()
         while self._segments:
             when, count, block = self._segments[0]
             if self.bytes - count < unread or ticks_diff(now, when) < ACKNOWLEDGED_MS:
@@ -177,3 +188,14 @@ class Queue:
             give(block)
         self._segments = []
         self.bytes = 0
+        if self in _queues:
+            _queues.remove(self)
+
+
+_queues = []  # of all connections that there are
+
+
+@outside
+def _settle():
+    for queue in _queues:
+        queue.settle()

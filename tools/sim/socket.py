@@ -57,8 +57,8 @@ class socket(_IOBase):
             if _accepted is not None:
                 _accepted.close()  # lwIP drops a connection for which it has no socket
             raise OSError(_ENFILE if is_full else _errno.ENOMEM)
-        self._queue = _memory.Queue()
         self._raw = _accepted or _native.socket(af, type, proto)
+        self._queue = _memory.Queue(self._unread)
         self._type = type
         self._is_ours = False  # bound to our own access point's address
         self._closed = False
@@ -68,8 +68,8 @@ class socket(_IOBase):
         if not self._closed:
             self._closed = True
             _world.sockets -= 1
-            self._raw.close()
             self._queue.close()
+            self._raw.close()
             _memory.give(self._block)
 
     def bind(self, address):
@@ -145,8 +145,11 @@ class socket(_IOBase):
 
     @_memory.outside
     def _room(self, size):
-        self._queue.settle(_queued(self._raw.fileno())[0])
+        self._queue.settle()
         return self._queue.send(size)
+
+    def _unread(self):
+        return _queued(self._raw.fileno())[0]
 
     def sendto(self, data, address):
         return self._raw.sendto(data, _packed(address))

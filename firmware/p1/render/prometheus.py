@@ -4,7 +4,9 @@
 from . import table
 from .exposition import samples
 
-_NUMBERS = b"""
+# Several tables, because a chip's memory has no long pieces.
+_NUMBERS = (
+    b"""
 # energy_import_watthours_total counter Energy taken from the grid
 energy_import_t1_kwh k tariff="1"
 energy_import_t2_kwh k tariff="2"
@@ -19,6 +21,8 @@ energy_export_t3_kwh k tariff="3"
 energy_export_t4_kwh k tariff="4"
 energy_export_t5_kwh k tariff="5"
 energy_export_kwh k -
+""",
+    b"""
 # power_import_watts gauge Power taken from the grid
 power_import_w 1 -
 # power_export_watts gauge Power fed into the grid
@@ -30,6 +34,8 @@ power_import_l3_w 1 phase="l3",direction="import"
 power_export_l1_w 1 phase="l1",direction="export"
 power_export_l2_w 1 phase="l2",direction="export"
 power_export_l3_w 1 phase="l3",direction="export"
+""",
+    b"""
 # voltage_volts gauge Voltage
 voltage_l1_v 1 phase="l1"
 voltage_l2_v 1 phase="l2"
@@ -42,6 +48,8 @@ current_l3_a 1 phase="l3"
 frequency_hz 1 -
 # quarter_average_watts gauge Energy since the last quarter hour, spread over a whole one
 average_power_15m_w 1 -
+""",
+    b"""
 # voltage_sags_total counter Times that the voltage was too low
 voltage_sags_l1_count 1 phase="l1"
 voltage_sags_l2_count 1 phase="l2"
@@ -53,14 +61,17 @@ voltage_swells_l3_count 1 phase="l3"
 # power_failures_total counter Power failures
 power_failures_count 1 type="short"
 long_power_failures_count 1 type="long"
+""",
+    b"""
 # month_peak_watts gauge Highest quarter hour of this month
 monthly_power_peak 1 -
 # tariff gauge Number of the tariff that is on
 tariff 1 -
 # last_telegram_timestamp_seconds gauge The meter's clock
 timestamp 1 -
-"""
-_ROWS = table.rows(_NUMBERS)
+""",
+)
+_ROWS = [table.rows(lines) for lines in _NUMBERS]
 
 # The same for what sub-meters count, by type and key of the value.
 _SUBMETERS = b"""
@@ -89,7 +100,10 @@ _INFO = b"""
 def reading_samples(out, reading):
     """Writes a Reading onto an Exposition; a generator that stops after each sample, so that a
     small page can be emptied on the way."""
-    yield from samples(out, _NUMBERS, lambda line, _: table.number(reading, _ROWS[line]))
+    for lines, rows in zip(_NUMBERS, _ROWS):
+        yield from samples(
+            out, lines, lambda line, _, rows=rows: table.number(reading, rows[line])
+        )
     if any([submeter.value_key for submeter in reading.submeters]):
         yield from _submeter_samples(out, reading)
     out.family(_INFO, 1)

@@ -64,7 +64,7 @@ class End:
             raise OSError(errno.ECONNRESET)
         count = min(len(data), self.room())
         if self.queue:
-            self.queue.settle(_WINDOW - self.room())
+            self.queue.settle()
             count = self.queue.send(count)
         if count > 0:
             self._held.append(bytes(data[:count]))
@@ -167,7 +167,7 @@ class socket(IOBase):
 
     def _use(self, end):
         self._end = end
-        end.queue = memory.Queue()
+        end.queue = memory.Queue(lambda: _WINDOW - end.room())
         ends.append(end)
 
     @memory.outside
