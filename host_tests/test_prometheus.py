@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 import reference
 from conftest import FIXTURE_NAMES, FIXTURES, Receiver, country_of, fixture, telegram
 from household import Household, needs_micropython, wait_for
-from p1.render.page import Page
 from p1.render.exposition import Exposition
+from p1.render.page import Page
 from p1.render.prometheus import reading_samples
 
 SUBMETERS = {

@@ -205,7 +205,7 @@ def well(tmp_path_factory):
     "part, changes, verdict, fault",
     [
         ("chip", {"machine": "Generic ESP32C3 module with ESP32C3"}, FAULT, "wrong chip"),
-        ("memory", {"idf": [[90000, 50000, 20000, 20000]]}, WARNING, "little memory"),
+        ("memory", {"idf": [[90000, 19000, 18000, 18000]]}, WARNING, "little memory"),
         ("speed", {"decode_us": 600_000}, WARNING, "slow"),
         ("speed", {"energy_import_kwh": "8995.96"}, FAULT, "wrong result"),
         ("speed", {"crc": 0}, FAULT, "wrong result"),

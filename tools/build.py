@@ -12,6 +12,7 @@ are, and tracebacks have lines.
 """
 
 import argparse
+import ast
 import functools
 import gzip
 import hashlib
@@ -121,6 +122,7 @@ def build(
 def packed_sources(firmware: Path, kept: Iterable[str] = ()) -> Packed:
     """The modules of a source tree as they are compiled. Raises BuildError."""
     modules, started, groups = Sources.of(firmware)
+    kept = {*kept, *_told(modules.get("dongle/selftest.py", ""))}
     # It takes seconds, and all boards have the same.
     return _packed(
         tuple(modules.items()),
@@ -128,6 +130,11 @@ def packed_sources(firmware: Path, kept: Iterable[str] = ()) -> Packed:
         tuple((name, tuple(members)) for name, members in groups.items()),
         frozenset(kept),
     )
+
+
+def _told(source: str) -> set[str]:
+    """The functions of dongle/selftest.py, which tools/selftest calls on the board."""
+    return {each.name for each in ast.parse(source).body if isinstance(each, ast.FunctionDef)}
 
 
 @functools.cache

@@ -19,12 +19,14 @@ ALL_BYTES = 192 * 1024  # of the 2 MiB that a flash has for files; an update nee
 
 _USUAL_KIB = 4
 _LARGER_KIB = {
-    "dongle/app": 20,
+    "dongle/announcement": 6,
+    "dongle/app": 16,
     "dongle/config": 5,
-    "dongle/mqtt": 10,
-    "p1/core": 30,
-    "p1/obis": 7,
-    "p1/render/prometheus": 5,
+    "dongle/mqtt": 7,
+    "p1/core": 24,
+    "p1/obis": 5,
+    "dongle/start": 6,
+    "p1/texts": 5,
 }
 
 

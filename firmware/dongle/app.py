@@ -11,7 +11,7 @@ from micropython import const
 
 import machine
 
-from . import forget
+from . import forget, room
 from .logbook import Logbook
 
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 30_000  # before a failed task is started again
@@ -41,6 +41,7 @@ class App:
 
     def __init__(self, logbook=None):
         self.logbook = logbook or Logbook(machine.RTC().memory)
+        self._memory = room.Watch()
         self._assemble()
         for problem in self.health.problems:
             self.health.say("config: " + problem)
@@ -137,10 +138,13 @@ class App:
         if self.framer.good and not self._is_reading:
             self._is_reading = True
             health.say("meter: the first telegram is read")
+        if self.auth and self.auth.is_idle():
+            self.auth = None  # rest.py makes another one when it is needed
+            forget("dongle.auth", "dongle.pbkdf2")
         self._note()
         if self.provision and self.provision.is_due():
             asyncio.create_task(self.provision.serve())
-        why = self._hopeless()
+        why = "no memory for the network" if self._memory.look() else self._hopeless()
         if why:
             self.reset(why)
 

@@ -11,6 +11,7 @@ from .pbkdf2 import derive, hmac
 
 _TURN_MS = const(20)
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 60_000
+_IDLE_MS = const(60_000)
 _FORGOTTEN_MS = const(600_000)  # after so long without a wrong password the pauses are short again
 
 _NOT_SET = (
@@ -38,9 +39,16 @@ class Auth:
         self._pause_ms = 0
         self._wrong_ms = 0  # uptime of the last wrong one
         self.wrong = 0
+        self._used_ms = 0  # uptime when somebody last wanted more than to read
+
+    def is_idle(self):
+        """Whether there is nothing to remember."""
+        idle_ms = self._health.uptime_ms() - self._used_ms
+        return not (self.wrong or self._is_busy) and idle_ms > _IDLE_MS
 
     async def refuse(self, request, needs_password):
         """None, or (status, text, headers) that refuse the request."""
+        self._used_ms = self._health.uptime_ms()
         if request.method != b"GET" and _is_foreign(request):
             return 403, "a page from elsewhere may not do this", b""
         if not needs_password:

@@ -4,13 +4,18 @@ import asyncio
 import gc
 import json
 
-from . import forget
+from . import forget, large
 from .http import Response, refusal
 
 
 def into(app):
     """The function for one request. Who asks for it is not needed any more then."""
-    return lambda body: change(body, app)
+    return lambda body: _in_turn(body, app)
+
+
+async def _in_turn(body, app):
+    async with large:
+        return await change(body, app)
 
 
 async def change(body, app):

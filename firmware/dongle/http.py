@@ -20,6 +20,7 @@ from .request import HEAD_BYTES, Refused, Request, read_head
 
 CLIENTS = 3
 EXCHANGE_MS = const(5_000)
+_READY = const(2)  # places for clients that are there before anybody comes
 _LINGER_MS = const(1_000)  # for a client that is still sending when its answer has been given
 _LOOK_MS = const(1_000)  # between looks at the clients' deadlines
 _TURNED_AWAY_BYTES = const(512)  # for a client that is not even listened to
@@ -50,22 +51,25 @@ def refusal(status, text, headers=b""):
 class Server:
     """tick() is to be called once a second."""
 
-    def __init__(self, routes, health, gate=None, app=None, asks_readers=False, most=CLIENTS):
+    def __init__(
+        self, routes, health, gate=None, app=None, asks_readers=False, most=CLIENTS, free=None
+    ):
         """routes: path (bytes) -> Resource, or the function that it has for GET where that is all.
         gate(request): a Response in the place of what the path has, or None; or it raises Refused.
         app: the App, where there are those of paths.py too, and an owner who alone may change
         anything; without it every client may do everything. asks_readers: whether GET needs the
-        password too. most: clients at a time."""
+        password too. most: clients at a time; free: the list of another Server's, to share them."""
         self.routes = routes
         self.app = app
         self.asks_readers = asks_readers
         self._gate = gate
         self._most = most
         self._health = health
-        # For whoever comes next: most of the time there is one client. Later on there may be no
-        # room for its page in one piece.
-        self._spare = _Client(HEAD_BYTES)
+        # For whoever comes next, from the start: later on there may be no room for their pages in
+        # one piece.
+        self.free = [_Client(HEAD_BYTES) for _ in range(_READY)] if free is None else free
         self._clients = []
+        self.is_resting = False  # whoever comes is sent away
         self.requests = 0
         self.refused = 0  # answered with an error
 
@@ -78,6 +82,12 @@ class Server:
         """Ends what is under way, once run() has ended."""
         for client in self._clients:
             client.task.cancel()
+
+    def rest(self, rests):
+        """Takes clients no more, or again."""
+        self.is_resting = rests
+        if rests:
+            self.close()
 
     def tick(self):
         """Ends exchanges that take too long. Here for all of them: a wait_for() for each would
@@ -94,11 +104,13 @@ class Server:
     async def _serve(self, stream):
         client = None
         try:
+            if self.is_resting:
+                return
             if self.app:
                 self.app.wifi.trust()
             is_welcome = len(self._clients) < self._most
-            if is_welcome:
-                client, self._spare = self._spare, None
+            if is_welcome and self.free:
+                client = self.free.pop()
             client = client or _Client(HEAD_BYTES if is_welcome else _TURNED_AWAY_BYTES)
             client.stream, client.task = stream, asyncio.current_task()
             client.left_ms = EXCHANGE_MS
@@ -112,9 +124,9 @@ class Server:
             stream.s.close()
             if client in self._clients:
                 self._clients.remove(client)
-            if client and len(client.page.bytes) == HEAD_BYTES:
+            if client and len(client.page.bytes) == HEAD_BYTES and len(self.free) < _READY:
                 client.stream = client.task = client.request = None
-                self._spare = client
+                self.free.append(client)
 
     async def _exchange(self, client, is_welcome):
         self.requests += 1

@@ -1,5 +1,5 @@
-# GET /metrics, for Prometheus: the reading, where there is one, and what the dongle counts. Each is
-# loaded when it is its turn, and forgotten: together they would take twice the memory.
+# GET /metrics, for Prometheus: the reading, where there is one, and what the dongle counts. Each
+# is loaded when it is its turn, and forgotten: together they would take twice the memory.
 
 from micropython import const
 
@@ -51,7 +51,7 @@ class Metrics:
                     page.size = 0
             yield memoryview(page.bytes)[: page.size]
         finally:
-            forget("dongle.metrics", "p1.render.exposition", "p1.render.table")
+            forget("p1.render.exposition", "p1.render.table")
 
     def _counts(self):
         from .counters import collect

@@ -13,7 +13,7 @@ import random
 
 from micropython import const
 
-from . import forget
+from . import forget, large
 from .link import IO_MS, Link, Lost
 from .wire import Packet, publish_head
 
@@ -181,7 +181,17 @@ class Mqtt:
                 await link.send(b"\xc0\0")  # PINGREQ
             if self._health.uptime_ms() >= self._health_due_ms:
                 self._health_due_ms = self._health.uptime_ms() + _HEALTH_MS
-                await self._health_report().publish(link, self._base + b"health")
+                await self._publish_health(link)
+
+    async def _publish_health(self, link):
+        async with large:
+            try:
+                report = self._health_report()
+                report.prepare(self._base + b"health")
+            except MemoryError as error:  # the next minute tries again
+                self._health.failed("mqtt", error)
+                return
+            await report.publish(link)
 
     async def _publish_reading(self, link):
         if self._latest.age_ms() is None:

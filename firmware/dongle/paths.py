@@ -1,7 +1,12 @@
 # The paths that are seldom asked for: what each of them has. Loaded for one request, and forgotten
 # again.
 
-from . import forget
+import gc
+
+from micropython import const
+
+from . import forget, room
+from .http import refusal
 from .resource import BODY_BYTES, Resource
 
 _HOMEWIZARD = (
@@ -13,6 +18,7 @@ _HOMEWIZARD = (
 )
 _OWNERS = (b"/config", b"/identify", b"/restart", b"/update", b"/update/pull")
 _PAGE = "web/index.html"
+_METRICS_ROOM = const(15_000)  # bytes of the heap: what it takes, and no hole is as it should be
 
 
 def find(app, path):
@@ -54,7 +60,7 @@ class _Owners(Resource):
         try:
             return owner.view(self._app, path, method)
         finally:
-            forget("dongle.owner", "dongle.settings", "dongle.config")
+            forget("dongle.owner", "dongle.settings", "dongle.config", "p1.country")
 
 
 def _page():
@@ -73,9 +79,13 @@ def _bad_telegram(app):
 
 
 def _metrics(app):
-    # Takes 8 KiB, and few have a Prometheus.
+    gc.collect()
+    if room.free() < _METRICS_ROOM:
+        busy = "no memory for this at the moment: ask again"
+        return refusal(503, busy, b"Retry-After: 5\r\n")
     from .metrics import Metrics
 
+    forget("dongle.metrics")
     return Metrics(app.latest, app.report, app.capacity).view()
 
 

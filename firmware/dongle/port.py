@@ -83,7 +83,7 @@ class Port:
         self.rearmed = 0  # how often a silent meter was asked anew
         self._damaged_ms = None  # uptime when a telegram was last found damaged
 
-    def _settle(self):
+    def settle(self):
         """Gives back what was held, now that all is loaded."""
         if self._is_held:
             # A new one, for init() would leave the old one's queue of events to the interrupt.
@@ -103,7 +103,7 @@ class Port:
 
     async def read(self, sink):
         """The reading task; sink.feed(buffer, size) gets all that comes."""
-        self._settle()
+        self.settle()
         self._request.request()
         stream = asyncio.StreamReader(self._uart)
         try:

@@ -25,7 +25,7 @@ _HOSTS = (b"192.168.4.1", b"192.168.4.1:80")
 _ORIGIN = b"http://192.168.4.1"
 _PORT = const(80)
 _PAGE = "web/setup.html"
-_CLIENTS = const(5)  # browsers open some in advance
+_CLIENTS = const(4)  # browsers open some in advance
 
 _LOOK_MS = const(250)
 _LOOKS_A_SECOND = const(4)
@@ -63,7 +63,13 @@ class Portal:
     async def run(self):
         """Returns when it is closed again."""
         async with self.wifi.turn:
-            server = Server(self._routes, self.health, gate=self._gate, most=_CLIENTS)
+            server = Server(
+                self._routes,
+                self.health,
+                gate=self._gate,
+                most=_CLIENTS,
+                free=self.app.server.free,
+            )
             tasks = []
             try:
                 await _errand().start(self, _ADDRESS)

@@ -2,11 +2,16 @@
 # held, and when the configured network has stayed away. What it does is in portal.py, and that is
 # in memory only as long as it is open.
 
-from . import forget
+from micropython import const
+
+from . import forget, room
 
 _HOLD_LOOKS = 3
 _AWAY_MS = 900_000
 _REST_MS = 30_000
+
+# Of the Python heap; with less, HTTP and TCP on the home network rest while the portal is open.
+_BOTH_BYTES = const(40_000)
 
 # What only the portal needs.
 _MODULES = (
@@ -48,13 +53,20 @@ class Provision:
     async def serve(self):
         """Returns when the portal is closed again."""
         health = self._app.health
+        resting = (self._app.server, self._app.stream) if room.free() < _BOTH_BYTES else ()
         try:
+            for each in resting:
+                if each:
+                    each.rest(True)
             await self._open(self._is_away)
         except Exception as error:
             health.failed("provision", error)
             self._rests_until_ms = health.uptime_ms() + _REST_MS
         finally:
             forget(*_MODULES)
+            for each in resting:
+                if each:
+                    each.rest(False)
             self._closed_ms = health.uptime_ms()
             self.is_open = False
 

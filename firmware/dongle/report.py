@@ -5,13 +5,12 @@
 
 import gc
 import json
-import sys
 
 from micropython import const
 
 from p1.render.page import Page
 
-from . import forget, large
+from . import forget, room
 
 _PAGE_BYTES = const(512)  # of what is gathered: a small write takes a whole segment
 _OFF = '{"connected":false,"reason":"off"}'
@@ -37,19 +36,19 @@ class Report:
         finally:
             forget("dongle.report")
 
-    async def publish(self, link, topic):
-        """By MQTT, over a Link."""
-        async with large:
-            await self._publish(link, topic)
-
-    async def _publish(self, link, topic):
+    def prepare(self, topic):
+        """For publish(): what takes memory."""
         from .wire import publish_head  # here, because without a broker there is none
 
         # Kept, because their lengths have to be known first, and they change.
-        parts = list(self.pieces())
-        page = Page(_PAGE_BYTES)
-        page.put(publish_head(topic, sum([len(part) for part in parts])))
-        for part in parts:
+        self._parts = list(self.pieces())
+        self._page = Page(_PAGE_BYTES)
+        self._page.put(publish_head(topic, sum([len(part) for part in self._parts])))
+
+    async def publish(self, link):
+        """By MQTT, over a Link."""
+        page = self._page
+        for part in self._parts:
             at = page.fill(part, 0)
             while at < len(part):
                 link.write(page.bytes, page.size)
@@ -146,17 +145,14 @@ def _memory():
     largest piece of that, and the least there has been."""
     import esp32  # here, because who only words a report has none
 
-    used, free = gc.mem_alloc(), gc.mem_free()
+    used, free = gc.mem_alloc(), room.free()
     regions = esp32.idf_heap_info(esp32.HEAP_DATA)  # total, free, largest, least ever of each
-    largest = max([region[2] for region in regions])
-    if sys.platform == "esp32":
-        free -= largest  # mem_free() counts what the heap could still grow by
     return ('{"used":%d,"free":%d,"heap":%d,"idf_free":%d,"idf_largest":%d,"idf_least":%d}') % (
         used,
         free,
         used + free,
         sum([region[1] for region in regions]),
-        largest,
+        room.largest(),
         sum([region[3] for region in regions]),
     )
 

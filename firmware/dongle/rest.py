@@ -44,7 +44,7 @@ def _find(server, path):
         return server.routes.get(path), server.routes
     from . import paths
 
-    forget("dongle.paths")
+    forget("dongle.paths", "dongle.resource")
     found = paths.find(server.app, path)
     return found, None if found else set(paths.names(server.app)) | set(server.routes)
 

@@ -19,6 +19,7 @@ class Stream:
         self._reached = reached
         self._health = health
         self._clients = []
+        self._is_resting = False
         self.dropped = 0  # clients that were too slow
         latest.listeners.append(self._on_telegram)
 
@@ -26,6 +27,12 @@ class Stream:
         """A coroutine that never returns."""
         self._health.say(f"tcp: raw telegrams on port {port}")
         return listen("tcp", port, CLIENTS, self._client, self._health)
+
+    def rest(self, rests):
+        """Takes clients no more, or again."""
+        self._is_resting = rests
+        for client in self._clients if rests else ():
+            client.lose()
 
     def clients(self):
         return len(self._clients)
@@ -47,7 +54,7 @@ class Stream:
         client = None
         try:
             client = _Client(stream, self)
-            if len(self._clients) < CLIENTS:
+            if len(self._clients) < CLIENTS and not self._is_resting:
                 self._clients.append(client)
                 age_ms = self._latest.age_ms()
                 if age_ms is not None and age_ms < _FRESH_MS:
@@ -88,19 +95,19 @@ class _Client:
                 self._draining = asyncio.create_task(self._drain())
         except (OSError, MemoryError):
             # Without memory for the rest of a telegram it would get half of it.
-            self._lose()
+            self.lose()
 
     async def _drain(self):
         try:
             await asyncio.wait_for_ms(self._stream.drain(), _STUCK_MS)
         except asyncio.TimeoutError:
             self._server.dropped += 1
-            self._lose()
+            self.lose()
         except OSError:
-            self._lose()
+            self.lose()
         self._draining = None
 
-    def _lose(self):
+    def lose(self):
         self.is_lost = True
         if self._task is not asyncio.current_task():
             self._task.cancel()

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from . import forget
+from . import forget, large
 from .http import Response
 
 _OF_UPDATE = ("dongle.update", "dongle.bundle", "dongle.ecdsa", "dongle.fetch", "slots")
@@ -30,8 +30,9 @@ async def _update(app, take):
     try:
         from .update import Update
 
-        update = Update(app.firmware, _resolver(app), app.health, app.renew)
-        status, answer = await take(update)
+        async with large:
+            update = Update(app.firmware, _resolver(app), app.health, app.renew)
+            status, answer = await take(update)
     except MemoryError:
         answer = {"error": "no memory for an update now, try again"}
     finally:

@@ -123,7 +123,9 @@ async def documents(dongle):
 
 async def messages(dongle):
     link = Link()
-    await dongle.report().publish(link, b"p1/x/health")
+    report = dongle.report()
+    report.prepare(b"p1/x/health")
+    await report.publish(link)
     check("MQTT health")
     start = link.taken.index(b"{")
     assert json.loads(link.taken[start:])["id"] == dongle.id

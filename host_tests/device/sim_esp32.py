@@ -33,8 +33,7 @@ assert refused(esp32.Partition.mark_app_valid_cancel_rollback) == -261
 
 total, free, largest, least = esp32.idf_heap_info(esp32.HEAP_DATA)[0]
 assert total > free >= largest >= least
-world.idf_heap = [(1000, 10, 5, 1)]
-assert esp32.idf_heap_info(esp32.HEAP_DATA) == [(1000, 10, 5, 1)]
+assert len(esp32.idf_heap_info(esp32.HEAP_DATA)) == 5  # regions of an ESP32
 
 assert machine.unique_id() == b"\x02\0\0\0\0\x2a" and machine.reset_cause() == machine.PWRON_RESET
 machine.freq(240000000)

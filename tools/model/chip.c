@@ -159,7 +159,7 @@ size_t gc_get_max_new_split(void) {
 // Called by py/gc.c where it grows the heap; *size is what it would take, were the world's area a
 // part of the chip's heap.
 void *chip_grow(size_t *size, size_t needed) {
-    if (areas_added && getenv("CHIP_PINNED")) { gc_info_t i; gc_info(&i); fprintf(stderr, "GROW for %u: used %u of %u max_free %u\n", (unsigned)needed, (unsigned)i.used,(unsigned)i.total, (unsigned)i.max_free*16); return NULL; }
+    if (areas_added && getenv("CHIP_PINNED") && *getenv("CHIP_PINNED")) { gc_info_t i; gc_info(&i); fprintf(stderr, "GROW for %u: used %u of %u max_free %u\n", (unsigned)needed, (unsigned)i.used,(unsigned)i.total, (unsigned)i.max_free*16); return NULL; }
     *size = MIN(largest_of_all(), MAX(heap_bytes, needed));
     size_t taken = areas_added < MOST_AREAS ? take(*size) : 0;
     if (!taken) {

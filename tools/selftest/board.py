@@ -8,7 +8,8 @@ from selftest.finding import FAULT, OK, SKIPPED, WARNING, Finding, missing
 # Of telegram.txt, as JSON.
 _EXPECTED = {"timestamp": '"2026-11-23T20:30:00+01:00"', "energy_import_kwh": "8995.959"}
 _WEAK_DBM, _POOR_DBM = -70, -80
-_RADIO_BYTES = 40_000  # of the IDF heap, in one piece: what Wi-Fi takes at its start, and air
+# Of the IDF heap, for the connection, the sockets and what is being sent; and in one piece.
+_NETWORK_BYTES, _PIECE_BYTES = 20_000, 8_000
 _TELEGRAM_US = 500_000  # of the second that a telegram may take
 
 
@@ -44,12 +45,18 @@ def _memory(memory: dict, evidence: dict) -> tuple[str, ...]:
     free = sum(block[1] for block in memory["idf"])
     largest = max((block[2] for block in memory["idf"]), default=0)
     text = (
-        f"kB free: Python heap {memory['heap_free'] // 1000}, IDF heap {free // 1000}, of which "
-        f"{largest // 1000} in one piece, flash {memory['flash_free'] // 1000}"
+        f"with all loaded, kB: Python heap {memory['heap_used'] // 1000} used; free: IDF heap "
+        f"{free // 1000}, of which {largest // 1000} in one piece, flash "
+        f"{memory['flash_free'] // 1000}"
     )
-    if largest < _RADIO_BYTES and not evidence["wifi"].get("connected"):
-        fix = "Wi-Fi needs more to start: flash a stock MicroPython for this chip (make flash)"
-        return WARNING, text, "little memory", fix
+    fix = (
+        "switch off what you can do without, freeze the firmware in (docs/how-it-works.md), or "
+        "take a board with PSRAM"
+    )
+    if left_out := [each for each in memory["problems"] if "memory" in each or "kB" in each]:
+        return WARNING, f"{text}; {'; '.join(left_out)}", "little memory", fix
+    if free < _NETWORK_BYTES or largest < _PIECE_BYTES:
+        return WARNING, f"{text}: too little for the network", "little memory", fix
     return OK, text
 
 

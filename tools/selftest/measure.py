@@ -22,13 +22,14 @@ _HERE = Path(__file__).parent
 TELEGRAM = (_HERE / "telegram.txt").read_bytes()  # of the simulated meter; its ids are invented
 _CHECKS = (_HERE / "device" / "checks.py").read_text()
 STEPS = (
-    "chip and memory",
+    "chip",
     "CRC and decoding",
     "data line and other pins, nothing asked for",
     "UART loopback",
     "data line and request pin, telegrams asked for",
     "telegrams; if none is good also not inverted, and not asked for",
     "Wi-Fi",
+    "memory, with all that the dongle loads",
 )
 _WINDOW_MS = 100  # to look at a line that nothing moves
 _SECOND_MS = 1200  # to see a telegram pass, of a meter that sends one a second
@@ -83,10 +84,11 @@ def measure(
     evidence = {
         "board": board,
         "chip": ask("chip", "chip"),
-        "memory": ask("memory", "memory"),
         "speed": ask("CRC and decoding", "speed", TELEGRAM),
     }
-    return evidence | _port(ask, board, int(wait_s * 1000)) | _network(ask, board)
+    evidence |= _port(ask, board, int(wait_s * 1000)) | _network(ask, board)
+    # Last, because all that it loads stays there until the reset.
+    return evidence | {"memory": ask("memory, with all that the dongle loads", "memory")}
 
 
 def _port(ask: _Board, board: dict, wait_ms: int) -> Evidence:

@@ -17,7 +17,7 @@ from soak.campaign import world
 class Moment:
     """In bytes. used: after it, once garbage is collected; most: the highest that a collection
     left meanwhile; heap: how large it is for that, and how often it has grown; idf: of ESP-IDF's
-    heap."""
+    heap; loaded: modules that were not there after the start."""
 
     step: str
     used: int
@@ -29,6 +29,7 @@ class Moment:
     idf_least_largest: int
     resets: int
     failures: dict[str, int] | None
+    loaded: list[str]
 
 
 def census(
@@ -63,7 +64,7 @@ def main() -> int:
                 f"{each.step:42} used {each.used:7,} most {each.most:7,} of {each.heap:7,} "
                 f"({each.grown})  IDF {each.idf_free:7,} least {each.idf_least:7,} "
                 f"in one piece {each.idf_least_largest:7,} {each.resets or ''} "
-                f"{each.failures or ''}",
+                f"{each.failures or ''} {' '.join(each.loaded)}",
                 flush=True,
             )
         elif isinstance(each, dict):

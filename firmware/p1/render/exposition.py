@@ -1,4 +1,4 @@
-# Prometheus' text format 0.0.4: a family of samples after the other, HELP and TYPE in front of each.
+# Prometheus' text format 0.0.4: family after family of samples, HELP and TYPE in front of each.
 # https://prometheus.io/docs/instrumenting/exposition_formats/ and .../practices/naming/
 #
 # What there is stands in tables. "# name type help" begins a family. Below it, its samples: what

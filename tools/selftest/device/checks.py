@@ -1,6 +1,6 @@
-# What the self-test does on the board. It is sent over the raw REPL, and no part of the firmware
-# whose modules it uses. It measures and does not judge. Nothing that it says is secret: no name or
-# password of a network, no serial number, no telegram.
+# What the self-test does on the board. It is sent over the raw REPL, and no part of the firmware;
+# what it needs of that is in dongle/selftest.py. It measures and does not judge. Nothing that it
+# says is secret: no name or password of a network, no serial number, no telegram.
 #
 # board is the profile, a dict. A level is [how often it was high, how often it was looked at].
 
@@ -16,7 +16,7 @@ import slots
 if slots.read()["slot"] not in sys.path:
     sys.path.insert(0, slots.read()["slot"])
 
-from dongle.port import Request
+from dongle import selftest
 
 _SLICE_MS = (
     10  # of looking at a level with one resistor and then the other: a telegram takes longer
@@ -29,8 +29,6 @@ _TEXT = b"P1 self-test \x00\xffU\xaa"
 def chip():
     import machine
 
-    import dongle
-
     about = sys.implementation
     return {
         "machine": about._machine,
@@ -38,18 +36,21 @@ def chip():
         "build": getattr(about, "_build", ""),
         "mpy": getattr(about, "_mpy", 0),
         "frequency_hz": machine.freq(),
-        "firmware": dongle.VERSION,
+        "firmware": selftest.version(),
     }
 
 
 def memory():
+    """With all that the dongle loads in it."""
     import os
 
     import esp32
 
+    problems = selftest.load()
     gc.collect()
     flash = os.statvfs("/")
     return {
+        "problems": problems,
         "heap_used": gc.mem_alloc(),
         "heap_free": gc.mem_free(),
         "idf": esp32.idf_heap_info(esp32.HEAP_DATA),  # total, free, largest block, least ever free
@@ -59,35 +60,16 @@ def memory():
 
 def speed(text):
     """Of the core, with a telegram (bytes) that nobody's meter sent; times in microseconds."""
-    from p1.decode import decode
-    from p1.framer import Framer
-    from p1.reading import Reading
-    from p1.render.json import Json
-
-    sizes = []
-    framer = Framer(lambda _, size: sizes.append(size))
-    reading, page = Reading("BE"), Json()
-    gc.collect()
-    times = [time.ticks_us()]
-    _feed(framer, text)
-    times.append(time.ticks_us())
-    decode(framer.telegram, sizes[0], reading)
-    times.append(time.ticks_us())
-    page = page.render(reading)
-    times.append(time.ticks_us())
-    document = bytes(page.bytes[: page.size])
-    damaged = bytearray(text)
-    damaged[len(text) // 2] ^= 1
-    _feed(framer, damaged)
+    good, crc, document, took_us = selftest.work(text)
     return {
         "size": len(text),
-        "good": framer.good,
-        "crc": framer.crc,
+        "good": good,
+        "crc": crc,
         "timestamp": _member(document, b"timestamp"),
         "energy_import_kwh": _member(document, b"energy_import_kwh"),
-        "crc_us": time.ticks_diff(times[1], times[0]),
-        "decode_us": time.ticks_diff(times[2], times[1]),
-        "json_us": time.ticks_diff(times[3], times[2]),
+        "crc_us": took_us[0],
+        "decode_us": took_us[1],
+        "json_us": took_us[2],
     }
 
 
@@ -95,12 +77,6 @@ def _member(document, key):
     """The value of a member as JSON, without the memory that parsing all of it takes."""
     found = document.split(b'"' + key + b'":', 1)
     return found[1].split(b",", 1)[0].decode() if len(found) == 2 else None
-
-
-def _feed(framer, text):
-    for at in range(0, len(text), 128):
-        chunk = bytearray(text[at : at + 128])
-        framer.feed(chunk, len(chunk))
 
 
 def released(board, window_ms):
@@ -128,12 +104,12 @@ def released(board, window_ms):
 def asked(board, window_ms):
     """The level of the data line while telegrams are asked for, and what the request pin reads
     when it is driven; [asked, released], None where that is not driven."""
-    request, pin = _request(board), board["request_pin"]
-    request.request()
+    (request, release), pin = _request(board), board["request_pin"]
+    request()
     time.sleep_ms(_SETTLE_MS)
     driven = None if pin is None else Pin(pin).value()
     level = _level(board["rx_pin"], Pin.PULL_UP, window_ms)
-    request.release()
+    release()
     time.sleep_ms(_SETTLE_MS)
     let_go = Pin(pin).value() if board["request_drive"] == "switch" else None
     return {"line": level, "request_pin": [driven, let_go]}
@@ -179,16 +155,8 @@ def _is_joined(tx, rx):
 def telegrams(board, inverts, asks, wait_ms, enough=2):
     """Reads the port as the firmware does, for so long or until there are enough good telegrams.
     inverts: whether the UART turns the line over; asks: whether the request is on."""
-    from dongle import config as config_file
-    from p1 import country
-    from p1.framer import Framer
-
-    meter = config_file.load()[0]["meter"]
-    profile = country.profile(meter["country"])
-    baud, bits, parity = profile.line
-    framer = Framer(lambda _, size: None, profile.has_crc)
-    sink = _cipher(meter, framer) or framer
-    request = _request(board)
+    country, (baud, bits, parity), has_key, feed, counts = selftest.listener()
+    request, release = _request(board)
     gc.collect()
     uart = UART(
         board["uart"],
@@ -204,10 +172,10 @@ def telegrams(board, inverts, asks, wait_ms, enough=2):
     uart.read()
     start = time.ticks_ms()
     if asks:
-        request.request()
+        request()
     chunk = bytearray(128)
     size, first_ms, encrypted, waited_ms = 0, None, False, 0
-    while waited_ms < wait_ms and framer.good < enough:
+    while waited_ms < wait_ms and counts()[0] < enough:
         count = uart.readinto(chunk)
         waited_ms = time.ticks_diff(time.ticks_ms(), start)
         if not count:
@@ -215,45 +183,33 @@ def telegrams(board, inverts, asks, wait_ms, enough=2):
             continue
         size += count
         encrypted = encrypted or b"\xdb\x08" in bytes(chunk[:count])
-        sink.feed(chunk, count)
-        if framer.good and first_ms is None:
+        feed(chunk, count)
+        if counts()[0] and first_ms is None:
             first_ms = waited_ms
-    request.release()
+    release()
     uart.deinit()
     Pin(board["tx_pin"], Pin.IN, pull=None)
+    good, crc, framing, overflow = counts()
     return {
-        "country": meter["country"],
+        "country": country,
         "baud": baud,
         "bytes": size,
-        "good": framer.good,
-        "crc": framer.crc,
-        "framing": framer.framing,
-        "overflow": framer.overflow,
+        "good": good,
+        "crc": crc,
+        "framing": framing,
+        "overflow": overflow,
         "first_ms": first_ms,
         "waited_ms": waited_ms,
         "encrypted": encrypted,
-        "has_key": sink is not framer,
+        "has_key": has_key,
     }
-
-
-def _cipher(meter, framer):
-    if not meter["key"]:
-        return None
-    from binascii import unhexlify
-
-    from p1.cipher import DEFAULT_AUTHENTICATION_KEY, Cipher
-
-    second = unhexlify(meter["authentication_key"])
-    return Cipher(unhexlify(meter["key"]), second or DEFAULT_AUTHENTICATION_KEY, framer.feed)
 
 
 def wifi():
     """How the configured network is received, in dBm; without one, how many are in reach."""
     import network
 
-    from dongle import config as config_file
-
-    ssid = config_file.load()[0]["wifi"]["ssid"]
+    ssid = selftest.ssid()
     station = network.WLAN(network.STA_IF)
     found = {"configured": bool(ssid), "connected": station.isconnected()}
     if found["connected"]:
@@ -270,8 +226,8 @@ def wifi():
 
 
 def _request(board):
-    """The firmware's own request line, released."""
-    request = Request(board["request_drive"], board["request_pin"], board["request_active"])
+    """The firmware's own request line, released: what asks, and what stops asking."""
+    request = selftest.request(board)
     time.sleep_ms(_SETTLE_MS)
     return request
 

@@ -37,10 +37,12 @@ class Life(soak.Scene):
         soak.Scene.__init__(self, 0, 0, 0, ())
         self.chip = chip
         self._telegrams = telegrams
+        self._usual = list(sys.modules)  # once it has started, what it has then
 
     def _story(self):
         yield from self._wait(_START_S)
         yield from self._step("start", 0)
+        self._usual = list(sys.modules)
         _tell_files()
         yield from self._step("announcement", 30, self._bear)
         for path in _PATHS:
@@ -102,6 +104,7 @@ class Life(soak.Scene):
             "idf_least_largest": _chip.least(),
             "resets": self.resets,
             "failures": self.app.health.failures if self.app else None,
+            "loaded": sorted([name for name in sys.modules if name not in self._usual]),
         }
         print(json.dumps(told))
 

@@ -1,0 +1,36 @@
+# How much memory is left, of Python's and of the network's.
+
+import gc
+
+from micropython import const
+
+import esp32
+
+_LEAST = const(1_600)  # bytes in one piece: a full segment of TCP
+_LOOKS = const(60)
+
+
+def free():
+    """Bytes of the Python heap that are free without its growing, which would take all that the
+    network has."""
+    # mem_free() counts what the heap could grow by: the largest block of ESP-IDF's heap.
+    return gc.mem_free() - largest()
+
+
+def largest():
+    """Bytes of the largest free block of ESP-IDF's heap."""
+    regions = esp32.idf_heap_info(esp32.HEAP_DATA)  # total, free, largest, least ever of each
+    return max([region[2] for region in regions])
+
+
+class Watch:
+    """Whether the network has been without memory for a minute. Nothing but a start gives back
+    what the Python heap has grown by."""
+
+    def __init__(self):
+        self._looks = 0
+
+    def look(self):
+        """To be called once a second."""
+        self._looks = self._looks + 1 if largest() < _LEAST else 0
+        return self._looks >= _LOOKS
