@@ -611,7 +611,7 @@ def test_every_module_of_the_firmware_is_in_one_file():
 
 def test_what_starts_the_firmware_finds_it():
     made = pack(Sources.of(build.ROOT / "firmware"))
-    assert re.search(r"^def run\(\):", made.files["dongle/app.py"], re.MULTILINE)
+    assert re.search(r"^def run\(\):", made.files["dongle/start.py"], re.MULTILINE)
 
 
 def test_all_new_names_of_the_firmware_cost_nothing():

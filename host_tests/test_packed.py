@@ -443,7 +443,7 @@ def test_a_traceback_is_turned_back(tmp_path):
     )
     app = firmware / "dongle" / "app.py"
     app.write_text(app.read_text() + "\n\ndef breaks():\n    from .chip import fails_here\n\n")
-    app.write_text(app.read_text() + "    fails_here(None)\n\n\n_BROKEN = breaks()\n")
+    app.write_text(app.read_text() + "    fails_here(App)\n\n\n_BROKEN = breaks()\n")
     build.build(bundles.board(), firmware, tmp_path / "built", "0.1.0")
     names = json.loads((tmp_path / "built" / build.NAMES).read_text())
     frozen, stand_ins, _, library = rig.micropython_path().split(":")
@@ -462,7 +462,7 @@ def test_a_traceback_is_turned_back(tmp_path):
         '  File "app", line 1, in <module>',
         f'  File "app", in breaks (dongle/app.py:{line})',
         f'  File "chip", in fails_here (dongle/chip.py:{last})',
-        "AttributeError: 'Health' object has no attribute 'server'",
+        "AttributeError: type object 'App' has no attribute 'server'",
     ]
 
 

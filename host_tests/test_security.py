@@ -52,11 +52,13 @@ SECRETS = {
 # The parts of an update, as app.py has them once there is one; resets that are only told; and
 # little patience with the servers that are pushed to.
 STAND_INS = """
-from dongle import push
+import dongle
+forget = dongle.forget
+dongle.forget = lambda *names: forget(*[name for name in names if name != "dongle.updating"])
+from dongle import push, updating
 push._FIRST_PAUSE_MS, push._LONGEST_PAUSE_MS = 200, 400
 import machine
 machine.reset = lambda: print("RESET")
-from dongle.app import App
 class Update:
     async def receive(self, readinto, size):
         buffer, total, check = bytearray(1000), 0, 0
@@ -71,9 +73,9 @@ class Update:
     async def pull(self, url):
         print("PULL")
         return 502, {"error": "nothing there"}
-async def update(self, take):
+async def update(app, take):
     return await take(Update())
-App.update = update
+updating._update = update
 """
 
 

@@ -33,14 +33,17 @@ _STARTED = "import boot, main"
 _STARTED_HERE = """
 import boot, sys, time
 try:
-    from dongle.app import App
-    take_update = App.update
-    async def update(self, take):
+    import dongle
+    forget = dongle.forget
+    dongle.forget = lambda *names: forget(*[name for name in names if name != "dongle.updating"])
+    from dongle import updating
+    take_update = updating._update
+    async def update(app, take):
         print("modules", sorted(sys.modules))
-        answer = await take_update(self, take)
+        answer = await take_update(app, take)
         print("modules", sorted(sys.modules))
         return answer
-    App.update = update
+    updating._update = update
     import main
 except Exception as error:
     sys.print_exception(error)
@@ -124,7 +127,7 @@ class Versions:
 
 
 # The story's own program looks inside.
-KEPT = names_in(_STARTED_HERE)
+KEPT = names_in(_STARTED_HERE) | {"forget", "VERSION"}
 
 
 def another(target: Path, version: str, arch: str = "x64", start: str = "") -> bytes:
@@ -233,6 +236,8 @@ def modules(dongle) -> list[str]:
     """What was in memory each time, without asyncio's own parts, which come when they are needed
     and stay."""
     lines = [line for line in dongle.said if line.startswith("modules ")]
+    # Whoever has looked up a name once keeps the thread that did.
+    lines = [line.replace("'dongle.dns', ", "") for line in lines]
     return [re.sub(r"'asyncio\.\w+', ", "", line) for line in lines]
 
 

@@ -144,7 +144,9 @@ class App:
         self._note()
         if self.provision and self.provision.is_due():
             asyncio.create_task(self.provision.serve())
-        why = "no memory for the network" if self._memory.look() else self._hopeless()
+        is_open = self.provision and self.provision.is_open  # what takes memory then comes back
+        is_starved = not is_open and self._memory.look()
+        why = "no memory for the network" if is_starved else self._hopeless()
         if why:
             self.reset(why)
 

@@ -11,7 +11,7 @@ from .pbkdf2 import derive, hmac
 
 _TURN_MS = const(20)
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 60_000
-_IDLE_MS = const(60_000)
+_IDLE_MS = const(2_000)
 _FORGOTTEN_MS = const(600_000)  # after so long without a wrong password the pauses are short again
 
 _NOT_SET = (

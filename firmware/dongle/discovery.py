@@ -9,11 +9,17 @@
 # This file knows whether there is anything to do, which is asked each second. What there is to do
 # is in retained.py, the words of an announcement in announcement.py: in memory only meanwhile.
 
+import gc
 import random
+
+from micropython import const
 
 from p1 import obis
 
-from . import forget, large
+from . import forget, large, room
+
+_ROOM = const(14_000)  # bytes of the Python heap that an announcement wants to find
+_MOST_POSTPONED = const(20)  # times, by a few seconds each
 
 
 class Discovery:
@@ -40,6 +46,7 @@ class Discovery:
         self.has_subscribed = False  # to all it wants, on this connection
         self.is_device_emptied = False
         self.announced = 0  # entities
+        self._postponed = 0  # how often the next one has found no room
         self.is_refused = False  # a subscription, by the broker
         self._is_loaded = self._is_serving = False  # what is there for its moment
 
@@ -91,6 +98,12 @@ class Discovery:
     async def _announce(self, source, send):
         # On its own, because a local name keeps all of its module.
         async with large:
+            gc.collect()
+            if room.free() < _ROOM and self._postponed < _MOST_POSTPONED:
+                self._postponed += 1
+                self.announce_soon()
+                return
+            self._postponed = 0
             from .announcement import Announcement
 
             self.announced = await Announcement(self, source, send).send()

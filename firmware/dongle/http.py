@@ -20,7 +20,7 @@ from .request import HEAD_BYTES, Refused, Request, read_head
 
 CLIENTS = 3
 EXCHANGE_MS = const(5_000)
-_READY = const(2)  # places for clients that are there before anybody comes
+_READY = const(1)  # place for a client that is there before anybody comes
 _LINGER_MS = const(1_000)  # for a client that is still sending when its answer has been given
 _LOOK_MS = const(1_000)  # between looks at the clients' deadlines
 _TURNED_AWAY_BYTES = const(512)  # for a client that is not even listened to
@@ -58,7 +58,7 @@ class Server:
         gate(request): a Response in the place of what the path has, or None; or it raises Refused.
         app: the App, where there are those of paths.py too, and an owner who alone may change
         anything; without it every client may do everything. asks_readers: whether GET needs the
-        password too. most: clients at a time; free: the list of another Server's, to share them."""
+        password too. most: clients at a time; free: that of another Server, to share it."""
         self.routes = routes
         self.app = app
         self.asks_readers = asks_readers

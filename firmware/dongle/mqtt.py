@@ -9,17 +9,19 @@
 # report.py: in memory only for their moment.
 
 import asyncio
+import gc
 import random
 
 from micropython import const
 
-from . import forget, large
+from . import forget, large, room
 from .link import IO_MS, Link, Lost
 from .wire import Packet, publish_head
 
 _PING_MS = const(10_000)  # after so much silence from the broker it is asked for a sign of life
 _DEAD_MS = const(20_000)  # after so much it counts as gone
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 20_000
+_HEALTH_ROOM = const(11_000)  # bytes of the Python heap that its report wants to find
 _HEALTH_MS = const(60_000)
 
 
@@ -185,6 +187,9 @@ class Mqtt:
 
     async def _publish_health(self, link):
         async with large:
+            gc.collect()
+            if room.free() < _HEALTH_ROOM:  # while the portal is open; the next minute tries again
+                return
             try:
                 report = self._health_report()
                 report.prepare(self._base + b"health")

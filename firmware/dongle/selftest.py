@@ -2,6 +2,9 @@
 # modules that a telegram goes through, under names that a build leaves as they are. In memory only
 # when `make selftest` asks.
 
+# App gets its parts from parts.py and options.py.
+# pyright: reportAttributeAccessIssue=false
+
 import asyncio
 import gc
 import time

@@ -3,10 +3,14 @@
 import json
 import sys
 
-from . import forget, large
+from micropython import const
+
+from . import forget, large, room
 from .http import Response
 
 _OF_UPDATE = ("dongle.update", "dongle.bundle", "dongle.ecdsa", "dongle.fetch", "slots")
+
+_BOTH_BYTES = const(40_000)  # of the Python heap
 
 
 def into(app, path):
@@ -17,7 +21,19 @@ def into(app, path):
 
 
 async def _respond(app, take):
-    status, answer = await _update(app, take)
+    # With little memory everybody else is sent away meanwhile.
+    is_alone = room.free() < _BOTH_BYTES
+    try:
+        if is_alone:
+            app.server.is_resting = True
+            if app.stream:
+                app.stream.rest(True)
+        status, answer = await _update(app, take)
+    finally:
+        if is_alone:
+            app.server.is_resting = False
+            if app.stream:
+                app.stream.rest(False)
     return Response(json.dumps(answer).encode(), status=status)
 
 

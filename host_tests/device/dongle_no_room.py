@@ -4,6 +4,7 @@
 import asyncio
 import errno
 import json
+import json
 import sys
 
 import world
@@ -71,7 +72,8 @@ def check(part, whole):
         "mdns",
         "relay",
     )
-    assert dict(dongle.report()[1])["config_problems"] == dongle.health.problems
+    report = json.loads(b"".join(list(dongle.report().pieces())))
+    assert report["config_problems"] == dongle.health.problems
     return dongle
 
 

@@ -24,7 +24,13 @@ MODULES = set(provision._MODULES)
 TIMES = {"_SHOWN_MS": 300, "_LONELY_MS": 1_000, "_VISIT_MS": 300, "_RETRY_MS": 300}
 
 
+class Server:
+    def __init__(self):
+        self.free = []
+
+
 class App:
+    server, stream = Server(), None
     http_port = 80
     hostname = "p1meter-00002a"
 
@@ -62,7 +68,8 @@ class Provision(provision.Provision):
         self.openings.append(is_away)
         for name, value in TIMES.items():
             setattr(portal, name, value)
-        trial = sys.modules["dongle.station"]
+        from dongle import station as trial
+
         trial._JOIN_MS, trial.PAUSE_MS = 300, 120
         portal.captive.answer = self.answer or portal.captive.answer
         await super()._open(is_away)

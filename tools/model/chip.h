@@ -8,5 +8,6 @@ bool chip_is_outside(void);
 void *chip_area_of(void *area, const void *ptr);
 void *chip_grow(size_t *size, size_t needed);
 void chip_shrink(void *area);
+#define MICROPY_PY_SYS_PLATFORM "esp32"
 #define MP_PLAT_ALLOC_HEAP(size) chip_grow(&(size), needed)
 #define MP_PLAT_FREE_HEAP(area) chip_shrink(area)
