@@ -176,6 +176,26 @@ def test_what_changes_is_no_constant(same):
     )
 
 
+def test_a_number_stays_where_its_module_is_handed_about(same):
+    same(
+        {
+            "p1/a": "from micropython import const\n\nSIZE = const(64)\n",
+            "p1/b": """
+                def load():
+                    from . import a
+
+                    return a
+
+
+                def show():
+                    module = load()
+                    return module.SIZE
+                """,
+            "main": "from p1 import b\nprint(b.show())\n",
+        }
+    )
+
+
 def test_a_kept_name_stays_though_it_is_a_number():
     files = {"p1/a": "PAUSE = 5\n\ndef pause():\n    return PAUSE\n"}
     assert "PAUSE" not in text_of(packed(files))

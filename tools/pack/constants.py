@@ -3,7 +3,7 @@ known now, needs no name, no place among its module's names and no import on the
 
 import ast
 
-from pack.program import Module, Symbol
+from pack.program import Module, ModuleName, Symbol
 from pack.resolve import Ref
 
 # What 31 bits hold. A larger number is an object of its own wherever it stands, so it goes into
@@ -43,10 +43,17 @@ def _values(modules: list[Module], kept: set[str]) -> dict[Symbol, int]:
             for target, value in _pairs(statement):
                 if isinstance(target, Ref) and isinstance(target.meaning, Symbol):
                     assigned[target.meaning] = value
+    # Somebody who gets a module as a value looks its numbers up when they run.
+    handed_about = {
+        node.meaning.module
+        for module in modules
+        for node in ast.walk(module.tree)
+        if isinstance(node, Ref) and isinstance(node.meaning, ModuleName)
+    }
     candidates = {
         symbol: value
         for symbol, value in assigned.items()
-        if bound[symbol] == 1 and symbol.name not in kept
+        if bound[symbol] == 1 and symbol.name not in kept and symbol.module not in handed_about
     }
     values: dict[Symbol, int] = {}
     before = -1
