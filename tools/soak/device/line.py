@@ -6,7 +6,7 @@ import time
 import micropython
 from micropython import const
 
-_RING = const(8192)  # as the port's: what comes on top of so many bytes is lost
+_RING = const(4096)  # as the port's: what comes on top of so many bytes is lost
 _KEPT = const(420)  # seconds for which a telegram may still be on its way, see socket.py
 
 _TEXT = (

@@ -1,0 +1,80 @@
+"""What the usual configuration takes of an ESP32's memory: budgets in bytes, on the chip's model."""
+
+import pytest
+
+import rig
+from soak.census import Moment, census
+
+# After the start, once garbage is collected: of the Python heap, what each file has in it, and
+# all together with what the runs of them have made. A kilobyte more is over one of these.
+FILES = {
+    "dongle": 500,
+    "dongle.app": 22_600,
+    "dongle.capacity": 4_100,
+    "dongle.dns": 1_300,
+    "dongle.history": 3_500,
+    "dongle.mqtt": 7_600,
+    "dongle.start": 5_000,
+    "dongle.wifi": 4_400,
+    "p1": 300,
+    "p1.core": 8_800,
+    "p1.obis": 4_600,
+}
+AT_REST = 91_000
+FROZEN_AT_REST = 48_000
+# The highest that a collection has left while somebody asks for one document after the other.
+HIGHEST = 108_000
+# Of ESP-IDF's heap, meanwhile: in all, and in one piece.
+IDF_LEAST, IDF_LEAST_IN_ONE_PIECE = 10_000, 9_000
+
+
+def measured(**options):
+    try:
+        told = list(census(**options))
+    except rig.Missing as missing:
+        pytest.skip(str(missing))
+    moments = [each for each in told if isinstance(each, Moment)]
+    (files,) = [each for each in told if isinstance(each, dict)]
+    return {each.step: each for each in moments}, files
+
+
+@pytest.fixture(scope="module")
+def usual():
+    return measured()
+
+
+def test_no_file_has_more_in_memory_than_it_may(usual):
+    _, files = usual
+    over = {name: size for name, size in files.items() if size > FILES.get(name, 0)}
+    assert not over, "more in memory than its budget"
+
+
+def test_what_is_in_use_at_rest(usual):
+    moments, files = usual
+    used = moments["start"].used
+    objects = used - sum(files.values())
+    assert used <= AT_REST, f"{objects} bytes of it are no file's: {files}"
+
+
+def test_the_heap_grows_once_and_no_document_fills_it(usual):
+    moments, _ = usual
+    alone = [each for each in moments.values() if "three clients" not in each.step]
+    assert {each.grown for each in moments.values()} == {1}
+    assert max(each.most for each in alone) <= HIGHEST, alone
+    assert not any(each.failures for each in moments.values())
+    assert not any(each.resets for each in moments.values())
+
+
+def test_the_network_has_room_whatever_is_asked(usual):
+    moments, _ = usual
+    step = min(moments.values(), key=lambda each: each.idf_least)
+    if step.step == "three clients poll, two listen":
+        assert step.idf_least >= 7_000 and step.idf_least_largest >= 6_000, step
+    alone = [each for each in moments.values() if each.step.startswith(("GET", "announcement"))]
+    assert min(each.idf_least for each in alone) >= IDF_LEAST, alone
+    assert min(each.idf_least_largest for each in alone) >= IDF_LEAST_IN_ONE_PIECE, alone
+
+
+def test_what_is_in_use_at_rest_where_the_firmware_is_frozen_in():
+    moments, _ = measured(is_frozen=True)
+    assert moments["start"].used <= FROZEN_AT_REST, moments["start"]
