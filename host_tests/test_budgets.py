@@ -1,4 +1,4 @@
-"""What the usual configuration takes of an ESP32's memory: budgets in bytes, on the chip's model."""
+"""What the usual configuration takes of an ESP32's memory: budgets in bytes, on its model."""
 
 import pytest
 

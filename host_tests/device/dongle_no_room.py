@@ -4,7 +4,6 @@
 import asyncio
 import errno
 import json
-import json
 import sys
 
 import world
