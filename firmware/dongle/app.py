@@ -144,8 +144,9 @@ class App:
         self._note()
         if self.provision and self.provision.is_due():
             asyncio.create_task(self.provision.serve())
-        is_open = self.provision and self.provision.is_open  # what takes memory then comes back
-        is_starved = not is_open and self._memory.look()
+        # What the portal takes comes back; and not one start after the other.
+        is_open = self.provision and self.provision.is_open
+        is_starved = self._memory.look() and not is_open and health.uptime_ms() > _LASTING_MS
         why = "no memory for the network" if is_starved else self._hopeless()
         if why:
             self.reset(why)

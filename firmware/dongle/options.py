@@ -4,15 +4,20 @@
 
 import errno
 import gc
+import sys
+
+from micropython import const
 
 import machine
 
 from . import forget
 
-_NO_MEMORY = (
-    "this board has no memory left for it; freeze the firmware in, or take a board with PSRAM "
-    "(boards/README.md)"
-)
+_FIX = "freeze the firmware in, or take a board with PSRAM (boards/README.md)"
+_NO_MEMORY = "this board has no memory left for it; " + _FIX
+# Bytes of the Python heap, measured by tools/soak/census.py: what the large ones come to have, and
+# what the rest of the usual configuration still takes then, with what comes and goes.
+_NEEDS = {"homewizard": 13_000, "influx": 15_400, "dsmr_reader": 9_900}
+_USUAL = const(34_000)
 _PINS = ("rx_pin", "tx_pin", "request_pin", "led_pin")
 
 
@@ -42,8 +47,10 @@ def add(app, config, board):
     has_homewizard = config.pop("homewizard")["enabled"]
     if has_homewizard:
         _try(app, "homewizard", _homewizard, (ssid, board), "dongle.homewizard")
-    _try(app, "influx", _influx, config.pop("influx"), "dongle.influx")
-    _try(app, "dsmr_reader", _dsmr_reader, config.pop("dsmr_reader"), "dongle.dsmr_reader")
+    for name, make in (("influx", _influx), ("dsmr_reader", _dsmr_reader)):
+        settings = config.pop(name)
+        if settings["url"]:
+            _try(app, name, make, settings, "dongle." + name)
     # Without a port what is wrong with board.json is said already.
     if config["quarter"]["relay_pin"] >= 0 and app.capacity and app.port:
         _try(app, "relay", _relay, (config["quarter"], board), "dongle.relay")
@@ -55,6 +62,12 @@ def add(app, config, board):
 
 def _try(app, name, make, settings, *modules):
     """Makes a part, if there is memory for it. modules: what it may have loaded by then."""
+    gc.collect()
+    missing = _NEEDS.get(name, 0) + _USUAL - gc.mem_free()
+    if name in _NEEDS and sys.platform == "esp32" and missing > 0:
+        more = (missing + 999) // 1000
+        app.health.problems.append(f"{name}: needs {more} kB more than this board has; {_FIX}")
+        return
     listeners = app.latest.listeners
     count = len(listeners)
     try:
@@ -185,11 +198,10 @@ def _led(app, board):
 
 
 def _influx(app, settings):
-    if settings["url"]:
-        from .influx import Influx
+    from .influx import Influx
 
-        rest = _resolver(app), app.latest, app.wifi, app.health
-        app.pushes["influx"] = Influx(settings, *rest)
+    rest = _resolver(app), app.latest, app.wifi, app.health
+    app.pushes["influx"] = Influx(settings, *rest)
 
 
 def _dsmr_reader(app, settings):
