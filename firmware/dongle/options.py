@@ -205,8 +205,7 @@ def _influx(app, settings):
 
 
 def _dsmr_reader(app, settings):
-    if settings["url"]:
-        from .dsmr_reader import DsmrReader
+    from .dsmr_reader import DsmrReader
 
-        rest = _resolver(app), app.latest, app.wifi, app.health
-        app.pushes["dsmr_reader"] = DsmrReader(settings, *rest)
+    rest = _resolver(app), app.latest, app.wifi, app.health
+    app.pushes["dsmr_reader"] = DsmrReader(settings, *rest)
