@@ -286,8 +286,8 @@ def crash(name, error, times):
         app = scene.app
         owner, method = {
             "port": (app.port, "read"),
-            "rearm": (app.port, "rearm"),
-            "wifi": (app.wifi, "_see"),
+            "rearm": (app.port, "tick"),
+            "wifi": (app.wifi, "see"),
             "mqtt": (app.mqtt, "_session"),
             "http": (app.server, "_exchange"),
             "tcp": (app.stream, "_serve"),
@@ -303,6 +303,8 @@ def crash(name, error, times):
             return whole(*args)
 
         setattr(owner, method, faulty)
+        if name == "rearm":  # who calls it has it already
+            app.ticks[:] = [(each, faulty if each == name else tick) for each, tick in app.ticks]
         # Those that wait for long begin anew, so that they come across it.
         if name == "port":
             scene.line.bring(b"x")
