@@ -142,7 +142,8 @@ def _run(args: argparse.Namespace, stack: ExitStack):
         config,
         meter.cable,
         say=lambda line: _console.print(line),
-        environment={"P1_MDNS": "own"},
+        # Official MicroPython answers multicast DNS itself; a laptop's does not.
+        environment={} if make_dongle is Dongle else {"P1_MDNS": "own"},
     )
     stack.callback(dongle.stop)
     parts = [
