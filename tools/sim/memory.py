@@ -147,14 +147,12 @@ class Queue:
     """What a connection has sent and nobody has acknowledged, segment by segment, as TCP_NODELAY
     has it: each write begins a new one."""
 
-    def __init__(self, unread, is_settled_by_all=True):
-        """unread(): how many bytes the other side has not taken. is_settled_by_all: whether who
-        asks for memory settles it too; else only what is sent next does."""
+    def __init__(self, unread):
+        """unread(): how many bytes the other side has not taken."""
         self._unread = unread
         self._segments = []  # [when, bytes, block], oldest first
         self.bytes = 0
-        if is_settled_by_all:
-            _queues.append(self)
+        _queues.append(self)
 
     @outside
     def send(self, size):

@@ -58,7 +58,7 @@ class socket(_IOBase):
                 _accepted.close()  # lwIP drops a connection for which it has no socket
             raise OSError(_ENFILE if is_full else _errno.ENOMEM)
         self._raw = _accepted or _native.socket(af, type, proto)
-        self._queue = _memory.Queue(self._unread, False)
+        self._queue = _memory.Queue(self._unread)
         self._type = type
         self._is_ours = False  # bound to our own access point's address
         self._closed = False
