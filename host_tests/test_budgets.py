@@ -1,5 +1,7 @@
 """What the usual configuration takes of an ESP32's memory: budgets in bytes, on its model."""
 
+import re
+
 import pytest
 
 import rig
@@ -29,13 +31,15 @@ IDF_LEAST, IDF_LEAST_IN_ONE_PIECE = 10_000, 9_000
 
 
 def measured(**options):
+    """({step: Moment}, {file: bytes}, what was said)"""
     try:
         told = list(census(**options))
     except rig.Missing as missing:
         pytest.skip(str(missing))
     moments = [each for each in told if isinstance(each, Moment)]
     (files,) = [each for each in told if isinstance(each, dict)]
-    return {each.step: each for each in moments}, files
+    said = [each for each in told if isinstance(each, str)]
+    return {each.step: each for each in moments}, files, "\n".join(said)
 
 
 @pytest.fixture(scope="module")
@@ -44,20 +48,20 @@ def usual():
 
 
 def test_no_file_has_more_in_memory_than_it_may(usual):
-    _, files = usual
+    _, files, _ = usual
     over = {name: size for name, size in files.items() if size > FILES.get(name, 0)}
     assert not over, "more in memory than its budget"
 
 
 def test_what_is_in_use_at_rest(usual):
-    moments, files = usual
+    moments, files, _ = usual
     used = moments["start"].used
     objects = used - sum(files.values())
     assert used <= AT_REST, f"{objects} bytes of it are no file's: {files}"
 
 
 def test_the_heap_grows_once_and_no_document_fills_it(usual):
-    moments, _ = usual
+    moments, *_ = usual
     alone = [each for each in moments.values() if "three clients" not in each.step]
     assert {each.grown for each in moments.values()} == {1}
     assert max(each.most for each in alone) <= HIGHEST, alone
@@ -66,7 +70,7 @@ def test_the_heap_grows_once_and_no_document_fills_it(usual):
 
 
 def test_the_network_has_room_whatever_is_asked(usual):
-    moments, _ = usual
+    moments, *_ = usual
     step = min(moments.values(), key=lambda each: each.idf_least)
     if step.step == "three clients poll, two listen":
         assert step.idf_least >= 7_000 and step.idf_least_largest >= 6_000, step
@@ -76,5 +80,22 @@ def test_the_network_has_room_whatever_is_asked(usual):
 
 
 def test_what_is_in_use_at_rest_where_the_firmware_is_frozen_in():
-    moments, _ = measured(is_frozen=True)
+    moments, *_ = measured(is_frozen=True)
     assert moments["start"].used <= FROZEN_AT_REST, moments["start"]
+
+
+LARGE = {
+    "mqtt": {"dsmr_reader_topics": True},
+    "homewizard": {"enabled": True},
+    "influx": {"url": "http://10.0.0.3/write"},
+    "dsmr_reader": {"url": "http://10.0.0.3/", "token": "any"},
+}
+
+
+def test_what_does_not_fit_beside_the_usual_is_refused_and_the_rest_runs():
+    moments, _, said = measured(config=LARGE)
+    for name in ("mqtt.dsmr_reader_topics", "homewizard", "influx", "dsmr_reader"):
+        assert re.search(rf"config: {name}: needs \d+ kB more than this board has", said), said
+    assert moments["start"].used <= AT_REST + 1_000  # what is said of them
+    assert {each.grown for each in moments.values()} == {1}
+    assert not any(each.resets for each in moments.values())

@@ -40,7 +40,7 @@ SCRIPTS = [
     *(("dongle_tasks.py", case) for case in ("raises", "returns", "hangs", "port_hangs", "stray")),
 ]
 EVERYTHING = {
-    "mqtt": {"host": "broker.lan"},
+    "mqtt": {"host": "broker.lan", "dsmr_reader_topics": True},
     "homewizard": {"enabled": True},
     "influx": {"url": "http://influx.lan/write"},
     "dsmr_reader": {"url": "http://reader.lan/api"},

@@ -16,7 +16,12 @@ _FIX = "freeze the firmware in, or take a board with PSRAM (boards/README.md)"
 _NO_MEMORY = "this board has no memory left for it; " + _FIX
 # Bytes of the Python heap, measured by tools/soak/census.py: what the large ones come to have, and
 # what the rest of the usual configuration still takes then, with what comes and goes.
-_NEEDS = {"homewizard": 13_000, "influx": 15_400, "dsmr_reader": 9_900}
+_NEEDS = {
+    "homewizard": 13_000,
+    "influx": 15_400,
+    "dsmr_reader": 9_900,
+    "mqtt.dsmr_reader_topics": 6_000,
+}
 _USUAL = const(34_000)
 _PINS = ("rx_pin", "tx_pin", "request_pin", "led_pin")
 
@@ -27,17 +32,12 @@ def add(app, config, board):
     app.resolver = app.capacity = app.mqtt = app.stream = app.relay = None
     app.pushes = {}
     _try(app, "quarter", _capacity, config["quarter"], "dongle.capacity")
-    _try(
-        app,
-        "mqtt",
-        _mqtt,
-        config,
-        "dongle.mqtt",
-        "dongle.telegrams",
-        "dongle.dsmr_topics",
-        "dongle.tls",
-        "dongle.clock",
-    )
+    more = []  # that goes out by MQTT with each reading
+    with_mqtt = "dongle.mqtt", "dongle.telegrams", "dongle.tls", "dongle.clock"
+    _try(app, "mqtt", _mqtt, (config, more), *with_mqtt)
+    if app.mqtt and config["mqtt"]["dsmr_reader_topics"]:
+        swaps = config["mqtt"]["swap_tariffs"]
+        _try(app, "mqtt.dsmr_reader_topics", _topics, (more, swaps), "dongle.dsmr_topics")
     ssid = config.pop("wifi")["ssid"]
     for section in ("mqtt", "homeassistant", "http"):
         del config[section]
@@ -130,7 +130,8 @@ def _relay(app, settings_and_board):
     app.relay = Relay(signal, app.latest, app.capacity.quarter)
 
 
-def _mqtt(app, config):
+def _mqtt(app, config_and_more):
+    config, more = config_and_more
     settings = config["mqtt"]
     if not settings["host"]:
         return
@@ -138,15 +139,10 @@ def _mqtt(app, config):
     from .mqtt import Mqtt
 
     discovery = Discovery(config, app.id, app.latest, app.wifi, app.health, app.capacity)
-    more = []  # that goes out with each reading
     if settings["telegram"]:
         from .telegrams import Telegrams
 
         more.append(Telegrams(discovery.base + b"telegram"))
-    if settings["dsmr_reader_topics"]:
-        from .dsmr_topics import DsmrTopics
-
-        more.append(DsmrTopics(settings["swap_tariffs"]))
     app.mqtt = Mqtt(
         settings,
         app.latest,
@@ -159,6 +155,13 @@ def _mqtt(app, config):
         app.capacity,
         more,
     )
+
+
+def _topics(app, more_and_swaps):
+    from .dsmr_topics import DsmrTopics
+
+    more, swaps = more_and_swaps
+    more.append(DsmrTopics(swaps))
 
 
 def _tls(app, settings):
