@@ -255,3 +255,19 @@ def test_without_memory_for_a_long_telegram_the_next_one_is_read(micropython, tm
     before.write_bytes(ONE + ONE[:50] + ONE)
     counters = micropython("core_chunks.py", before, stream).split()
     assert [int(counter) for counter in counters] == [3, 0, 3, 0]
+
+
+def test_where_there_is_no_room_a_long_telegram_is_too_long_and_usual_ones_are_read():
+    delivered, asked = [], []
+
+    def has_room(size):
+        asked.append(size)
+        return False
+
+    framer = Framer(lambda buffer, size: delivered.append(bytes(buffer[:size])), has_room=has_room)
+    usual = of_length(1500)
+    for text in (usual, of_length(4000), usual, usual):
+        framer.feed(text, len(text))
+    assert delivered == [usual] * 3
+    assert framer.overflow == 1 and asked
+    assert max(len(framer.telegram), len(framer.bad), len(framer._filling)) <= 2048

@@ -4,8 +4,11 @@ import asyncio
 
 from micropython import const
 
+from . import room
 from .http import EXCHANGE_MS
+from .request import Refused
 
+_WORK_ROOM = const(8_000)  # bytes of the Python heap, to check and change the config
 _PIECE_MS = const(20_000)  # for a piece of a body that is taken as it comes
 
 
@@ -64,7 +67,10 @@ class Body:
         return count
 
     async def whole(self):
-        """All of it, a bytearray. Raises EOFError where the client has left."""
+        """All of it, a bytearray. Raises EOFError where the client has left, Refused where there
+        is no memory for it and for what becomes of it."""
+        if not room.has(self._request.left + _WORK_ROOM):
+            raise Refused(503, "no memory for this at the moment: try again")
         whole = bytearray(self._request.left)
         view = memoryview(whole)
         while self._request.left:

@@ -9,7 +9,6 @@
 # This file knows whether there is anything to do, which is asked each second. What there is to do
 # is in retained.py, the words of an announcement in announcement.py: in memory only meanwhile.
 
-import gc
 import random
 
 from micropython import const
@@ -98,8 +97,7 @@ class Discovery:
     async def _announce(self, source, send):
         # On its own, because a local name keeps all of its module.
         async with large:
-            gc.collect()
-            if room.free() < _ROOM and self._postponed < _MOST_POSTPONED:
+            if not room.has(_ROOM) and self._postponed < _MOST_POSTPONED:
                 self._postponed += 1
                 self.announce_soon()
                 return

@@ -9,7 +9,6 @@
 # report.py: in memory only for their moment.
 
 import asyncio
-import gc
 import random
 
 from micropython import const
@@ -187,8 +186,7 @@ class Mqtt:
 
     async def _publish_health(self, link):
         async with large:
-            gc.collect()
-            if room.free() < _HEALTH_ROOM:  # while the portal is open; the next minute tries again
+            if not room.has(_HEALTH_ROOM):  # while the portal is open; the next minute tries again
                 return
             try:
                 report = self._health_report()

@@ -7,7 +7,7 @@ import machine
 import slots
 from p1.framer import Framer
 
-from . import VERSION, chip, forget
+from . import VERSION, chip, forget, room
 from .health import Health
 from .http import Server
 from .latest import Latest
@@ -36,7 +36,7 @@ def assemble(app):
     meter = config.pop("meter")
     app.latest = Latest(meter["country"], app.listener_failed)
     profile = app.latest.reading.profile
-    app.framer = Framer(app.latest.take, profile.has_crc)
+    app.framer = Framer(app.latest.take, profile.has_crc, has_room=room.fits)
     app.cipher = _cipher(meter, app.framer)
     # The port first: its ring is taken from memory that Wi-Fi wants too.
     app.port = None

@@ -53,7 +53,7 @@ class Provision:
     async def serve(self):
         """Returns when the portal is closed again."""
         health = self._app.health
-        resting = (self._app.server, self._app.stream) if room.free() < _BOTH_BYTES else ()
+        resting = () if room.has(_BOTH_BYTES) else (self._app.server, self._app.stream)
         try:
             for each in resting:
                 if each:

@@ -8,6 +8,7 @@ from micropython import const
 import esp32
 
 _LEAST = const(5_000)  # bytes in one piece: a connection and what is sent over it
+_COMES_AND_GOES = const(18_000)
 _LOOKS = const(60)
 
 
@@ -16,6 +17,17 @@ def free():
     network has."""
     # mem_free() of an ESP32 counts what the heap could grow by.
     return gc.mem_free() - (largest() if sys.platform == "esp32" else 0)
+
+
+def has(size):
+    """Whether so many bytes of it are free, once garbage is collected."""
+    gc.collect()
+    return free() >= size
+
+
+def fits(size):
+    """Whether a buffer of so many bytes may stay, beside what comes and goes."""
+    return has(size + _COMES_AND_GOES)
 
 
 def largest():

@@ -22,7 +22,7 @@ def into(app, path):
 
 async def _respond(app, take):
     # With little memory everybody else is sent away meanwhile.
-    is_alone = room.free() < _BOTH_BYTES
+    is_alone = not room.has(_BOTH_BYTES)
     try:
         if is_alone:
             app.server.is_resting = True

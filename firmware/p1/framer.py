@@ -15,6 +15,7 @@ CAPACITY = const(6144)  # the longest legal Belgian telegram has about 4.5 kB
 # Most meters' telegrams have 0.5 to 1.5 kB. A buffer begins with so much, and grows by steps: to
 # double it would take the old and the new one at once from a chip that has little to spare.
 _FIRST = const(1024)
+_USUAL = const(2048)  # bytes that the first telegram may have in any case
 _STEP = const(256)
 
 _OUTSIDE = const(0)  # waiting for "/"
@@ -114,13 +115,16 @@ class Framer:
     framing (cut short, or no CRC behind the "!").
     """
 
-    def __init__(self, deliver, has_crc=True, capacity=CAPACITY):
-        """has_crc: False for the old meters (DSMR 2 and 3) that send a bare "!"."""
+    def __init__(self, deliver, has_crc=True, capacity=CAPACITY, has_room=lambda size: True):
+        """has_crc: False for the old meters (DSMR 2 and 3) that send a bare "!". has_room(size):
+        whether there is memory for so many bytes; not asked for what is no longer than before."""
         self._deliver = deliver
         self._has_crc = has_crc
         self._capacity = capacity
-        # Three buffers change places instead of being copied. The third is made by the first bad
-        # telegram; each is made larger where telegrams are long, and stays so.
+        self._has_room = has_room
+        # Three buffers change places instead of being copied. The third is made by the first
+        # telegram, good or bad: later a chip may have no room for it in one piece. Each is made
+        # larger where telegrams are long, and stays so.
         self._filling = bytearray(min(_FIRST, capacity))
         self.telegram = bytearray(len(self._filling))
         self.bad = bytearray()
@@ -177,6 +181,10 @@ class Framer:
             return False
         # At once as large as the other one, which has held a whole telegram already.
         size = max(-(-size // _STEP) * _STEP, len(self.telegram))
+        # What has no end, a line that is not inverted for instance, must not cost all the memory.
+        expected = len(self.telegram) if self.good else _USUAL
+        if size > expected and not self._has_room(size):
+            return False
         try:
             larger = bytearray(min(size, self._capacity))
         except MemoryError:
@@ -233,6 +241,11 @@ class Framer:
         self.telegram, self._filling = self._filling, self.telegram
         self.telegram_size = size
         self._restart()
+        if self.good == 1 and not self.bad:
+            try:
+                self.bad = bytearray(len(self.telegram))
+            except MemoryError:
+                pass  # the first bad one tries again
         self._deliver(self.telegram, size)
 
     def _reject(self, reason):
