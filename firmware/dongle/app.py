@@ -16,6 +16,7 @@ from .logbook import Logbook
 
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 30_000  # before a failed task is started again
 _GUARD_MS = 1_000
+_IDLE_MS = const(2_000)
 _NOTE_MS = 60_000  # between entries in the logbook
 _LASTING_MS = 300_000  # a start that is no fast one
 # The last resort, where neither waiting nor restarting the radio has helped: a reset. Twice as
@@ -138,9 +139,7 @@ class App:
         if self.framer.good and not self._is_reading:
             self._is_reading = True
             health.say("meter: the first telegram is read")
-        if self.auth and self.auth.is_idle():
-            self.auth = None  # rest.py makes another one when it is needed
-            forget("dongle.auth", "dongle.pbkdf2")
+        self.spare_auth(_IDLE_MS)
         self._note()
         if self.provision and self.provision.is_due():
             asyncio.create_task(self.provision.serve())
@@ -150,6 +149,13 @@ class App:
         why = "no memory for the network" if is_starved else self._hopeless()
         if why:
             self.reset(why)
+
+    def spare_auth(self, idle_ms):
+        """Forgets who decides what the owner may, where that has been idle for so long and has
+        nothing to remember. rest.py makes another one when it is needed."""
+        if self.auth and self.auth.is_idle(idle_ms):
+            self.auth = None
+            forget("dongle.auth", "dongle.pbkdf2")
 
     def _note(self):
         """Writes in the logbook what is new."""

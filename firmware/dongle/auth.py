@@ -11,7 +11,6 @@ from .pbkdf2 import derive, hmac
 
 _TURN_MS = const(20)
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 60_000
-_IDLE_MS = const(2_000)
 _FORGOTTEN_MS = const(600_000)  # after so long without a wrong password the pauses are short again
 
 _NOT_SET = (
@@ -41,10 +40,10 @@ class Auth:
         self.wrong = 0
         self._used_ms = 0  # uptime when somebody last wanted more than to read
 
-    def is_idle(self):
-        """Whether there is nothing to remember."""
+    def is_idle(self, for_ms):
+        """Whether nobody has needed it for so long, and there is nothing to remember."""
         idle_ms = self._health.uptime_ms() - self._used_ms
-        return not (self.wrong or self._is_busy) and idle_ms > _IDLE_MS
+        return not (self.wrong or self._is_busy) and idle_ms >= for_ms
 
     async def refuse(self, request, needs_password):
         """None, or (status, text, headers) that refuse the request."""

@@ -14,13 +14,16 @@ from micropython import const
 
 from p1.render.page import Page
 
-from . import forget
+from . import forget, room
 from .listen import listen
 from .request import HEAD_BYTES, Refused, Request, read_head
 
 CLIENTS = 3
 EXCHANGE_MS = const(5_000)
 _READY = const(1)  # place for a client that is there before anybody comes
+_ANOTHER_ROOM = const(25_000)  # bytes of the Python heap; with less, one more waits for a place
+_TURN_MS = const(25)
+_TURNS = const(80)
 _LINGER_MS = const(1_000)  # for a client that is still sending when its answer has been given
 _LOOK_MS = const(1_000)  # between looks at the clients' deadlines
 _TURNED_AWAY_BYTES = const(512)  # for a client that is not even listened to
@@ -69,6 +72,7 @@ class Server:
         # one piece.
         self.free = [_Client(HEAD_BYTES) for _ in range(_READY)] if free is None else free
         self._clients = []
+        self._waiting = 0  # who waits for a place
         self.is_resting = False  # whoever comes is sent away
         self.requests = 0
         self.refused = 0  # answered with an error
@@ -108,7 +112,9 @@ class Server:
                 return
             if self.app:
                 self.app.wifi.trust()
-            is_welcome = len(self._clients) < self._most
+            is_welcome = len(self._clients) + self._waiting < self._most
+            if is_welcome and not (self.free or room.has(_ANOTHER_ROOM)):
+                is_welcome = await self._is_free_soon()
             if is_welcome and self.free:
                 client = self.free.pop()
             client = client or _Client(HEAD_BYTES if is_welcome else _TURNED_AWAY_BYTES)
@@ -127,6 +133,18 @@ class Server:
             if client and len(client.page.bytes) == HEAD_BYTES and len(self.free) < _READY:
                 client.stream = client.task = client.request = None
                 self.free.append(client)
+
+    async def _is_free_soon(self):
+        """Waits for another client to leave; False where none does."""
+        self._waiting += 1
+        try:
+            for _ in range(_TURNS):
+                await asyncio.sleep_ms(_TURN_MS)
+                if self.free:
+                    return True
+        finally:
+            self._waiting -= 1
+        return False
 
     async def _exchange(self, client, is_welcome):
         self.requests += 1

@@ -20,8 +20,9 @@ def free():
 
 
 def has(size):
-    """Whether so many bytes of it are free, once garbage is collected."""
-    gc.collect()
+    """Whether so many bytes of it are free, if need be once garbage is collected."""
+    if free() < size:
+        gc.collect()
     return free() >= size
 
 

@@ -26,6 +26,7 @@ async def _respond(app, take):
     try:
         if is_alone:
             app.server.is_resting = True
+            app.spare_auth(0)
             if app.stream:
                 app.stream.rest(True)
         status, answer = await _update(app, take)

@@ -131,6 +131,8 @@ static void give(size_t at) {
 
 // ---- The Python heap ----
 
+#define BLOCK (16)
+
 #define MOST_AREAS (16)
 
 static struct {
@@ -288,7 +290,8 @@ static mp_obj_t chip_outside(mp_obj_t flag) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(chip_outside_obj, chip_outside);
 
-// heap() -> (bytes for objects, in use, most in use after a collection, how often it has grown)
+// heap() -> (bytes for objects, in use, most in use after a collection, how often it has grown,
+// bytes of the largest gap)
 static mp_obj_t chip_heap(void) {
     bool before = is_outside;
     gc_info_t info;
@@ -297,16 +300,14 @@ static mp_obj_t chip_heap(void) {
     is_outside = before;
     mp_obj_t items[] = {
         mp_obj_new_int(info.total), mp_obj_new_int(info.used), mp_obj_new_int(most_used),
-        mp_obj_new_int(areas_added)
+        mp_obj_new_int(areas_added), mp_obj_new_int(info.max_free * BLOCK)
     };
-    return mp_obj_new_tuple(4, items);
+    return mp_obj_new_tuple(5, items);
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(chip_heap_obj, chip_heap);
 
 // reach(object) -> bytes in use that only lead from it, of those that no earlier call has counted;
 // reach(None) begins anew. As the collector sees it: a word that could be a pointer is one.
-#define BLOCK (16)
-
 static byte *seen;
 static mp_state_mem_area_t *area_of(void *p) {
     for (mp_state_mem_area_t *a = MP_STATE_MEM(area).next; a != NULL; a = a->next) {

@@ -91,7 +91,7 @@ class Life(soak.Scene):
         yield from self._wait(seconds)
         most = _chip.heap()[2]
         gc.collect()
-        total, used, last, grown = _chip.heap()
+        total, used, last, grown, gap = _chip.heap()
         regions = _chip.regions()
         told = {
             "step": name,
@@ -99,6 +99,7 @@ class Life(soak.Scene):
             "most": max(most, last),
             "heap": total,
             "grown": grown,
+            "gap": gap,
             "idf_free": sum([region[1] for region in regions]),
             "idf_least": sum([region[3] for region in regions]),
             "idf_least_largest": _chip.least(),
