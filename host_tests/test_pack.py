@@ -10,6 +10,7 @@ import pytest
 import build
 from conftest import MICROPYTHON, needs_micropython
 from pack import PackError, Sources, names_in, pack
+from pack.mpy import names_of
 from pack.rom import known_names, rom_names
 
 pytestmark = needs_micropython
@@ -17,11 +18,11 @@ pytestmark = needs_micropython
 AB = {"p1/ab": ("p1.a", "p1.b")}
 
 
-def packed(files, groups=(), kept=()):
+def packed(files, groups=(), kept=(), resident=()):
     """files: sources by path without their ending; "main" starts."""
     sources = {f"{path}.py": dedent(text).lstrip("\n") for path, text in files.items()}
     main = {"main.py": sources.pop("main.py", "")}
-    return pack(Sources(sources, main, dict(groups)), kept)
+    return pack(Sources(sources, main, dict(groups), resident), kept)
 
 
 def said(folder, sources):
@@ -39,10 +40,10 @@ def said(folder, sources):
 def same(tmp_path):
     """same(files, groups) runs them as they are and packed; returns (what they say, Packed)."""
 
-    def run(files, groups=(), kept=()):
+    def run(files, groups=(), kept=(), resident=()):
         main = dedent(files["main"])
         plain = {f"{path}.py": dedent(text).lstrip("\n") for path, text in files.items()}
-        made = packed(files, groups, kept)
+        made = packed(files, groups, kept, resident)
         expected = said(tmp_path / "plain", plain)
         assert said(tmp_path / "packed", {**made.files, "main.py": main}) == expected
         assert expected, "it says nothing"
@@ -557,6 +558,79 @@ def test_new_names_are_in_the_rom_and_nobody_else_s():
 def test_the_same_sources_give_the_same_text():
     sources = Sources.of(build.ROOT / "firmware")
     assert pack(sources) == pack(sources)
+
+
+# --- Texts ---
+
+SHORT = """
+    def tell(name):
+        for text in ("in_tuple", "another"):
+            print(text, name)
+        print("goes", {"a_key": name}["a_key"], f"{name}: {len(name)}", f"{{{name}}}", "stays")
+        print(f"{name!r:>9}|", "no name, too long", "", "join".join(["x y", "z"]))
+    """
+
+
+def names_brought(folder, made, path):
+    """Into MicroPython's pool of names, as MicroPython itself counts them."""
+    for name, text in made.files.items():
+        compiled = build._compile(text.encode(), name, build.arch_of(MICROPYTHON), "-O3", "x")
+        file = (folder / name).with_suffix(".mpy")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(compiled)
+    script = f"import micropython, {path}\nmicropython.qstr_info(1)"
+    ended = subprocess.run(
+        [MICROPYTHON, "-c", script],
+        env={"MICROPYPATH": f"{folder}:.frozen"},
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return set(re.findall(r"^Q\((.*)\)$", ended.stdout, re.MULTILINE))
+
+
+def test_short_texts_of_what_comes_and_goes_are_no_names(same, tmp_path):
+    texts = {"goes", "in_tuple", "another", "a_key", "x y", "{}: {}"}
+    files = {
+        "p1/here": 'WORD = "stays"',
+        "p1/gone": SHORT,
+        "main": """
+            from p1 import gone, here
+            gone.tell("me")
+            print(here.WORD)
+        """,
+    }
+    said_, made = same(files, resident=["p1/here"])
+    assert "goes me me: 2 {me} stays" in said_
+    names = names_brought(tmp_path / "mpy", made, "p1.gone")
+    assert not texts & names
+    # The same where nothing is said of what stays: then all of them are names.
+    everything = names_brought(tmp_path / "all", packed(files), "p1.gone")
+    assert texts - {"in_tuple", "another"} <= everything
+
+
+def test_the_names_in_a_file_are_those_that_it_brings(tmp_path):
+    made = packed({"p1/one": "def some(thing):\n    return thing.of_mine + 'a_text'", "main": ""})
+    (text,) = made.files.values()
+    compiled = build._compile(text.encode(), "one.py", build.arch_of(MICROPYTHON), "-O3", "one")
+    brought = names_brought(tmp_path, made, "p1.one")
+    assert {"of_mine", "a_text"} <= names_of(compiled)
+    assert names_of(compiled) - rom_names() <= brought
+
+
+def test_the_start_is_told_all_names():
+    """hold.py has them, each once; those of what most dongles never load are not among them."""
+    compiled = dict(
+        build.compile_packed(build.packed_sources(build.ROOT / "firmware"), "xtensawin")
+    )
+    lines = compiled["dongle/hold.mpy"].split(b"\n")
+    assert lines.count(b"/dongle/retained.mpy") == lines.count(b"dongle.retained") == 1
+    assert b"dongle.homewizard" not in lines
+    for path in ("dongle/app.mpy", "dongle/announcement.mpy"):
+        names = {name.encode() for name in names_of(compiled[path]) - rom_names()}
+        # The first and the last are part of what stands before and behind them in the file.
+        assert len(names - set(lines)) <= 2, names - set(lines)
 
 
 # --- What is refused ---

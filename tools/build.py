@@ -36,6 +36,8 @@ from rich.table import Table
 import boards
 from boards import Board, BoardError
 from pack import Packed, PackError, Sources, pack, traceback_name
+from pack.mpy import names_of
+from pack.rom import rom_names
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = "manifest.json"
@@ -46,6 +48,7 @@ _COMPILED = ("p1", "dongle")
 # As source: the board starts these two by name, and nothing imports them.
 _STARTED = ("boot.py", "main.py")
 _CHOOSER = "slots.py"  # what boot.py imports before there is a slot
+_HOLD, _HELD = "dongle/hold.py", "_NAMES"  # where the names of all modules are told, and as what
 _GZIPPED = {".html", ".css", ".js"}
 
 # Both leave asserts to the tests: they cost flash and RAM on the board. -O3 leaves out the numbers
@@ -121,13 +124,15 @@ def build(
 
 def packed_sources(firmware: Path, kept: Iterable[str] = ()) -> Packed:
     """The modules of a source tree as they are compiled. Raises BuildError."""
-    modules, started, groups = Sources.of(firmware)
-    kept = {*kept, *_told(modules.get("dongle/selftest.py", ""))}
+    modules, started, groups, resident, optional = Sources.of(firmware)
+    kept = {*kept, _HELD, *_told(modules.get("dongle/selftest.py", ""))}
     # It takes seconds, and all boards have the same.
     return _packed(
         tuple(modules.items()),
         tuple(started.items()),
         tuple((name, tuple(members)) for name, members in groups.items()),
+        tuple(resident),
+        tuple(optional),
         frozenset(kept),
     )
 
@@ -138,9 +143,16 @@ def _told(source: str) -> set[str]:
 
 
 @functools.cache
-def _packed(modules: tuple, started: tuple, groups: tuple, kept: frozenset[str]) -> Packed:
+def _packed(
+    modules: tuple,
+    started: tuple,
+    groups: tuple,
+    resident: tuple,
+    optional: tuple,
+    kept: frozenset[str],
+) -> Packed:
     try:
-        return pack(Sources(dict(modules), dict(started), dict(groups)), kept)
+        return pack(Sources(dict(modules), dict(started), dict(groups), resident, optional), kept)
     except PackError as error:
         raise BuildError(f"{error}") from None
 
@@ -240,12 +252,27 @@ def _sha256(data: bytes) -> str:
 
 def compile_packed(packed: Packed, arch: str) -> Iterator[tuple[str, bytes]]:
     """The .mpy files of what is packed, by path. Raises BuildError."""
-    for path, text in packed.files.items():
-        name = traceback_name(path)
-        yield (
-            f"{path.removesuffix('.py')}.mpy",
-            _compile(text.encode(), path, arch, _OPTIMISE_PACKED, name),
-        )
+    names: set[str] = set()
+    # Last the one that is told what names the others bring.
+    for path in sorted(packed.files, key=lambda path: path == _HOLD):
+        text = packed.files[path]
+        if path == _HOLD:
+            text = _with_names(text, names - rom_names())
+        compiled = _compile(text.encode(), path, arch, _OPTIMISE_PACKED, traceback_name(path))
+        module = path.removesuffix(".py")
+        if path not in packed.optional:
+            dotted = module.removesuffix("/__init__").replace("/", ".")
+            names |= {*names_of(compiled), dotted, dotted.rpartition(".")[0] or dotted}
+            names.add(f"/{module}.mpy")
+        yield f"{module}.mpy", compiled
+
+
+def _with_names(text: str, names: set[str]) -> str:
+    lines = "".join(f"{name}\n" for name in sorted(names) if "\n" not in name).encode()
+    before = f"{_HELD} = b''"
+    if before not in text:
+        raise BuildError(f"{_HOLD} has no line {before}")
+    return text.replace(before, f"{_HELD} = {lines!r}")
 
 
 def compile_mpy(source: Path, name: str, arch: str) -> bytes:

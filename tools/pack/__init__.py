@@ -20,9 +20,10 @@ from pack.constants import fold
 from pack.files import File, files_of
 from pack.merge import merge
 from pack.program import Module, PackError, Program, Symbol
-from pack.rename import identifiers, mark_exceptions, reflected, rename
+from pack.rename import mark_exceptions, reflected, rename, shared_names, top_names
 from pack.resolve import Ref, resolve
 from pack.rom import known_names, rom_names
+from pack.texts import keep_texts, names_of_texts
 from pack.trim import trim
 
 __all__ = ["PackError", "Packed", "Sources", "names_in", "pack", "traceback_name"]
@@ -34,11 +35,14 @@ _GROUPS = "groups.toml"
 
 class Sources(NamedTuple):
     """modules: what is packed, by path; started: what starts it, which is not; groups: of modules
-    that become one file, by its path without an ending."""
+    that become one file, by its path without an ending. In the same way, resident: the files that
+    stay in memory, none: all of them do; optional: those that most dongles never load."""
 
     modules: Mapping[str, str]
     started: Mapping[str, str]
     groups: Mapping[str, Iterable[str]]
+    resident: Iterable[str] = ()
+    optional: Iterable[str] = ()
 
     @classmethod
     def of(cls, firmware: Path) -> "Sources":
@@ -51,16 +55,20 @@ class Sources(NamedTuple):
         started = [name for name in _STARTED if (firmware / name).is_file()]
         table = firmware / _GROUPS
         groups = tomllib.loads(table.read_text()) if table.is_file() else {}
-        return cls(modules, {name: (firmware / name).read_text() for name in started}, groups)
+        resident, optional = groups.pop("resident", ()), groups.pop("optional", ())
+        texts = {name: (firmware / name).read_text() for name in started}
+        return cls(modules, texts, groups, resident, optional)
 
 
 @dataclass(frozen=True)
 class Packed:
-    """files: sources by path. map: "files": which modules are in each; "functions": by what a
-    traceback calls a file and a function, what it is in the sources; "names": old ones by new."""
+    """files: sources by path; optional: those of them that most dongles never load. map: "files":
+    which modules are in each; "functions": by what a traceback calls a file and a function, what
+    it is in the sources; "names": old ones by new."""
 
     files: dict[str, str]
     map: dict[str, dict]
+    optional: frozenset[str] = frozenset()
 
 
 def pack(sources: Sources, kept: Iterable[str] = ()) -> Packed:
@@ -70,32 +78,51 @@ def pack(sources: Sources, kept: Iterable[str] = ()) -> Packed:
     for module in [*program.modules.values(), *program.outside]:
         trim(module.tree)
         _note_origins(module)
-    kept, builtins, pinned = set(kept), {}, set()
+    kept, asked, builtins, pinned = set(kept), set(), {}, set()
     for module in program.modules.values():
         facts = resolve(program, module)
         builtins[module.name] = facts.builtins
-        kept |= facts.foreign | reflected(module.tree)
+        kept |= facts.foreign
+        asked |= reflected(module.tree)
     for module in program.outside:
-        kept |= identifiers(module.tree)
+        kept |= shared_names(module.tree) | top_names(module.tree)
         resolve(program, module)
         pinned |= _symbols(module)
     modules = list(program.modules.values())
     mark_exceptions(modules)
-    fold(modules, kept)
+    fold(modules, kept | asked)
     files = files_of(program, sources.groups, builtins)
-    merge(program, files, kept, pinned)
+    merge(program, files, kept | asked, pinned)
     trees = {file.path: file.tree() for file in files}
-    renamed = rename(trees, kept, known_names(), rom_names())
+    _keep_texts(trees, sources, kept)
+    renamed = rename(trees, kept, asked, known_names(), rom_names())
     texts = {path: ast.unparse(tree) + "\n" for path, tree in trees.items()}
     # A package needs no file of its own where nothing is in there.
     texts = {path: text for path, text in texts.items() if text.strip()}
-    return Packed(texts, _map(files, trees, renamed))
+    optional = frozenset(f"{path}.py" for path in sources.optional)
+    return Packed(texts, _map(files, trees, renamed), optional)
+
+
+def _keep_texts(trees: Mapping[str, ast.Module], sources: Sources, kept: set[str]) -> None:
+    """In what comes and goes: neither in what stays, nor in what does where it is wanted."""
+    stays, may_stay = (
+        {f"{path}.py" for path in paths} for paths in (sources.resident, sources.optional)
+    )
+    if missing := (stays | may_stay) - trees.keys():
+        raise PackError(f"there is no {', '.join(sorted(missing))}")
+    names = kept | rom_names()
+    for path in stays:
+        names |= names_of_texts(trees[path])
+    for path, tree in trees.items():
+        if stays and path not in stays | may_stay:
+            keep_texts(tree, names)
+            ast.fix_missing_locations(tree)
 
 
 def names_in(source: str) -> set[str]:
-    """The names that a program uses, which pack() is to keep where it looks inside."""
+    """The names by which a program may look inside, for pack() to keep."""
     tree = ast.parse(source)
-    return identifiers(tree) | reflected(tree)
+    return shared_names(tree) | reflected(tree)
 
 
 def traceback_name(path: str) -> str:

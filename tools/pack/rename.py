@@ -3,14 +3,13 @@ memory nothing, each of ours some 18 bytes. One old name, one new one, in the wh
 
 import ast
 import builtins
-import itertools
 import keyword
 import re
-import string
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pack.program import Module
+from pack.texts import names_of_texts
 
 # By these others find out what an object can do: nothing else may be called so.
 _PROTOCOLS = {
@@ -36,22 +35,26 @@ _LANGUAGE = {
     *(*keyword.kwlist, *keyword.softkwlist, *dir(builtins)),
 }
 _REFLECTION = {"getattr", "hasattr", "setattr", "delattr"}
-_SHORT = string.ascii_lowercase
 
 
 def rename(
-    trees: Mapping[str, ast.Module], kept: set[str], known: Iterable[str], rom: Iterable[str]
+    trees: Mapping[str, ast.Module],
+    kept: set[str],
+    asked: set[str],
+    known: Iterable[str],
+    rom: Iterable[str],
 ) -> dict[str, dict[str, str]]:
     """Renames in all trees, by path, what they define; returns for each path the new names by
-    old. kept: names that others know; known: MicroPython's own; rom: those of them that cost
-    nothing."""
+    old. kept: names that others know; asked: those by which a text may ask for an attribute;
+    known: MicroPython's own; rom: those of them that cost nothing."""
     uses, crossing, ours = Counter(), set(), set()
     fixed = {*kept, *known, *_LANGUAGE}
     for tree in trees.values():
         uses.update(identifiers(tree))
-        crossing |= _crossing(tree)
+        crossing |= shared_names(tree)
         ours |= _defined(tree)
         fixed |= _imported(tree) | _whole_texts(tree)
+    fixed |= asked & crossing
     ours = {name for name in ours - fixed if not _is_dunder(name)}
     taken = {*uses, *kept, *_PROTOCOLS, *_LANGUAGE}
     spare = (name for name in _spare(rom) if name not in taken and not _is_dunder(name))
@@ -61,22 +64,20 @@ def rename(
     reused: list[str] = []
     renamed = {}
     for path, tree in trees.items():
-        inside = sorted((ours & identifiers(tree)) - crossing)
-        while len(reused) < len(inside):
-            reused.append(next(spare))
-        renamed[path] = common | dict(zip(inside, reused, strict=False))
+        there = identifiers(tree)
+        inside = sorted((ours & there) - crossing)
+        while len(reused) < len(inside) and (name := next(spare, None)):
+            reused.append(name)
+        # Where the ROM has no more, what others are called elsewhere.
+        free = [new for old, new in common.items() if old not in there]
+        renamed[path] = common | dict(zip(inside, reused + free, strict=False))
         _Renamer(renamed[path]).visit(tree)
     return renamed
 
 
-def _spare(rom: Iterable[str]) -> Iterable[str]:
-    """Names to take, the shortest first: they are in the files. When none is left, new ones."""
-    known = sorted(set(rom), key=lambda name: (len(name), name))
-    yield from known
-    for length in itertools.count(1):
-        for letters in itertools.product(_SHORT, repeat=length):
-            if (name := "".join(letters)) not in known:
-                yield name
+def _spare(rom: Iterable[str]) -> Iterator[str]:
+    """Names to take, the shortest first: they are in the files."""
+    yield from sorted(set(rom), key=lambda name: (len(name), name))
 
 
 def _defined(tree: ast.Module) -> set[str]:
@@ -92,6 +93,8 @@ def _defined(tree: ast.Module) -> set[str]:
             found |= _assigned(node.body)
         elif isinstance(node, ast.arg):
             found.add(node.arg)
+        elif isinstance(node, ast.alias) and node.asname:
+            found.add(node.asname)
         elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
             found.add(node.attr)
     return found | _assigned(tree.body)
@@ -107,6 +110,11 @@ def _assigned(body: list[ast.stmt]) -> set[str]:
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             stack += ast.iter_child_nodes(node)
     return found
+
+
+def top_names(tree: ast.Module) -> set[str]:
+    """What a module defines for others."""
+    return _assigned(tree.body) | {each.name for each in tree.body if hasattr(each, "name")}
 
 
 def _is_exception(node: ast.ClassDef) -> bool:
@@ -137,8 +145,8 @@ def mark_exceptions(modules: Iterable[Module]) -> None:
 
 
 def _whole_texts(tree: ast.Module) -> set[str]:
-    """The texts that are names: somebody may ask for one by them, and then it is kept anyway."""
-    return {text for text in _texts(tree) if text.isidentifier()}
+    """The texts that the compiler makes names of: another of that spelling costs nothing."""
+    return {text for text in names_of_texts(tree) if text.isidentifier()}
 
 
 def reflected(tree: ast.Module) -> set[str]:
@@ -162,8 +170,8 @@ def _texts(tree: ast.Module) -> Iterable[str]:
             yield text if isinstance(text, str) else text.decode("latin-1")
 
 
-def _crossing(tree: ast.Module) -> set[str]:
-    """The names that may mean something in another file too."""
+def shared_names(tree: ast.Module) -> set[str]:
+    """The names in a module that may mean something in another one too."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
