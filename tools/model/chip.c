@@ -161,7 +161,6 @@ size_t gc_get_max_new_split(void) {
 // Called by py/gc.c where it grows the heap; *size is what it would take, were the world's area a
 // part of the chip's heap.
 void *chip_grow(size_t *size, size_t needed) {
-    if (areas_added && getenv("CHIP_PINNED") && *getenv("CHIP_PINNED")) { gc_info_t i; gc_info(&i); fprintf(stderr, "GROW for %u: used %u of %u max_free %u\n", (unsigned)needed, (unsigned)i.used,(unsigned)i.total, (unsigned)i.max_free*16); return NULL; }
     *size = MIN(largest_of_all(), MAX(heap_bytes, needed));
     size_t taken = areas_added < MOST_AREAS ? take(*size) : 0;
     if (!taken) {
@@ -223,6 +222,18 @@ void __wrap_gc_collect_start(void) {
     }
 }
 
+// How many names the next pool is for: on the chip it is 20, 40, 80 and so on (py/qstr.c). Of those
+// that the firmware brings the world has some already: these are in the chip's first two pools, and
+// the first one here is for what is left of them.
+#define KNOWN (27)
+#define KNOWN_BYTES (KNOWN * (7 + 8) + 2 * 16)
+#define FIRST_POOL (20 + 40 - KNOWN)
+static size_t world_pool;
+
+size_t chip_next_pool(size_t last) {
+    return last == world_pool ? FIRST_POOL : last == FIRST_POOL ? 80 : 2 * last;
+}
+
 // The bytes of all names that are not in the ROM.
 static size_t names_bytes(void) {
     size_t pools, names, text, total;
@@ -235,7 +246,13 @@ static size_t names_bytes(void) {
 // heap; native: bytes of the pool for native code, which takes percent % of what this machine's
 // code does.
 static size_t native_bytes, native_pool, native_percent;
-static size_t world_names_bytes;
+static size_t world_names, world_names_bytes;
+
+static size_t names_count(void) {
+    size_t pools, names, text, total;
+    qstr_pool_info(&pools, &names, &text, &total);
+    return names;
+}
 
 static mp_obj_t chip_begin(size_t n_args, const mp_obj_t *args) {
     (void)n_args;
@@ -262,9 +279,12 @@ static mp_obj_t chip_begin(size_t n_args, const mp_obj_t *args) {
     // Names stay known here, so the room that a start finds them in is taken at once; this also
     // keeps the first area from ever being given back.
     if (!world_names_bytes) {
+        world_names = names_count();
         world_names_bytes = names_bytes();
+        // The next name begins a pool.
+        world_pool = MP_STATE_VM(last_pool)->alloc = MP_STATE_VM(last_pool)->len;
     }
-    MP_STATE_VM(chip_names) = m_malloc(32 + names_bytes() - world_names_bytes);
+    MP_STATE_VM(chip_names) = m_malloc(KNOWN_BYTES + names_bytes() - world_names_bytes);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(chip_begin_obj, 4, 4, chip_begin);
@@ -281,6 +301,12 @@ void __wrap_gc_collect_end(void) {
         most_used = MAX(most_used, info.used);
     }
 }
+
+// names() -> how many names the chip has that are not in its ROM
+static mp_obj_t chip_names_count(void) {
+    return mp_obj_new_int(names_count() - world_names + KNOWN);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(chip_names_obj, chip_names_count);
 
 // outside(flag) -> what it was before
 static mp_obj_t chip_outside(mp_obj_t flag) {
@@ -498,6 +524,7 @@ static const mp_rom_map_elem_t globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_clock), MP_ROM_PTR(&chip_clock_obj) },
     { MP_ROM_QSTR(MP_QSTR_costs), MP_ROM_PTR(&chip_costs_obj) },
     { MP_ROM_QSTR(MP_QSTR_queued), MP_ROM_PTR(&chip_queued_obj) },
+    { MP_ROM_QSTR(MP_QSTR_names), MP_ROM_PTR(&chip_names_obj) },
     { MP_ROM_QSTR(MP_QSTR_native), MP_ROM_PTR(&chip_native_obj) },
 };
 static MP_DEFINE_CONST_DICT(globals, globals_table);

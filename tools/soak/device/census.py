@@ -86,6 +86,7 @@ class Life(soak.Scene):
 
     def _step(self, name, seconds, begin=None):
         _chip.begin_again()
+        self._status = None
         if begin:
             begin()
         yield from self._wait(seconds)
@@ -95,11 +96,13 @@ class Life(soak.Scene):
         regions = _chip.regions()
         told = {
             "step": name,
+            "status": self._status,
             "used": used,
             "most": max(most, last),
             "heap": total,
             "grown": grown,
             "gap": gap,
+            "names": _chip.names(),
             "idf_free": sum([region[1] for region in regions]),
             "idf_least": sum([region[3] for region in regions]),
             "idf_least_largest": _chip.least(),
@@ -115,7 +118,10 @@ class Life(soak.Scene):
             end.send(b"\x30\x1c\x00\x14homeassistant/statusonline")
 
     def _ask(self, path):
-        peers.Owner(b"GET " + path.encode() + _HEAD)
+        def then(status, _):
+            self._status = status
+
+        peers.Owner(b"GET " + path.encode() + _HEAD, then=then)
 
     def _post(self, path, body):
         head = OWNER % (b"POST " + path.encode()) + b"Content-Length: %d\r\n" % len(body)

@@ -18,6 +18,7 @@ IP_ADD_MEMBERSHIP, TCP_NODELAY, MSG_PEEK = const(35), const(1), const(2)
 
 _MAX = const(10)
 _WINDOW = const(5744)  # bytes under way, as lwIP's
+_LOW_WATER = const(2_881)  # of it free, and it can be written to (TCP_SNDLOWAT)
 _TRIP_MS = const(2)
 _AGAIN_MS = const(1_000)
 _GIVEN_UP_MS = const(300_000)
@@ -278,7 +279,7 @@ class socket(IOBase):
         ready = 0
         if end.inbox or end.has_ended:
             ready |= _POLL_RD
-        if end.is_open and end.room() > 0:
+        if end.is_open and end.room() >= _LOW_WATER:
             ready |= _POLL_WR
         if end.is_reset:
             return _POLL_ERR | _POLL_HUP | (ready & flags)
