@@ -26,7 +26,11 @@ _TURN_MS = const(25)
 _TURNS = const(80)
 _LINGER_MS = const(1_000)  # for a client that is still sending when its answer has been given
 _LOOK_MS = const(1_000)  # between looks at the clients' deadlines
-_TURNED_AWAY_BYTES = const(512)  # for a client that is not even listened to
+_ANSWER_BYTES = const(1_000)  # about as long as one that is not sent in pieces
+_AWAY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+    b'Content-Length: 40%s\r\n{"error": "too many clients, try again"}'
+)
 _END_BYTES = const(7)  # of a page, for what ends a chunk and, behind it, all of them
 
 _ALWAYS = (
@@ -117,11 +121,11 @@ class Server:
                 is_welcome = await self._is_free_soon()
             if is_welcome and self.free:
                 client = self.free.pop()
-            client = client or _Client(HEAD_BYTES if is_welcome else _TURNED_AWAY_BYTES)
+            client = client or _Client(HEAD_BYTES if is_welcome else 0)
             client.stream, client.task = stream, asyncio.current_task()
             client.left_ms = EXCHANGE_MS
             self._clients.append(client)
-            await self._exchange(client, is_welcome)
+            await (self._exchange(client) if is_welcome else self._turn_away(client))
         except (OSError, EOFError, asyncio.TimeoutError):
             pass  # the client left, or dawdled
         except Exception as error:  # MemoryError too: this exchange is lost, not the server
@@ -146,17 +150,24 @@ class Server:
             self._waiting -= 1
         return False
 
-    async def _exchange(self, client, is_welcome):
+    async def _turn_away(self, client):
+        """Without a page, for which there may be no memory."""
+        self.requests += 1
+        self.refused += 1
+        client.stream.write(_AWAY % _ALWAYS)
+        await client.linger(bytearray(64))
+
+    async def _exchange(self, client):
         self.requests += 1
         head, request = client.page.bytes, None
         end = size = 0
         try:
-            if not is_welcome:
-                raise Refused(503, "too many clients, try again")
             end, size = await read_head(client.stream, head)
             if end == 0:
                 return  # closed before it asked anything
             client.request = request = Request(head, end)
+            if not await room.for_network(_ANSWER_BYTES):
+                raise Refused(503, "the network has no memory for an answer, try again")
             response = self._gate and self._gate(request)
             if response is None:
                 resource = self.routes.get(request.path)
@@ -170,18 +181,17 @@ class Server:
                     response = self.see(resource, request)
                 else:
                     response = await self._rest()(self, client, memoryview(head)[end:size])
+                    while hasattr(response, "send"):
+                        response = await response  # pyright: ignore[reportGeneralTypeIssues]
         except Refused as refused:
             response = refusal(refused.status, refused.text)
         if response.status >= 400:
             self.refused += 1
         # From here on the head's place is the answer's.
-        is_head = is_welcome and head.startswith(b"HEAD ")
+        is_head = head.startswith(b"HEAD ")
         await client.answer(response, is_head, request and request.is_old)
         if not request or request.left > size - end:
-            # Closing at once would make a client that is still sending lose its answer.
-            client.left_ms = _LINGER_MS
-            while await client.stream.readinto(head) != 0:
-                pass
+            await client.linger(head)
 
     def _rest(self):
         from .rest import respond
@@ -216,6 +226,12 @@ class _Client:
         self.page.limit -= _END_BYTES
         self.stream = self.task = self.request = None
         self.left_ms = None  # until he counts as dawdling; None: as long as it takes
+
+    async def linger(self, buffer):
+        """Closing at once would make a client that is still sending lose his answer."""
+        self.left_ms = _LINGER_MS
+        while await self.stream.readinto(buffer) != 0:
+            pass
 
     async def answer(self, response, is_head, is_old):
         body = response.body

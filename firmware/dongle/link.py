@@ -5,14 +5,18 @@
 # pyright: reportAttributeAccessIssue=false
 
 import asyncio
+import select
 
 from micropython import const
 
+from . import room
 from .dial import dial
 
 IO_MS = const(5_000)  # for connecting, for a write, for the rest of a packet
 HANDSHAKE_MS = 9_000  # for TLS, whose sums take an ESP32 a second or two
 TLS_EOF = -0x7280  # mbedTLS: the other side closed without a word
+_TURN_MS = const(25)
+_SMALL = const(128)  # bytes that are sent whatever the network has
 _LONGEST_PACKET = const(1536)  # we subscribe to nothing that is longer
 
 
@@ -31,11 +35,27 @@ class Link:
         """Goes on over this one, which is the same or TLS over it."""
         self._socket = socket
         self._stream = asyncio.StreamReader(socket)
+        self._poll = select.poll()
+        self._poll.register(socket, select.POLLOUT)
+
+    def is_free(self):
+        """Whether the socket has room for a whole packet: lwIP says so while half of its window is
+        free. Who sends more all the same makes the stream keep a copy of it."""
+        return bool(self._poll.poll(0))
 
     async def send(self, data, size=None, within_ms=IO_MS):
-        """Sends data[:size], which may change as soon as somebody else has a turn."""
-        self.write(data, len(data) if size is None else size)
+        """Sends data[:size], which may change when that has been done."""
+        if size is None:
+            size = len(data)
+        if size > _SMALL:
+            await room.for_network(size)
+            await asyncio.wait_for_ms(self._freed(), within_ms)
+        self.write(data, size)
         await self.drain(within_ms)
+
+    async def _freed(self):
+        while not self.is_free():
+            await asyncio.sleep_ms(_TURN_MS)
 
     def write(self, data, size):
         """Begins to send data[:size]; drain() sees to the rest."""

@@ -20,7 +20,7 @@ from .wire import Packet, publish_head
 _PING_MS = const(10_000)  # after so much silence from the broker it is asked for a sign of life
 _DEAD_MS = const(20_000)  # after so much it counts as gone
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 20_000
-_HEALTH_ROOM = const(11_000)  # bytes of the Python heap that its report wants to find
+_HEALTH_ROOM = const(13_000)  # bytes of the Python heap that its report wants to find
 _HEALTH_MS = const(60_000)
 
 
@@ -197,19 +197,28 @@ class Mqtt:
             await report.publish(link)
 
     async def _publish_reading(self, link):
+        has_network = await room.for_network(self._size())
         if self._latest.age_ms() is None:
+            return
+        if not (has_network and link.is_free()):
+            self.dropped += 1
             return
         # The reading, and the quarter hour right behind it, so that one write sends both.
         reading = self._reading
         data = reading.encode()
         if self._capacity and self._capacity.render():
             data = reading.append(data, self._quarter)
-        await link.send(data, reading.size)
+        link.write(data, reading.size)
+        await link.drain()
         for each in self._more:
             # While that was sent, the reading may have gone stale.
             if self._latest.age_ms() is not None:
                 await each.publish(link, self._latest)
         self.published += 1
+
+    def _size(self):
+        """About how many bytes a reading is."""
+        return self._latest.page.size + (self._capacity.page.size if self._capacity else 0)
 
     async def _receive(self, link):
         """Hears the broker: what it has to say, and that it is there."""

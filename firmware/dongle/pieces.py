@@ -5,7 +5,7 @@ import asyncio
 
 from micropython import const
 
-from . import large
+from . import large, room
 
 _PACE_MS = const(20)  # between the pieces of a long document, so that they do not pile up in lwIP
 
@@ -23,6 +23,8 @@ async def _gather(client, pieces, is_chunked):
         at = page.fill(piece, 0)
         while at < len(piece):
             _end_chunk(page, start, b"\r\n")
+            while not await room.for_network(page.size):
+                pass
             client.write()
             if client.stream.out_buf:
                 await client.stream.drain()

@@ -6,10 +6,7 @@ from micropython import const
 
 from machine import UART, Pin
 
-_RING = const(4096)  # 3 s of telegrams, for a busy loop; the driver's default holds 22 ms
-# Until all is loaded it is so long, which keeps that much for the network, see start.py: on an
-# ESP32 8 KB for the radio's start, 8 KB for sockets and the clients of HTTP, 28 KB that stay.
-_HELD = const(30_000)
+_RING = const(3072)  # two telegrams, for a busy loop; the driver's default holds 22 ms
 _CHUNK = const(128)  # an ESP32 hands over about 100 bytes at once
 _SILENT_MS = 15_000  # meters send every 1 or 10 s
 _RELEASE_MS = 1_500
@@ -47,10 +44,14 @@ class Request:
             Pin(self._pin, Pin.OUT, value=1 - self._active)
 
 
-def hold(board):
-    """Takes memory that Python must not: as the ring of the UART that a Port opens later. Raises
-    as Port does."""
-    _uart(_wires(board), (115200, 8, None), _HELD)
+def hold(board, size):
+    """Takes so many bytes of memory, which Python must not: as the ring of the UART that a Port
+    opens later, until that settles. Raises as Port does."""
+    _uart(_wires(board), (115200, 8, None), size)
+    _held[0] = size
+
+
+_held = [_RING]
 
 
 def _wires(board):
@@ -78,17 +79,16 @@ class Port:
             board["request_drive"], board.get("request_pin"), board.get("request_active", 1)
         )
         self._chunk = bytearray(_CHUNK)
-        self._uart = _uart(self._wires, line, _HELD)
-        self._is_held = True
+        self._uart = _uart(self._wires, line, _held[0])
         self.rearmed = 0  # how often a silent meter was asked anew
         self._damaged_ms = None  # uptime when a telegram was last found damaged
 
     def settle(self):
         """Gives back what was held, now that all is loaded."""
-        if self._is_held:
+        if _held[0] != _RING:
             # A new one, for init() would leave the old one's queue of events to the interrupt.
             self._uart = _uart(self._wires, self._line, _RING)
-            self._is_held = False
+            _held[0] = _RING
             # An interrupt wakes the loop at once; without one it looks every 10 ms. What the
             # handler does does not matter.
             if hasattr(UART, "IRQ_RX"):

@@ -11,6 +11,7 @@ _AWAY_MS = 900_000
 _REST_MS = 30_000
 
 # Of the Python heap; with less, HTTP and TCP on the home network rest while the portal is open.
+_RADIO_BYTES = const(2_000)
 _BOTH_BYTES = const(40_000)
 
 # What only the portal needs.
@@ -58,6 +59,8 @@ class Provision:
             for each in resting:
                 if each:
                     each.rest(True)
+            # For the radio, which aborts where it finds no memory; who rests gives some back.
+            await room.for_network(_RADIO_BYTES)
             await self._open(self._is_away)
         except Exception as error:
             health.failed("provision", error)

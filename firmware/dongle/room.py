@@ -1,5 +1,6 @@
 # How much memory is left, of Python's and of the network's.
 
+import asyncio
 import gc
 import sys
 
@@ -7,8 +8,13 @@ from micropython import const
 
 import esp32
 
-_LEAST = const(5_000)  # bytes in one piece: a connection and what is sent over it
 _COMES_AND_GOES = const(18_000)
+_GROWN = const(80_000)  # bytes of a Python heap that is not to grow any more
+# Bytes of ESP-IDF's heap, in all and in one piece, that nobody sends from: the radio's and lwIP's.
+_KEPT, _KEPT_IN_ONE_PIECE = const(8_000), const(5_000)
+_SEGMENTS = const(700)  # for two of them, beside their bytes, which are in memory twice
+_TURN_MS, _TURNS = 25, 40
+_PLENTY = const(40_000)  # more than can be sent within a second
 _LOOKS = const(60)
 
 
@@ -16,7 +22,9 @@ def free():
     """Bytes of the Python heap that are free without its growing, which would take all that the
     network has."""
     # mem_free() of an ESP32 counts what the heap could grow by.
-    return gc.mem_free() - (largest() if sys.platform == "esp32" else 0)
+    free = gc.mem_free()
+    within = free - largest() if sys.platform == "esp32" else free
+    return within if gc.mem_alloc() + within > _GROWN else free
 
 
 def has(size):
@@ -31,6 +39,30 @@ def fits(size):
     return has(size + _COMES_AND_GOES)
 
 
+async def for_network(size):
+    """Waits until the network has memory for sending so many bytes, a second at the most. False
+    where it has none: then it is better not to send them. What was sent takes memory until the
+    other side has acknowledged it, which without Wi-Fi nobody does."""
+    for _ in range(_TURNS):
+        if has_network(size):
+            return True
+        await asyncio.sleep_ms(_TURN_MS)
+    return False
+
+
+def has_network(size):
+    """Whether it has memory for so many bytes now."""
+    return Watch.has_plenty or _network_has(_KEPT + _SEGMENTS + 2 * size)
+
+
+def _network_has(size):
+    free = most = 0
+    for region in esp32.idf_heap_info(esp32.HEAP_DATA):
+        free += region[1]
+        most = max(most, region[2])
+    return free >= size and most >= size - _KEPT + _KEPT_IN_ONE_PIECE
+
+
 def largest():
     """Bytes of the largest free block of ESP-IDF's heap."""
     regions = esp32.idf_heap_info(esp32.HEAP_DATA)  # total, free, largest, least ever of each
@@ -41,10 +73,13 @@ class Watch:
     """Whether the network has been without memory for a minute. Nothing but a start gives back
     what the Python heap has grown by."""
 
+    has_plenty = False  # so much that until the next look nobody has to ask
+
     def __init__(self):
         self._looks = 0
 
     def look(self):
         """To be called once a second."""
-        self._looks = self._looks + 1 if largest() < _LEAST else 0
+        Watch.has_plenty = _network_has(_PLENTY)
+        self._looks = 0 if _network_has(_KEPT) else self._looks + 1
         return self._looks >= _LOOKS

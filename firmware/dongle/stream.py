@@ -5,10 +5,13 @@ import asyncio
 
 from micropython import const
 
+from . import room
 from .listen import listen
 
 CLIENTS = 4
 _FRESH_MS = const(10_000)  # a newcomer gets the latest telegram at once if it is no older
+_MOST_LEFT_OUT = const(3)  # telegrams for which the network had no memory, then it is dropped
+_PACE_MS = const(20)  # between clients
 _STUCK_MS = const(3_000)  # a client that takes nothing for so long is dropped
 
 
@@ -19,7 +22,7 @@ class Stream:
         self._reached = reached
         self._health = health
         self._clients = []
-        self._is_resting = False
+        self._is_resting = self._is_sending = False
         self.dropped = 0  # clients that were too slow
         latest.listeners.append(self._on_telegram)
 
@@ -46,15 +49,36 @@ class Stream:
             return
         # Who takes nothing is soon none of them any more.
         self._reached()
+        if self._is_sending:
+            return
+        at_once = CLIENTS if room.Watch.has_plenty else 1
         telegram = self._latest.telegram()
-        for client in self._clients:
-            client.send(telegram)
+        for client in self._clients[:at_once]:
+            client.send(telegram if room.has_network(len(telegram)) else None)
+        others = self._clients[at_once:]
+        if others:
+            self._is_sending = True
+            asyncio.create_task(self._send(others))
+
+    async def _send(self, clients):
+        """One after the other: what is under way to all at once takes too much memory."""
+        try:
+            for client in clients:
+                await asyncio.sleep_ms(_PACE_MS)
+                size = self._latest.telegram_size
+                has_network = await room.for_network(size)
+                telegram = self._latest.telegram()
+                if telegram is not None:
+                    client.send(telegram if has_network else None)
+        finally:
+            self._is_sending = False
 
     async def _client(self, stream):
         client = None
         try:
             client = _Client(stream, self)
-            if len(self._clients) < CLIENTS and not self._is_resting:
+            has_room = await room.for_network(self._latest.telegram_size)
+            if has_room and len(self._clients) < CLIENTS and not self._is_resting:
                 self._clients.append(client)
                 age_ms = self._latest.age_ms()
                 if age_ms is not None and age_ms < _FRESH_MS:
@@ -85,10 +109,19 @@ class _Client:
         self._task = asyncio.current_task()
         self._draining = None  # the task, while there is a rest
         self.is_lost = False
+        self._left_out = 0  # telegrams in a row
 
     def send(self, telegram):
+        """None where the network has no memory for one."""
         if self._draining or self.is_lost:
             return
+        if telegram is None:
+            # What it has not taken yet may be where that memory is.
+            self._left_out += 1
+            if self._left_out >= _MOST_LEFT_OUT:
+                self._drop()
+            return
+        self._left_out = 0
         try:
             self._stream.write(telegram)
             if self._stream.out_buf:
@@ -101,11 +134,14 @@ class _Client:
         try:
             await asyncio.wait_for_ms(self._stream.drain(), _STUCK_MS)
         except asyncio.TimeoutError:
-            self._server.dropped += 1
-            self.lose()
+            self._drop()
         except OSError:
             self.lose()
         self._draining = None
+
+    def _drop(self):
+        self._server.dropped += 1
+        self.lose()
 
     def lose(self):
         self.is_lost = True

@@ -18,6 +18,7 @@ def begin(app):
     tasks = [("http", app.server.run, app.http_port)]
     if app.port:
         sink = app.cipher or app.framer
+        app.port.settle()  # the tasks want what it has held for the network
         app.port.begin(sink, app.framer)
         tasks.append(("port", app.port.read, sink))
         ticks.append(("rearm", app.port.tick))
