@@ -9,6 +9,8 @@ VERSION = "0.1.0"
 # Held by whoever has something large in memory for its moment: a long document, an announcement.
 # One after the other they fit, together they would not.
 large = asyncio.Lock()
+# For who holds it: later on there may be no such piece of memory any more.
+scratch = bytearray(512)
 
 
 def forget(*names):

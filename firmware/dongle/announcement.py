@@ -12,9 +12,9 @@ from micropython import const
 from p1 import obis
 from p1.render.homeassistant import members
 
+from . import scratch
 from .wire import publish_head
 
-_PIECE = const(512)  # bytes sent at once
 _PACE_MS = const(15)  # between them: the chip has no room for all of it at once
 _EXPIRY_S = const(60)
 _HEALTH_EXPIRY_S = const(200)
@@ -87,7 +87,7 @@ class Announcement:
         self._send_piece = send
         self._tariff_names = discovery.latest.reading.profile.tariff_names
         self._source = source
-        self._piece = bytearray(_PIECE)
+        self._piece = scratch
         self._filled = 0
 
     async def send(self):
@@ -166,11 +166,11 @@ class Announcement:
         at = 0
         while at < len(text):
             start = self._filled
-            end = min(_PIECE, start + len(text) - at)
+            end = min(len(self._piece), start + len(text) - at)
             self._piece[start:end] = memoryview(text)[at : at + end - start]
             at += end - start
             self._filled = end
-            if end == _PIECE:
+            if end == len(self._piece):
                 await self._send_piece(self._piece, end)
                 self._filled = 0
                 await asyncio.sleep_ms(_PACE_MS)

@@ -96,7 +96,7 @@ class App:
 
         self.ticks = begin(self)
         self.ticks.append(("guard", self._look))
-        forget("dongle.tasks")
+        forget("dongle.options")  # what is in one file with it
 
     async def keep(self, name, make, *arguments):
         """Runs a task for ever: none of them ever ends on purpose."""
@@ -155,7 +155,7 @@ class App:
         nothing to remember. rest.py makes another one when it is needed."""
         if self.auth and self.auth.is_idle(idle_ms):
             self.auth = None
-            forget("dongle.auth", "dongle.pbkdf2")
+            forget("dongle.auth")  # and what is in one file with it
 
     def _note(self):
         """Writes in the logbook what is new."""

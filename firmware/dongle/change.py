@@ -15,6 +15,7 @@ def into(app):
 
 async def _in_turn(body, app):
     async with large:
+        app.spare_auth(0)  # its room is wanted now
         return await change(body, app)
 
 
@@ -25,7 +26,8 @@ async def change(body, app):
     backup had and this dongle has not}; or 400 with all that is wrong, or 507 where the flash is
     full, and nothing is written."""
     try:
-        posted = json.loads(str(body, "utf-8"))
+        posted = json.load(body)
+        body = None
     except ValueError as error:
         return refusal(400, f"no valid JSON ({error})")
     known, problems, missing = [], [], []
@@ -35,7 +37,7 @@ async def change(body, app):
     if problems:
         from . import complaint
 
-        forget("dongle.complaint")
+        forget("dongle.complaint", "p1.country")
         known = complaint.in_words(known)
         # What was wrong before is no reason not to change something else.
         problems = [problem for problem in complaint.in_words(problems) if problem not in known]
@@ -60,7 +62,7 @@ def _merge(posted, known, problems, missing):
     sections that are posted, and the secrets that should be there and are not."""
     from . import config as config_file
 
-    forget("dongle.config")  # large, and nobody's but ours
+    forget("dongle.config", "p1.country")  # large, and nobody's but ours
     config, _ = config_file.read()
     is_new, is_other = not isinstance(config, dict), False
     if is_new:

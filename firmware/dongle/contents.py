@@ -12,7 +12,7 @@ from .request import Refused
 
 forget("dongle.bundle")
 
-_PIECE = const(512)
+_PIECE = const(256)
 
 
 def check(path, left, digest, here):

@@ -10,14 +10,20 @@ _REPORT = (
 # telegrams_total counter Telegrams since the dongle's start, by what became of them
 telegrams.good 1 result="ok"
 telegrams.crc 1 result="crc"
+""",
+    b"""
 telegrams.overflow 1 result="overflow"
 telegrams.framing 1 result="format"
 # values_rejected_total counter Values that could not be used
 values_rejected 1 -
+""",
+    b"""
 # meter_rearmed_total counter Times that a silent meter was asked anew
 rearmed 1 -
 # wifi_connected gauge Whether there is Wi-Fi
 wifi.connected 1 -
+""",
+    b"""
 # wifi_rssi_dbm gauge Strength of the Wi-Fi signal
 wifi.rssi_dbm 1 -
 # wifi_drops_total counter Times that Wi-Fi was lost
@@ -28,8 +34,12 @@ wifi.drops 1 -
 mqtt.connected 1 -
 # mqtt_reconnects_total counter Connections to the broker after the first
 mqtt.reconnects 1 -
+""",
+    b"""
 # mqtt_published_total counter Readings that were published
 mqtt.published 1 -
+""",
+    b"""
 # mqtt_dropped_total counter Readings that came while there was no broker
 mqtt.dropped 1 -
 """,
@@ -37,13 +47,19 @@ mqtt.dropped 1 -
 # push_sent_total counter Readings that a server has taken
 influx.sent 1 target="influx"
 dsmr_reader.sent 1 target="dsmr_reader"
+""",
+    b"""
 # push_dropped_total counter Readings that were due and are lost
 influx.dropped 1 target="influx"
 dsmr_reader.dropped 1 target="dsmr_reader"
+""",
+    b"""
 # push_kept gauge Readings that wait for the server
 influx.kept 1 target="influx"
 # http_requests_total counter HTTP requests
 http.requests 1 -
+""",
+    b"""
 # http_refused_total counter HTTP requests that were answered with an error
 http.refused 1 -
 # tcp_clients gauge Clients of the raw telegrams
@@ -54,14 +70,20 @@ tcp.clients 1 -
 memory.used 1 -
 # heap_free_bytes gauge Python heap
 memory.free 1 -
+""",
+    b"""
 # heap_size_bytes gauge Python heap
 memory.heap 1 -
 # idf_free_bytes gauge What is left for Wi-Fi, sockets and a growth of the Python heap
 memory.idf_free 1 -
+""",
+    b"""
 # idf_largest_block_bytes gauge The largest piece of that
 memory.idf_largest 1 -
 # idf_least_free_bytes gauge The least there has been of that
 memory.idf_least 1 -
+""",
+    b"""
 # longest_turn_seconds gauge Longest that the dongle was held up
 longest_turn_ms m -
 # uptime_seconds gauge Time since start

@@ -16,6 +16,21 @@ _ANSWER_MS = 15_000
 _HEAD_BYTES = const(1024)
 
 
+async def pull(update, url, resolver):
+    """Fetches a bundle from http://... for an Update; returns as its receive()."""
+    if not url:
+        return 400, {"error": "the config has no update.url to pull from"}
+    document = Document(url, resolver)
+    try:
+        await document.open()
+        return await update.receive(document.readinto, document.size)
+    except Failed as failed:
+        update.state()["result"] = f"nothing fetched: {failed}"
+        return 502, {"error": str(failed)}
+    finally:
+        document.close()
+
+
 class Failed(Exception):
     """There is no document; the text says why."""
 

@@ -93,7 +93,7 @@ class Api:
 
     def _put_system(self, body):
         try:
-            wanted = json.loads(body)
+            wanted = json.load(body)
         except ValueError:
             return _error(400, _NO_JSON, "Body contains invalid json")
         if not isinstance(wanted, dict) or list(wanted) != ["cloud_enabled"]:

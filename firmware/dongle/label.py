@@ -11,13 +11,14 @@ PATH = "device.json"
 CHANCE_BYTES = const(12)
 
 _KEY = "ap_password"
-_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # 32: no l and 1, no o and 0
+_LETTERS = b"abcdefghijkmnpqrstuvwxyz23456789"  # 32: no l and 1, no o and 0
 
 
 def make(chance):
     """What is to be in the file, with a password of 12 characters, 60 bits; chance: as many random
     bytes."""
-    return {_KEY: "".join([_LETTERS[byte & 31] for byte in chance])}
+    # As bytes: MicroPython would keep each letter of a str for good, as a name.
+    return {_KEY: bytes([_LETTERS[byte & 31] for byte in chance]).decode()}
 
 
 def parse(text):

@@ -21,7 +21,10 @@ class Latest:
     for each telegram; they must not wait. failed(error) hears of one that raises: it costs neither
     the port nor the other listeners anything."""
 
-    def __init__(self, country_code, failed=sys.print_exception, ticks_ms=time.ticks_ms):
+    def __init__(
+        self, country_code, failed=sys.print_exception, ticks_ms=time.ticks_ms, has_room=None
+    ):
+        """has_room(size): whether so many bytes of memory are free; None: they always are."""
         self._ticks_ms = ticks_ms
         self._json = Json(head=HEAD)
         self.page = self._json.page  # the reading as JSON, where age_ms() is not None
@@ -29,6 +32,7 @@ class Latest:
         self.telegram_size = 0
         self._taken_ms = None
         self.reading = Reading(country_code)
+        self.reading.has_room = has_room
         self.rejected = 0  # unusable values since start
         self.listeners = []
         self.taken = 0  # telegrams
@@ -42,6 +46,8 @@ class Latest:
         try:
             decode.decode(telegram, size, self.reading)
             self._json.render(self.reading)
+        except decode.Postponed:
+            return  # until the next telegram
         except MemoryError as error:
             self._failed(error)  # the next telegram tries again
             return

@@ -5,26 +5,33 @@ from micropython import const
 
 from p1.render.page import Page
 
-from . import forget
+from . import forget, scratch
 from .http import Response
 
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_PAGE_BYTES = const(768)
 _FULL_BYTES = const(256)  # then the page is sent; what is left has room for the longest sample
 
 # As exposition.py has it, of what a Quarter knows.
-_QUARTER = b"""
+_QUARTER = (
+    b"""
 # quarter_forecast_watts gauge What the quarter hour will come to
 forecast_w 1 -
+""",
+    b"""
 # quarter_forecast_smoothed_watts gauge The same with the mean power of the last minute
 forecast_smoothed_w 1 -
+""",
+    b"""
 # quarter_headroom_watts gauge Mean power until the quarter's end that reaches the target
 headroom_w 1 -
+""",
+    b"""
 # quarter_target_watts gauge What the quarter hour should not exceed
 target_w 1 -
 # quarter_alert gauge Whether the quarter hour is about to exceed the target
 alert 1 -
-"""
+""",
+)
 
 
 class Metrics:
@@ -40,7 +47,8 @@ class Metrics:
     def _pieces(self):
         """The document, piece by piece; each is a view that holds until the next one. Should a
         telegram come on the way, what follows is the new one's."""
-        page = Page(_PAGE_BYTES)
+        page = Page(0)
+        page.take(scratch)
         try:
             # First of all, because what makes the report takes most.
             numbers = self._counts()
@@ -77,7 +85,8 @@ class Metrics:
             if self._latest.age_ms() is None:
                 return
         if self._capacity:
-            yield from samples(out, _QUARTER, self._of_quarter)
+            for lines in _QUARTER:
+                yield from samples(out, lines, lambda _, at, lines=lines: self._of(lines, at))
 
     def _of_dongle(self, out, numbers):
         from .counters import samples
@@ -85,7 +94,8 @@ class Metrics:
         forget("dongle.counters")
         yield from samples(out, numbers)
 
-    def _of_quarter(self, _, at):
-        name = _QUARTER[at : _QUARTER.find(b" ", at)].decode()
+    def _of(self, lines, at):
+        """Of the quarter hour, the number that the line there is about."""
+        name = lines[at : lines.find(b" ", at)].decode()
         value = getattr(self._capacity.quarter, name)
         return None if value is None else (int(value), 0)

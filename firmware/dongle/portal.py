@@ -167,7 +167,7 @@ class Portal:
         if self.saved_ms is not None:
             return refusal(503, "a network has been chosen")
         try:
-            changes = await _wish().changes(json.loads(body))
+            changes = await _wish().changes(json.load(body))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return refusal(400, str(error) or "expected an object with ssid and password")
         self._wanted = changes

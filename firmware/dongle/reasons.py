@@ -1,7 +1,8 @@
 # What the status of an HTTP answer is called, where it is not 200. Loaded for one answer.
 
-# In one piece, which takes no memory where the firmware is frozen.
-_REASONS = b"""
+# Two tables, because a chip's memory has no long pieces.
+_REASONS = (
+    b"""
 302 Found
 400 Bad Request
 401 Unauthorized
@@ -10,6 +11,8 @@ _REASONS = b"""
 405 Method Not Allowed
 409 Conflict
 413 Content Too Large
+""",
+    b"""
 421 Misdirected Request
 429 Too Many Requests
 431 Request Header Fields Too Large
@@ -18,11 +21,15 @@ _REASONS = b"""
 503 Service Unavailable
 505 HTTP Version Not Supported
 507 Insufficient Storage
-"""
+""",
+)
 
 
 def line(status):
     """The status and its reason, bytes."""
     status = b"%d " % status
-    at = _REASONS.find(b"\n" + status)
-    return status if at < 0 else _REASONS[at + 1 : _REASONS.find(b"\n", at + 1)]
+    for lines in _REASONS:
+        at = lines.find(b"\n" + status)
+        if at >= 0:
+            return lines[at + 1 : lines.find(b"\n", at + 1)]
+    return status

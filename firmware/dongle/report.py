@@ -6,13 +6,10 @@
 import gc
 import json
 
-from micropython import const
-
 from p1.render.page import Page
 
-from . import forget, room
+from . import forget, room, scratch
 
-_PAGE_BYTES = const(512)  # of what is gathered: a small write takes a whole segment
 _OFF = '{"connected":false,"reason":"off"}'
 
 
@@ -42,7 +39,8 @@ class Report:
 
         # Kept, because their lengths have to be known first, and they change.
         self._parts = list(self.pieces())
-        self._page = Page(_PAGE_BYTES)
+        self._page = Page(0)
+        self._page.take(scratch)
         self._page.put(publish_head(topic, sum([len(part) for part in self._parts])))
 
     async def publish(self, link):
@@ -51,11 +49,10 @@ class Report:
         for part in self._parts:
             at = page.fill(part, 0)
             while at < len(part):
-                link.write(page.bytes, page.size)
+                await link.send(page.bytes, page.size)
                 page.size = 0
                 at = page.fill(part, at)
-        link.write(page.bytes, page.size)
-        await link.drain()
+        await link.send(page.bytes, page.size)
 
     def _texts(self):
         app, health = self._app, self._app.health
@@ -80,6 +77,11 @@ class Report:
                 rearmed,
             )
         )
+        yield from self._of_network()
+        yield from self._of_dongle()
+
+    def _of_network(self):
+        app = self._app
         is_wifi = app.wifi.NAME == "wifi"
         yield ',"wifi":' + (json.dumps(app.wifi.state()) if is_wifi else _OFF)
         yield ',"mqtt":' + (_mqtt(app.mqtt) if app.mqtt else _OFF)
@@ -91,14 +93,17 @@ class Report:
             '"tcp":{"clients":%d,"dropped":%d}'
             % ((server.requests, server.refused, wrong) + stream)
         )
+        if not is_wifi:
+            yield ',"%s":%s' % (app.wifi.NAME, json.dumps(app.wifi.state()))
+
+    def _of_dongle(self):
+        app, health = self._app, self._app.health
         yield ',"memory":' + _memory()
         yield ',"longest_turn_ms":%d,"task_failures":%s' % (
             app.longest_turn_ms,
             json.dumps(health.failures),
         )
         yield ',"config_problems":' + json.dumps(health.problems)
-        if not is_wifi:
-            yield ',"%s":%s' % (app.wifi.NAME, json.dumps(app.wifi.state()))
         if app.cipher:
             counts = app.cipher.good, app.cipher.bad, app.cipher.overflow
             yield ',"frames":{"good":%d,"bad":%d,"overflow":%d}' % counts

@@ -9,7 +9,7 @@ BODY_BYTES = const(2048)
 
 class Resource:
     """Functions by method (bytes), which return a Response. That of GET, for HEAD too, has no
-    argument; the others get the request's body, a bytearray, and may be coroutines. refuse(status,
+    argument; the others get the request's body, a stream, and may be coroutines. refuse(status,
     text, headers) words this path's errors. needs_password: whether what is no GET needs the
     owner's."""
 

@@ -10,8 +10,8 @@ from .resource import BODY_BYTES, Resource
 
 
 async def respond(server, client, begun):
-    """The Response to client.request; begun: what of its body came with the head. Raises
-    Refused."""
+    """The Response to client.request, or a coroutine that gives it, for which this file is not
+    needed any more; begun: what of the request's body came with the head. Raises Refused."""
     request, app = client.request, server.app
     resource, names = _find(server, request.path)
     if resource and not hasattr(resource, "views"):
@@ -35,7 +35,7 @@ async def respond(server, client, begun):
     from .body import take
 
     forget("dongle.body")
-    return await take(server, client, resource, begun)
+    return take(server, client, resource, begun)
 
 
 def _find(server, path):

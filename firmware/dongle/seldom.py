@@ -7,7 +7,7 @@ from micropython import const
 
 from .http import Response, refusal
 
-_PIECE = const(512)
+_PIECE = const(256)
 
 
 def page(path):

@@ -14,12 +14,11 @@ from hashlib import sha256
 
 from micropython import const
 
-from . import forget
+from . import forget, scratch
 from .request import Refused
 
 _PUBLIC_KEY = "update.pub"
 _PART = "update.part"  # the manifest, before its place is ready
-_PIECE = const(1024)
 _STALLED_MS = 15_000
 _ANSWER_MS = 2_000  # for the answer to arrive before the dongle starts anew
 _SPARE_BLOCKS = const(4)  # for what is written later: the starts of the trial, config.json
@@ -28,11 +27,10 @@ _FOLDER = const(0x4000)  # what ilistdir() calls one
 
 
 class Update:
-    def __init__(self, firmware, resolver, health, reset):
+    def __init__(self, firmware, health, reset):
         """firmware: what runs, as /health shows it: a dict, in which the result is noted.
         reset(why): starts it."""
         self._firmware = firmware
-        self._resolver = resolver
         self._health = health
         self._reset = reset
 
@@ -74,22 +72,6 @@ class Update:
         await asyncio.sleep_ms(_ANSWER_MS)
         self._reset("a new firmware")
 
-    async def pull(self, url):
-        """Fetches a bundle from http://...; returns as receive()."""
-        from .fetch import Document, Failed
-
-        if not url:
-            return 400, {"error": "the config has no update.url to pull from"}
-        document = Document(url, self._resolver)
-        try:
-            await document.open()
-            return await self.receive(document.readinto, document.size)
-        except Failed as failed:
-            self._firmware["result"] = f"nothing fetched: {failed}"
-            return 502, {"error": str(failed)}
-        finally:
-            document.close()
-
 
 class _Source:
     """A bundle as it comes, in pieces that share one buffer. left: how many bytes of it are still
@@ -97,12 +79,12 @@ class _Source:
 
     def __init__(self, readinto, size):
         self._readinto = readinto
-        self._buffer = memoryview(bytearray(_PIECE))
+        self._buffer = memoryview(scratch)
         self.left = size
 
     async def some(self, most):
         """The next bytes, one to `most`, as a view that holds until the next call."""
-        view = self._buffer[: min(most, _PIECE, self.left)]
+        view = self._buffer[: min(most, len(self._buffer), self.left)]
         count = None if len(view) else 0
         try:
             while count is None:

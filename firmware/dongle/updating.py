@@ -17,7 +17,7 @@ def into(app, path):
     """The function for one request. Who asks for it is not needed any more then."""
     if path == b"/update":
         return lambda readinto, size: _respond(app, lambda update: update.receive(readinto, size))
-    return lambda readinto, size: _respond(app, lambda update: update.pull(app.update_url))
+    return lambda readinto, size: _respond(app, lambda update: _pull(app, update))
 
 
 async def _respond(app, take):
@@ -48,7 +48,7 @@ async def _update(app, take):
         from .update import Update
 
         async with large:
-            update = Update(app.firmware, _resolver(app), app.health, app.renew)
+            update = Update(app.firmware, app.health, app.renew)
             status, answer = await take(update)
     except MemoryError:
         answer = {"error": "no memory for an update now, try again"}
@@ -58,10 +58,12 @@ async def _update(app, take):
     return status or 503, answer
 
 
-def _resolver(app):
+def _pull(app, update):
+    from .fetch import pull
+
     # Who has nothing to look up from day to day has none.
     if app.resolver is None:
         from .dns import Resolver
 
         app.resolver = Resolver()
-    return app.resolver
+    return pull(update, app.update_url, app.resolver)

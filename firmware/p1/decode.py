@@ -34,7 +34,13 @@ def _derivations():
 _SUMS, _DIFFERENCES = _derivations()
 del _derivations
 
+_TEXTS_BYTES = const(11_000)  # of memory, for texts.py with what comes of it
+
 _read_texts = None  # of texts.py, once it is loaded
+
+
+class Postponed(MemoryError):
+    """There is no room for texts.py now, in which other things are in memory."""
 
 
 def decode(telegram, size, reading):
@@ -43,8 +49,9 @@ def decode(telegram, size, reading):
     The telegram that was decoded into reading before this one is still looked at, in its own
     buffer; the framer keeps it until then.
 
-    Raises MemoryError where there is none to load texts.py. Then, as after any error, the reading
-    is neither whole nor of use, and the next telegram is read anew.
+    Raises MemoryError where there is none to load texts.py, Postponed where reading.has_room says
+    so. Then, as after any error, the reading is neither whole nor of use, and the next telegram is
+    read anew.
     """
     before, size_before = reading.telegram, reading.size
     reading.telegram, reading.size = telegram, size
@@ -59,6 +66,8 @@ def decode(telegram, size, reading):
         found = NEW_TEXTS
     if found == NEW_TEXTS:
         if _read_texts is None:
+            if reading.has_room and not reading.has_room(_TEXTS_BYTES):
+                raise Postponed
             _load()
         _read_texts(reading)  # pyright: ignore[reportOptionalCall]
     elif found == NEW_CAPTURES:

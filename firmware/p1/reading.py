@@ -36,6 +36,7 @@ class Reading:
         from .country import profile
 
         self.country_code = country_code
+        self.has_room = None  # has_room(size): whether so many bytes are free; None: always
         self.profile = profile(country_code)
         self.mantissa = array("i", bytes(4 * obis.ROWS))
         self.decimals = bytearray(obis.ROWS)

@@ -24,11 +24,12 @@ class Exposition:
         self._table = b""  # that has the line of the family, and where it starts
         self._at = 0
         self._is_empty = True  # whether the family has no sample yet
+        self.has_found = False  # whether there was a number for one
 
     def family(self, lines, at):
         """Begins the family whose line "# name type help" starts there in a table."""
         self._table, self._at = lines, at
-        self._is_empty = True
+        self._is_empty, self.has_found = True, False
 
     def sample(self, mantissa, decimals, labels=b"", start=0, end=0):
         """Appends a sample, mantissa / 10^decimals; its labels are labels[start:end]."""
@@ -68,22 +69,20 @@ class Exposition:
 def samples(out, lines, number):
     """Writes the families of a table as above onto an Exposition; a generator that stops after
     each sample. number(line's number, its place) gives (mantissa, decimals), or None."""
-    has_parts = False
     line = -1
     for at in table.lines(lines):
         line += 1
         if lines[at] == _FAMILY:
             out.family(lines, at)
-            has_parts = False
             continue
         letter = table.letter(lines, at)
         start = letter + 2
         has_labels = lines[start] != _NO_LABELS
-        if has_parts and not has_labels:
+        if out.has_found and not has_labels:
             continue
         found = number(line, at)
         if found:
-            has_parts = True
+            out.has_found = True
             decimals = found[1] - table.tens(lines[letter])
             end = table.end(lines, start) if has_labels else start
             out.sample(found[0], decimals, lines, start, end)

@@ -6,7 +6,8 @@ from .. import obis
 # The end of a key: its word in the entity's name, unit, device class, state class, decimals to
 # show, category. "-": none. Which of them go together is Home Assistant's rule, see
 # DEVICE_CLASS_UNITS and DEVICE_CLASS_STATE_CLASSES in its components/sensor/const.py.
-_KINDS = b"""
+_KINDS = (
+    b"""
 gas_m3 gas m\xc2\xb3 gas total_increasing 3 -
 water_m3 water m\xc2\xb3 water total_increasing 3 -
 m3 - m\xc2\xb3 volume total_increasing 3 -
@@ -14,22 +15,31 @@ gj - GJ energy total_increasing 3 -
 mwh - MWh energy total_increasing 3 -
 kwh - kWh energy total_increasing 3 -
 kvarh energy kvarh - total_increasing 3 -
+""",
+    b"""
 w - W power measurement 0 -
 var power var reactive_power measurement 0 -
+""",
+    b"""
 va - VA apparent_power measurement 0 -
 v - V voltage measurement 1 -
 a - A current measurement 2 -
 hz - Hz frequency measurement 2 -
+""",
+    b"""
 factor factor - power_factor measurement 3 -
 factor_l1 factor_l1 - power_factor measurement 3 -
 factor_l2 factor_l2 - power_factor measurement 3 -
 factor_l3 factor_l3 - power_factor measurement 3 -
+""",
+    b"""
 count - - - total_increasing - diagnostic
 state - - enum - - diagnostic
 timestamp time - timestamp - - diagnostic
 version version - - - - diagnostic
 tariff tariff - - - - -
-"""
+""",
+)
 
 # What the grid operator has set rather than what happens.
 _SETTINGS = (b"limiter", b"fuse", b"grid")
@@ -72,10 +82,11 @@ def _kind(key):
     """(the words of its name, its columns) by the longest end of the key that the table has."""
     start = 0
     while True:
-        at = _KINDS.find(b"\n" + key[start:] + b" ")
-        if at >= 0:
-            _, word, *columns = _KINDS[at : _KINDS.find(b"\n", at + 1)].split()
-            return (key[:start] + word).replace(b"_-", b""), columns
+        for lines in _KINDS:
+            at = lines.find(b"\n" + key[start:] + b" ")
+            if at >= 0:
+                _, word, *columns = lines[at : lines.find(b"\n", at + 1)].split()
+                return (key[:start] + word).replace(b"_-", b""), columns
         start = key.find(b"_", start) + 1
         if not start:
             raise KeyError(key)

@@ -63,9 +63,10 @@ class Page:
         self.head = head
         self._most = most
         self.size = 0
-        self._take(bytearray(head + capacity))
+        self.take(bytearray(head + capacity))
 
-    def _take(self, whole):
+    def take(self, whole):
+        """Goes on in these bytes, of which the head is a part."""
         self.whole = whole
         self.bytes = memoryview(whole)[self.head :] if self.head else whole
         self.limit = len(whole) - self.head
@@ -81,7 +82,7 @@ class Page:
         except MemoryError:
             return False
         _copy(larger, self.head, self.bytes, 0, self.size)
-        self._take(larger)
+        self.take(larger)
         return True
 
     def reserve(self, length):
