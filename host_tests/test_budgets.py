@@ -10,8 +10,8 @@ from soak.census import Moment, census
 # After the start, once garbage is collected: of the Python heap, what each file has in it, and
 # all together with what the runs of them have made. A kilobyte more is over one of these.
 FILES = {
-    "dongle": 500,
-    "dongle.app": 22_600,
+    "dongle": 1_100,
+    "dongle.app": 23_300,
     "dongle.capacity": 4_100,
     "dongle.dns": 1_300,
     "dongle.history": 3_500,
@@ -22,12 +22,12 @@ FILES = {
     "p1.core": 8_800,
     "p1.obis": 4_600,
 }
-AT_REST = 91_000
-FROZEN_AT_REST = 48_000
+AT_REST = 92_500
+FROZEN_AT_REST = 50_000
 # The highest that a collection has left while somebody asks for one document after the other.
 HIGHEST = 108_000
 # Of ESP-IDF's heap, meanwhile: in all, and in one piece.
-IDF_LEAST, IDF_LEAST_IN_ONE_PIECE = 10_000, 9_000
+IDF_LEAST, IDF_LEAST_IN_ONE_PIECE = 15_000, 14_000
 
 
 def measured(**options):
@@ -69,11 +69,27 @@ def test_the_heap_grows_once_and_no_document_fills_it(usual):
     assert not any(each.resets for each in moments.values())
 
 
+def test_each_document_is_to_be_had(usual):
+    moments, *_ = usual
+    asked = {each.step: each.status for each in moments.values() if each.step.startswith("GET ")}
+    missing = {step for step, status in asked.items() if status != 200}
+    # Whether there is room for /metrics hangs by a few hundred bytes.
+    assert missing - {"GET /metrics"} == {"GET /telegram/bad", "GET /nothing"}, asked
+    assert asked["GET /metrics"] in (200, 503) and len(asked) > 10, asked
+
+
+def test_no_name_comes_later(usual):
+    """Names that come while the dongle runs lie in the midst of what comes and goes, for ever; and
+    the pool for more than 300 takes 2,264 bytes in one piece."""
+    moments, *_ = usual
+    assert {each.names for each in moments.values()} == {moments["start"].names}
+    assert moments["start"].names < 300
+
+
 def test_the_network_has_room_whatever_is_asked(usual):
     moments, *_ = usual
-    step = min(moments.values(), key=lambda each: each.idf_least)
-    if step.step == "three clients poll, two listen":
-        assert step.idf_least >= 7_000 and step.idf_least_largest >= 6_000, step
+    step = moments["three clients poll, two listen"]
+    assert step.idf_least >= 11_000 and step.idf_least_largest >= 8_000, step
     alone = [each for each in moments.values() if each.step.startswith(("GET", "announcement"))]
     assert min(each.idf_least for each in alone) >= IDF_LEAST, alone
     assert min(each.idf_least_largest for each in alone) >= IDF_LEAST_IN_ONE_PIECE, alone

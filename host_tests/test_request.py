@@ -2,12 +2,14 @@
 another parser, h11, makes the same."""
 
 import asyncio
+import json
 
 import h11
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from dongle import room
 from dongle.body import Body
 from dongle.request import Refused, Request, read_head
 
@@ -325,6 +327,20 @@ def body_of(length, begun, *pieces, expect=b""):
     return Body(stream, parse(data), memoryview(begun)), stream
 
 
+def content(stream):
+    """All of it, a few bytes at a time."""
+    data, buffer = b"", bytearray(5)
+    while count := stream.readinto(buffer):
+        data += buffer[:count]
+    return data
+
+
+@pytest.fixture(autouse=True)
+def memory(monkeypatch):
+    """CPython does not tell how much there is."""
+    monkeypatch.setattr(room, "has", lambda size: True)
+
+
 @pytest.mark.parametrize(
     "begun, pieces",
     [
@@ -337,7 +353,7 @@ def body_of(length, begun, *pieces, expect=b""):
 )
 def test_a_body_in_any_pieces(begun, pieces):
     body, _ = body_of(8, begun, *pieces)
-    assert asyncio.run(body.whole()) == b"the body"
+    assert content(asyncio.run(body.whole())) == b"the body"
 
     async def by_threes():
         body, _ = body_of(8, begun, *pieces)
@@ -348,6 +364,25 @@ def test_a_body_in_any_pieces(begun, pieces):
         return got
 
     assert asyncio.run(by_threes()) == b"the body"
+
+
+@pytest.mark.parametrize("length", [1, 255, 256, 257, 700])
+@pytest.mark.parametrize("character", ["a", "é", "€", "\N{ELECTRIC PLUG}"])
+@pytest.mark.parametrize("offset", range(4))
+def test_a_long_body_may_be_cut_within_a_character(length, character, offset):
+    data = b"x" * offset + character.encode() * length
+    body, _ = body_of(len(data), data[:7], data[7:])
+    assert content(asyncio.run(body.whole())) == data
+
+
+@pytest.mark.parametrize("end", [b"\xff", b"\xc3", b"\xe2\x82", b"\xed\xa0\x80", b"\x80"])
+@pytest.mark.parametrize("start", [b"", b"x" * 255, b"x" * 256, b"x" * 300])
+def test_a_body_that_is_no_utf8(start, end):
+    data = start + end
+    body, _ = body_of(len(data), b"", data)
+    stream = asyncio.run(body.whole())
+    with pytest.raises(ValueError):
+        json.loads(content(stream))
 
 
 def test_a_body_that_ends_too_early():

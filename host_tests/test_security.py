@@ -70,12 +70,13 @@ class Update:
             check = (check + sum(memoryview(buffer)[:count])) & 0xffff
         print("UPDATE", total, size)
         return (200 if total == size else 400), {"size": total, "check": check}
-    async def pull(self, url):
-        print("PULL")
-        return 502, {"error": "nothing there"}
 async def update(app, take):
     return await take(Update())
 updating._update = update
+async def pull(app, update):
+    print("PULL")
+    return 502, {"error": "nothing there"}
+updating._pull = pull
 """
 
 

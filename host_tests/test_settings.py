@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import json
 import os
 import time
@@ -55,11 +56,16 @@ def backup():
     return json.loads(b"".join(documents.show().body))
 
 
+def owned():
+    """Of an App what a change of the config wants of it."""
+    return SimpleNamespace(is_outdated=False, spare_auth=lambda idle_ms: None)
+
+
 def post(document, app=None):
     """(status, answer) of POST /config."""
     data = document if isinstance(document, bytes) else json.dumps(document).encode()
-    app = app or SimpleNamespace(is_outdated=False)
-    response = asyncio.run(change.into(app)(bytearray(data)))
+    app = app or owned()
+    response = asyncio.run(change.into(app)(io.BytesIO(data)))
     return response.status, json.loads(response.body)
 
 
@@ -156,7 +162,7 @@ def test_posting_what_is_there_writes_nothing(flash):
 
 
 def test_a_restart_is_due_until_there_was_one(flash):
-    app = SimpleNamespace(is_outdated=False)
+    app = owned()
     assert post({"tcp": {"port": 1503}}, app)[1]["restart"]
     assert post({}, app)[1]["restart"]
 

@@ -23,10 +23,11 @@ _LARGER_KIB = {
     "dongle/app": 12,
     "dongle/config": 5,
     "dongle/mqtt": 7,
-    "p1/core": 24,
+    "p1/core": 25,
     "p1/obis": 5,
     "dongle/start": 6,
-    "p1/texts": 5,
+    "p1/render/homewizard": 5,
+    "p1/texts": 6,
 }
 
 

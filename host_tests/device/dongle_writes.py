@@ -102,6 +102,9 @@ class Link:
     async def drain(self):
         pass
 
+    def is_free(self):
+        return True
+
 
 class Resolver:
     async def resolve(self, host, port):

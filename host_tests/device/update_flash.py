@@ -75,6 +75,6 @@ def receive(path, state="confirmed", piece=1024):
         async def readinto(view):
             return file.readinto(view[:piece])
 
-        update = Update(firmware, None, Quiet(), None)
+        update = Update(firmware, Quiet(), None)
         asyncio.new_event_loop()
         return asyncio.run(update.receive(readinto, size))

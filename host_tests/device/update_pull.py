@@ -18,8 +18,8 @@ async def main():
     firmware = {"version": "0.1.0", "slot": "slot_a", "state": "confirmed", "result": ""}
     answers = []
     for url in sys.argv[1:]:
-        update = Update(firmware, Resolver(), Quiet(), lambda why: None)
-        status, answer = await update.pull(url)
+        update = Update(firmware, Quiet(), lambda why: None)
+        status, answer = await fetch.pull(update, url, Resolver())
         answers.append((status, answer, firmware["result"]))
     print(json.dumps(answers))
 

@@ -74,7 +74,7 @@ def send(case):
     firmware = {"version": "", "slot": state["slot"] or None, "result": ""}
     firmware["state"] = "trial" if state["trial"] else "confirmed"
     asyncio.new_event_loop()
-    taking = update.Update(firmware, None, Quiet(), None)
+    taking = update.Update(firmware, Quiet(), None)
     status, answer = asyncio.run(taking.receive(wire.readinto, case.get("size", len(data))))
     if status != 200:
         assert firmware["result"] == "refused: " + answer["error"]
