@@ -3,7 +3,7 @@
 import pytest
 
 import rig
-from bench import clients, garbage, loop
+from bench import clients, garbage, loop, sizes
 from bench.target import counts
 
 
@@ -63,3 +63,8 @@ def test_scan_derive_and_numbers_on_the_chips_own_instruction_set(machine):
         pytest.skip(reason)
     for scene in counts.other_scenes():
         counts.run(machine, scene)
+
+
+def test_the_sizes_of_the_files_are_told():
+    told = {figure.name: figure for figure in sizes.figures()}
+    assert told["mpy_bytes_dongle_app"].value > 5_000 and len(told) > 60

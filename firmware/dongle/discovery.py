@@ -19,6 +19,7 @@ from . import forget, large, room
 
 _ROOM = const(16_500)  # bytes of the Python heap that an announcement wants to find
 _HEARD_ROOM = const(5_000)  # the same to read what the broker says, and some for others
+_BIRTH = b"homeassistant/statusonline"  # the end of the packet: its topic and its message
 _MOST_POSTPONED = const(20)  # times, by a few seconds each
 
 
@@ -61,10 +62,12 @@ class Discovery:
         """Takes a packet of the broker's; raises Lost where it is malformed."""
         # A PUBLISH or a SUBACK. They come in bursts: what is loaded for one does for all.
         if packet[0] & 0xF0 in (0x30, 0x90):
+            # Without room for all that it may say, only Home Assistant's start is heard: what the
+            # broker tells of our own announcement must not make another one.
             if room.has(_HEARD_ROOM):
                 self._seldom().heard(self, packet)
-            else:
-                self.announce_soon()  # which is what nearly all of them come to
+            elif packet.endswith(_BIRTH):
+                self.announce_soon()
 
     def has_work(self):
         """Whether serve() has anything to do. To be asked each second or more often."""

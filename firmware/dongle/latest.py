@@ -13,6 +13,7 @@ from . import forget
 
 HEAD = 128  # bytes in front of the page: for MQTT's topic, which a config may make 90 long
 _QUIET = const(5)  # telegrams with nothing new, after which what reads it is forgotten
+_MOST_POSTPONED = const(5)
 _STALE_MS = 30_000  # older than this, a reading is no longer "now" (meters send every 1 or 10 s)
 
 
@@ -22,17 +23,22 @@ class Latest:
     the port nor the other listeners anything."""
 
     def __init__(
-        self, country_code, failed=sys.print_exception, ticks_ms=time.ticks_ms, has_room=None
+        self,
+        country_code,
+        failed=sys.print_exception,
+        ticks_ms=time.ticks_ms,
+        has_room=lambda size: True,
     ):
-        """has_room(size): whether so many bytes of memory are free; None: they always are."""
+        """has_room(size): whether so many bytes of memory are free."""
         self._ticks_ms = ticks_ms
         self._json = Json(head=HEAD)
         self.page = self._json.page  # the reading as JSON, where age_ms() is not None
         self.telegram_bytes = b""
         self.telegram_size = 0
         self._taken_ms = None
-        self.reading = Reading(country_code)
-        self.reading.has_room = has_room
+        self.reading = Reading(country_code, self._may_load)
+        self._has_room = has_room
+        self._postponed = 0  # telegrams in a row
         self.rejected = 0  # unusable values since start
         self.listeners = []
         self.taken = 0  # telegrams
@@ -47,10 +53,12 @@ class Latest:
             decode.decode(telegram, size, self.reading)
             self._json.render(self.reading)
         except decode.Postponed:
-            return  # until the next telegram
+            self._postponed += 1
+            return
         except MemoryError as error:
             self._failed(error)  # the next telegram tries again
             return
+        self._postponed = 0
         self.rejected += self.reading.rejected
         self._taken_ms = self._ticks_ms()
         self.taken += 1
@@ -60,6 +68,11 @@ class Latest:
             except Exception as error:
                 self._failed(error)
         self._rest()
+
+    def _may_load(self, size):
+        """Whether there is room to read new texts; after some telegrams it is tried all the
+        same."""
+        return self._postponed >= _MOST_POSTPONED or self._has_room(size)
 
     def _rest(self):
         """Forgets what is needed when more than numbers change, when that was not for a while."""

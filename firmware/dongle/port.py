@@ -80,19 +80,23 @@ class Port:
         )
         self._chunk = bytearray(_CHUNK)
         self._uart = _uart(self._wires, line, _held[0])
+        self._is_settled = False
         self.rearmed = 0  # how often a silent meter was asked anew
         self._damaged_ms = None  # uptime when a telegram was last found damaged
 
     def settle(self):
         """Gives back what was held, now that all is loaded."""
+        if self._is_settled:
+            return
+        self._is_settled = True
         if _held[0] != _RING:
             # A new one, for init() would leave the old one's queue of events to the interrupt.
             self._uart = _uart(self._wires, self._line, _RING)
             _held[0] = _RING
-            # An interrupt wakes the loop at once; without one it looks every 10 ms. What the
-            # handler does does not matter.
-            if hasattr(UART, "IRQ_RX"):
-                self._uart.irq(_wake, UART.IRQ_RX)
+        # An interrupt wakes the loop at once; without one it looks every 10 ms. What the handler
+        # does does not matter.
+        if hasattr(UART, "IRQ_RX"):
+            self._uart.irq(_wake, UART.IRQ_RX)
 
     def is_damaged(self):
         """Whether damaged telegrams have been arriving of late."""

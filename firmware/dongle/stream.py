@@ -57,8 +57,8 @@ class Stream:
             client.send(telegram if room.has_network(len(telegram)) else None)
         others = self._clients[at_once:]
         if others:
-            self._is_sending = True
             asyncio.create_task(self._send(others))
+            self._is_sending = True  # not where there was no memory for the task
 
     async def _send(self, clients):
         """One after the other: what is under way to all at once takes too much memory."""

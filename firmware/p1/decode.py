@@ -40,7 +40,7 @@ _read_texts = None  # of texts.py, once it is loaded
 
 
 class Postponed(MemoryError):
-    """There is no room for texts.py now, in which other things are in memory."""
+    """There is no room for texts.py at the moment."""
 
 
 def decode(telegram, size, reading):
@@ -66,7 +66,7 @@ def decode(telegram, size, reading):
         found = NEW_TEXTS
     if found == NEW_TEXTS:
         if _read_texts is None:
-            if reading.has_room and not reading.has_room(_TEXTS_BYTES):
+            if not reading.has_room(_TEXTS_BYTES):
                 raise Postponed
             _load()
         _read_texts(reading)  # pyright: ignore[reportOptionalCall]

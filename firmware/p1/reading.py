@@ -31,12 +31,13 @@ class Reading:
     mantissa / 10^decimals in the key's unit. Stamps are places in `telegram`.
     """
 
-    def __init__(self, country_code="auto"):
-        """country_code: one of country.CODES."""
+    def __init__(self, country_code="auto", has_room=lambda size: True):
+        """country_code: one of country.CODES; has_room: whether so many bytes of memory are free,
+        for who reads texts."""
         from .country import profile
 
         self.country_code = country_code
-        self.has_room = None  # has_room(size): whether so many bytes are free; None: always
+        self.has_room = has_room
         self.profile = profile(country_code)
         self.mantissa = array("i", bytes(4 * obis.ROWS))
         self.decimals = bytearray(obis.ROWS)

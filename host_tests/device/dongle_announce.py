@@ -5,6 +5,7 @@ import asyncio
 import sys
 import time
 
+from dongle import room
 from dongle.discovery import Discovery
 from p1.decode import decode
 from p1.reading import Reading
@@ -97,4 +98,20 @@ line = announce_all("device")
 assert not discovery.has_work()
 discovery.settle()
 assert not {"dongle.retained", "dongle.announcement"} & set(sys.modules), "they stay"
+
+# Without room to read what the broker says, only Home Assistant's start is heard; what comes back
+# of the announcement itself does not make another one.
+room.has = lambda size: False
+
+
+def publish(topic, message):
+    return bytes((0x30, 2 + len(topic) + len(message), 0, len(topic))) + topic + message
+
+
+assert discovery.due_ms is None
+for packet in (publish(b"homeassistant/device/02000000002a/config", b"{}"), b"\x90\x03\0\x01\0"):
+    discovery.heard(packet)
+    assert discovery.due_ms is None and "dongle.retained" not in sys.modules
+discovery.heard(publish(b"homeassistant/status", b"online"))
+assert discovery.due_ms is not None
 print(line.taken.hex())

@@ -181,4 +181,47 @@ assert take(bytearray(other)) == b"" and len(told) == 3
 latest._json._load = write
 assert take(bytearray(other)) == changed and take(bytearray(telegram)) == shown
 assert len(told) == 3
+
+# While there is no room to read them, new texts wait, but not for ever; nobody is told.
+asked = []
+
+
+def no_room(size):
+    asked.append(size)
+    return False
+
+
+for _ in range(61):
+    take(bytearray(telegram))
+latest._has_room = no_room
+for _ in range(5):
+    assert take(bytearray(other)) == b""
+assert take(bytearray(other)) == changed and len(asked) == 5 and len(told) == 3
+
+
+# Where there is no memory for the task that sends to the others, they get the next telegram.
+class Taken:
+    def __init__(self):
+        self.count = 0
+
+    def send(self, telegram):
+        self.count += telegram is not None
+
+
+async def others():
+    telegrams = stream.Stream(Latest(), Health())
+    telegrams._latest.telegram_size = 15
+    first, second = telegrams._clients = [Taken(), Taken()]
+    stream.asyncio = Asyncio("create_task", 1)
+    try:
+        telegrams._on_telegram()
+    except MemoryError:
+        pass
+    stream.asyncio = asyncio
+    telegrams._on_telegram()
+    await asyncio.sleep_ms(PAUSE_MS)
+    assert (first.count, second.count) == (2, 1)
+
+
+asyncio.run(others())
 print("ok")

@@ -7,7 +7,7 @@ import sys
 import machine
 import world
 from dongle.health import Health
-from dongle.port import Port
+from dongle.port import Port, hold
 from p1.framer import Framer
 
 with open(sys.argv[1], "rb") as file:
@@ -29,6 +29,14 @@ async def good(wired, said):
     return framer.good
 
 
+def settled():
+    """The UART of a Port that has settled, with the memory that it holds for its ring."""
+    port = Port(world.board, (115200, 8, None), Health())
+    port.settle()
+    assert port._uart._handler, "no interrupt wakes the loop"
+    return port._uart._options["rxbuf"]
+
+
 async def main():
     for wired in (0, 1):
         for said in (0, 1):
@@ -36,4 +44,8 @@ async def main():
 
 
 asyncio.run(main())
+ring = settled()
+hold(world.board, 9000)  # as a start does where memory is short
+assert Port(world.board, (115200, 8, None), Health())._uart._options["rxbuf"] == 9000
+assert settled() == ring < 9000
 print("ok")

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from bench.figures import Figure, exact
-from size import ALL_BYTES, ARCHES, budget, modules
+from size import ALL_BYTES, ARCHES, budget, files
 
 
 def figures() -> Iterator[Figure]:
-    by_arch = {arch: modules(arch) for arch in ARCHES}
+    by_arch = {arch: files(arch) for arch in ARCHES}
     for arch, sizes in by_arch.items():
         yield Figure(
-            f"mpy_bytes_{arch}", sum(sizes.values()), f"{len(sizes)} modules", ALL_BYTES, exact
+            f"mpy_bytes_{arch}", sum(sizes.values()), f"{len(sizes)} files", ALL_BYTES, exact
         )
     for name, size in by_arch[ARCHES[0]].items():
         key = name.removesuffix(".py").replace("/", "_")
