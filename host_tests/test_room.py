@@ -6,7 +6,12 @@ import pytest
 
 from dongle import room
 
-KEPT, IN_ONE_PIECE = 8_000, 5_000
+# What nobody sends from while others may give back what they have, and what nobody ever does; and
+# of it in one piece.
+WANTED, KEPT = 14_500, 8_000
+WANTED_IN_ONE_PIECE, KEPT_IN_ONE_PIECE = 8_250, 5_000
+WANTED_AGAIN = 18_000
+PATIENCE = 11  # pauses
 
 
 class Memory:
@@ -26,6 +31,7 @@ def memory(monkeypatch):
     memory = Memory()
     monkeypatch.setattr(room.esp32, "idf_heap_info", memory.idf_heap_info)
     monkeypatch.setattr(room.Watch, "has_plenty", False)
+    monkeypatch.setattr(room.Watch, "reserve", WANTED)
     return memory
 
 
@@ -49,17 +55,36 @@ def wait(size):
 @pytest.mark.parametrize("size", [0, 100, 1_500, 5_000])
 def test_what_is_sent_leaves_what_is_kept(memory, size):
     # Twice its bytes and 700, as tools/sim/memory.py has it of segments under way.
-    memory.free = [KEPT + 700 + 2 * size]
+    memory.free = [WANTED + 700 + 2 * size]
     assert wait(size) == (True, 0)
+    memory.free = [WANTED + 700 + 2 * size - 1]
+    assert wait(size) == (True, PATIENCE)
+    memory.free = [KEPT + 700 + 2 * size]
+    assert wait(size) == (True, 0)  # it is known that nothing is given back
     memory.free = [KEPT + 700 + 2 * size - 1]
     assert wait(size) == (False, 40)
 
 
+def test_more_is_kept_again_once_there_is_enough(memory):
+    watch = room.Watch()
+    memory.free = [KEPT + 700]
+    assert wait(0) == (True, PATIENCE)
+    for free, kept in ((WANTED_AGAIN - 1, KEPT), (WANTED_AGAIN, WANTED)):
+        memory.free = [free]
+        watch.look()
+        memory.free = [kept + 700]
+        assert room.has_network(0)
+        memory.free = [kept + 700 - 1]
+        assert not room.has_network(0)
+
+
 def test_the_largest_block_counts_too(memory):
-    memory.free = [IN_ONE_PIECE + 700 + 200 - 1] * 4
-    assert not room.has_network(100)
-    memory.free[0] += 1
-    assert room.has_network(100)
+    for kept, piece in ((WANTED, WANTED_IN_ONE_PIECE), (KEPT, KEPT_IN_ONE_PIECE)):
+        room.Watch.reserve = kept
+        memory.free = [piece + 700 + 200 - 1] * 4
+        assert not room.has_network(100)
+        memory.free[0] += 1
+        assert room.has_network(100)
 
 
 def test_it_waits_for_what_others_give_back(memory):

@@ -51,10 +51,10 @@ class Stream:
         self._reached()
         if self._is_sending:
             return
-        at_once = CLIENTS if room.Watch.has_plenty else 1
         telegram = self._latest.telegram()
+        at_once = CLIENTS if room.Watch.has_plenty else int(room.has_network(len(telegram)))
         for client in self._clients[:at_once]:
-            client.send(telegram if room.has_network(len(telegram)) else None)
+            client.send(telegram)
         others = self._clients[at_once:]
         if others:
             asyncio.create_task(self._send(others))
