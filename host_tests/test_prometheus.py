@@ -14,9 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 import reference
 from conftest import FIXTURE_NAMES, FIXTURES, Receiver, country_of, fixture, telegram
 from household import Household, needs_micropython, wait_for
-from p1.render.exposition import Exposition
+from p1.render import submeters
+from p1.render.exposition import Exposition, reading_samples
 from p1.render.page import Page
-from p1.render.prometheus import reading_samples
+from p1.render.prometheus import TABLES
 
 SUBMETERS = {
     ("gas", "volume_m3"): ("p1_gas_cubic_meters_total", 1),
@@ -101,7 +102,10 @@ def rendered(data, country="BE", capacity=8192):
     receiver = Receiver(country)
     receiver.json(data)
     page = Page(capacity)
-    for _ in reading_samples(Exposition(page), receiver.reading):
+    out = Exposition(page)
+    for _ in reading_samples(out, TABLES, receiver.reading):
+        pass
+    for _ in submeters.samples(out, receiver.reading):
         pass
     return bytes(page.bytes[: page.size]).decode()
 

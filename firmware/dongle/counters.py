@@ -92,11 +92,11 @@ uptime_s 1 -
 )
 
 
-def collect(report):
-    """{(table, place in it): int} of a Report. Of one part of it after the other, because all
-    that it says would be several kilobytes."""
-    numbers = {}
-    for piece in report.pieces():
+def collect(pieces):
+    """For each table {place in it: int} of a Report's pieces. Of one after the other, because all
+    that they say would be several kilobytes."""
+    numbers = [{} for _ in _REPORT]
+    for piece in pieces:
         # ',"name":value' or the like; the first begins with "{" instead, the last is its end.
         for name, value in json.loads(b"{" + piece[1:] + b"}").items() if len(piece) > 1 else ():
             if not isinstance(value, dict):
@@ -116,7 +116,7 @@ def _put(numbers, path, value):
         for index, lines in enumerate(_REPORT):
             at = lines.find(b"\n" + path.encode() + b" ")
             if at >= 0:
-                numbers[index, at + 1] = int(value)
+                numbers[index][at + 1] = int(value)
 
 
 def samples(out, numbers):
@@ -125,7 +125,7 @@ def samples(out, numbers):
 
     for index, lines in enumerate(_REPORT):
 
-        def number(_, at, index=index):
-            return (numbers[index, at], 0) if (index, at) in numbers else None
+        def number(_, at, found=numbers[index]):
+            return (found[at], 0) if at in found else None
 
         yield from samples(out, lines, number)

@@ -45,46 +45,58 @@ class Metrics:
         return Response(self._pieces(), _TYPE)
 
     def _pieces(self):
-        """The document, piece by piece; each is a view that holds until the next one. Should a
-        telegram come on the way, what follows is the new one's."""
+        """The document, piece by piece; each is a view that holds until the next one, an empty one
+        a pause. Should a telegram come on the way, what follows is the new one's."""
         page = Page(0)
         page.take(scratch)
         try:
-            # First of all, because what makes the report takes most.
+            # First of all, because what it is made of takes most.
             numbers = self._counts()
-            yield page.bytes[:0]
-            for _ in self._samples(page, numbers):
-                if page.size > _FULL_BYTES:
-                    yield memoryview(page.bytes)[: page.size]
-                    page.size = 0
+            yield b""
+            for part in self._parts(page, numbers):
+                for _ in part:
+                    if page.size > _FULL_BYTES:
+                        yield memoryview(page.bytes)[: page.size]
+                        page.size = 0
+                part = None
+                yield b""
             yield memoryview(page.bytes)[: page.size]
         finally:
             forget("p1.render.exposition", "p1.render.table")
 
     def _counts(self):
+        pieces = self._report()
         from .counters import collect
 
         forget("dongle.counters")
-        return collect(self._health_report())
+        return collect(pieces)
 
-    def _samples(self, page, numbers):
+    def _report(self):
+        return list(self._health_report().pieces())
+
+    def _parts(self, page, numbers):
+        """Of each a generator that stops after each sample."""
         from p1.render.exposition import Exposition
 
-        yield from self._of_reading(Exposition(page))
-        yield from self._of_dongle(Exposition(page), numbers)
+        out = Exposition(page)
+        yield self._of_reading(out, _numbers)
+        yield self._of_reading(out, _submeters)
+        yield self._of_quarter(out)
+        yield self._of_dongle(out, numbers)
 
-    def _of_reading(self, out):
+    def _of_reading(self, out, load):
         if self._latest.age_ms() is None:
             return
-        from p1.render.exposition import samples
-        from p1.render.prometheus import reading_samples
-
-        forget("p1.render.prometheus")
-        for _ in reading_samples(out, self._latest.reading):
+        samples, *tables = load()
+        for _ in samples(out, *tables, self._latest.reading):
             yield
             if self._latest.age_ms() is None:
                 return
-        if self._capacity:
+
+    def _of_quarter(self, out):
+        from p1.render.exposition import samples
+
+        if self._capacity and self._latest.age_ms() is not None:
             for lines in _QUARTER:
                 yield from samples(out, lines, lambda _, at, lines=lines: self._of(lines, at))
 
@@ -99,3 +111,18 @@ class Metrics:
         name = lines[at : lines.find(b" ", at)].decode()
         value = getattr(self._capacity.quarter, name)
         return None if value is None else (int(value), 0)
+
+
+def _numbers():
+    from p1.render.exposition import reading_samples
+    from p1.render.prometheus import TABLES
+
+    forget("p1.render.prometheus")
+    return reading_samples, TABLES
+
+
+def _submeters():
+    from p1.render.submeters import samples
+
+    forget("p1.render.submeters")
+    return (samples,)

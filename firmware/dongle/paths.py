@@ -16,7 +16,7 @@ _HOMEWIZARD = (
 )
 _OWNERS = (b"/config", b"/identify", b"/restart", b"/update", b"/update/pull")
 _PAGE = "web/index.html"
-_METRICS_ROOM = const(17_000)  # bytes of the Python heap: what it takes, and some for others
+_METRICS_ROOM = const(13_000)  # bytes of the Python heap: what it takes, and some for others
 
 
 def find(app, path):

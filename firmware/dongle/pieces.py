@@ -2,6 +2,7 @@
 # for one of them.
 
 import asyncio
+import gc
 
 from micropython import const
 
@@ -11,7 +12,8 @@ _PACE_MS = const(20)  # between the pieces of a long document, so that they do n
 
 
 async def gather(client, pieces, is_chunked):
-    """Sends them page by page, but for the last one, and gives the network time to take it."""
+    """Sends them page by page, but for the last one, and gives the network time to take it. An
+    empty piece is a pause: what its maker needs no more leaves memory."""
     async with large:
         await _gather(client, pieces, is_chunked)
 
@@ -20,6 +22,11 @@ async def _gather(client, pieces, is_chunked):
     page = client.page
     start = _begin_chunk(page, is_chunked)
     for piece in pieces:
+        if not len(piece):
+            # Who makes them is done with something: what is found on the stack counts as in use,
+            # so that has to be left first.
+            await asyncio.sleep_ms(_PACE_MS)
+            gc.collect()
         at = page.fill(piece, 0)
         while at < len(piece):
             _end_chunk(page, start, b"\r\n")

@@ -87,3 +87,12 @@ def samples(out, lines, number):
             end = table.end(lines, start) if has_labels else start
             out.sample(found[0], decimals, lines, start, end)
             yield
+
+
+def reading_samples(out, tables, reading):
+    """The same of several tables, whose numbers are those of a Reading."""
+    for lines in tables:
+        rows = table.rows(lines)
+        yield from samples(
+            out, lines, lambda line, _, rows=rows: table.number(reading, rows[line])
+        )
