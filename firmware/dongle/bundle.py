@@ -28,6 +28,7 @@ FIRMWARE = "p1-dongle"  # so that nothing else signed with the same key passes f
 FOLDERS = ("p1", "dongle", "web")  # what an update may bring
 
 _LONGEST_PATH = const(64)
+_LETTERS = b"/._-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LARGEST_FILE = const(1_000_000)
 
 # py/persistentcode.h, MP_NATIVE_ARCH_*, in the order of their numbers.
@@ -91,13 +92,9 @@ def _is_ours(path):
     return (
         len(parts) > 1
         and parts[0] in FOLDERS
-        and all([part and part[0] != "." for part in parts])
-        and all(
-            [
-                "a" <= letter <= "z" or "A" <= letter <= "Z" or letter in "/._-0123456789"
-                for letter in path
-            ]
-        )
+        and all([part and not part.startswith(".") for part in parts])
+        # As bytes: MicroPython would keep each letter of a str for good, as a name.
+        and all([byte in _LETTERS for byte in path.encode()])
     )
 
 

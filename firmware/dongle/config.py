@@ -16,6 +16,9 @@ from . import forget
 CONFIG_PATH = "config.json"
 
 _MQTT_TLS_PORT = const(8883)
+# Bytes, here and below: MicroPython would keep each letter of a str for good, as a name.
+_BLANK, _TILDE = const(0x20), const(0x7E)
+_NOT_IN_TOPIC = b'+#%"\\'
 
 # Keys whose values are not for anybody to read. There may be a password in a url.
 SECRETS = ("password", "password_hash", "key", "authentication_key", "token", "url")
@@ -128,6 +131,12 @@ def check(section, given, problems):
     if not is_object:
         problems.append((section, "object", list(values), given))
         return values
+    _check_whole(section, given, values, problems)
+    return values
+
+
+def _check_whole(section, given, values, problems):
+    """What is to be said of a section's keys together."""
     for key in given:
         if key not in values:
             problems.append((section + "." + key, "unknown", list(values), None))
@@ -135,7 +144,6 @@ def check(section, given, problems):
         values["port"] = _MQTT_TLS_PORT
     if section == "http" and values["read_password"] and not values["password_hash"]:
         problems.append(("http.read_password", "closed", None, None))
-    return values
 
 
 def validate(raw):
@@ -213,18 +221,18 @@ def _is_fit(value, kind, default, limits):
     if kind == "hash":
         return _is_hash(value)
     # The others are text, with something more to it.
-    if not int(limits[0]) <= len(value.encode()) <= int(limits[1]):
-        return False
+    return int(limits[0]) <= len(value.encode()) <= int(limits[1]) and _is_fit_text(value, kind)
+
+
+def _is_fit_text(value, kind):
     if kind == "key":
         return not value.strip("0123456789abcdefABCDEF")
     if kind == "word":  # becomes part of an HTTP head
-        return all([" " < letter <= "~" for letter in value])
+        return all([_BLANK < byte <= _TILDE for byte in value.encode()])
     if kind == "topic":
         return (
-            not any([letter in value for letter in '+#%"\\'])
-            and min(value) >= " "
-            and value[0] != "/"
-            and value[-1] != "/"
+            not any([byte in _NOT_IN_TOPIC or byte < _BLANK for byte in value.encode()])
+            and value.strip("/") == value
         )
     return kind == "text" or _is_url(value, kind)
 

@@ -1,12 +1,17 @@
 # Where a URL leads. No https: TLS would take more memory than all of the dongle.
 
+from micropython import const
+
 _SCHEME = "http://"
+_BLANK, _TILDE = const(0x20), const(0x7E)
+_HOST = b"-._0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def split(url):
     """(host, port, target) of http://host[:port][/path][?query]; the port is an int. Raises
     ValueError for whatever else."""
-    if not url.startswith(_SCHEME) or not all([" " < letter <= "~" for letter in url]):
+    # As bytes here: MicroPython would keep each letter of a str for good, as a name.
+    if not url.startswith(_SCHEME) or not all([_BLANK < byte <= _TILDE for byte in url.encode()]):
         raise ValueError(url)
     rest = url[len(_SCHEME) :]
     end = rest.find("/")
@@ -14,7 +19,7 @@ def split(url):
         rest, end = rest + "/", len(rest)
     host, colon, port = rest[:end].partition(":")
     # A user and password in front of an @ go elsewhere, as does IPv6.
-    if not host or not all([letter.isalpha() or letter in "-._0123456789" for letter in host]):
+    if not host or not all([byte in _HOST for byte in host.encode()]):
         raise ValueError(url)
     if colon and not (port.isdigit() and 0 < int(port) < 65536):
         raise ValueError(url)

@@ -95,14 +95,15 @@ def _kind(key):
 def _words(name, tariff_names):
     words = []
     for word in name.decode().split("_"):
-        if len(word) == 2 and word[1].isdigit():
-            number = int(word[1])
+        # Slices: a letter that is taken by its place stays in MicroPython's memory for good.
+        if len(word) == 2 and word[1:].isdigit():
+            number = int(word[1:])
             word = word.upper()
-            if word[0] == "T":
+            if word.startswith("T"):
                 word = tariff_names.get(number) or f"tariff {number}"
         words.append("15 min" if word == "15m" else word)
     text = " ".join(words)
-    return (text[0].upper() + text[1:]).encode()
+    return (text[:1].upper() + text[1:]).encode()
 
 
 def _expression(key, tariff_names):
