@@ -30,6 +30,7 @@ class App:
     """Has what all others may ask for. What is None is off, or cannot be."""
 
     auth = None  # until somebody wants more than to read
+    guesses = None  # that Auth's kept()
     is_outdated = False  # config.json has changed since the start
     longest_turn_ms = 0
     mdns = None
@@ -50,7 +51,8 @@ class App:
     def _assemble(self):
         # One after the other, so that neither is there while the other one is at work.
         config, board = self._basic()
-        forget("dongle.chip", "dongle.parts", "dongle.uplink", "slots")
+        # dongle.chip is in one file with dongle.uplink.
+        forget("dongle.parts", "dongle.uplink", "slots")
         self._optional(config, board)
         forget("dongle.options")
 
@@ -151,9 +153,10 @@ class App:
             self.reset(why)
 
     def spare_auth(self, idle_ms):
-        """Forgets who decides what the owner may, where that has been idle for so long and has
-        nothing to remember. rest.py makes another one when it is needed."""
+        """Forgets who decides what the owner may, where that has been idle for so long. rest.py
+        makes another one when it is needed."""
         if self.auth and self.auth.is_idle(idle_ms):
+            self.guesses = self.auth.kept()
             self.auth = None
             forget("dongle.auth")  # and what is in one file with it
 

@@ -25,25 +25,29 @@ class Auth:
     there are pauses, the same for everybody: a few per address would be many for a whole network.
     """
 
-    def __init__(self, stored, health):
-        """stored: the config's http.password_hash; empty: nobody may."""
+    def __init__(self, stored, health, kept=None):
+        """stored: the config's http.password_hash; empty: nobody may. kept: that of another Auth,
+        which this one takes the place of."""
         self._stored = stored
         self._health = health
         self._is_busy = False
         # Of the last right password and of the last wrong one, by a key that nobody knows: a poll
         # a second need not be worked out each time, and what asks a second time for the same wrong
-        # one guesses nothing.
-        self._key = os.urandom(16)
-        self._right = self._wrong = b""
-        self._pause_ms = 0
-        self._wrong_ms = 0  # uptime of the last wrong one
-        self.wrong = 0
+        # one guesses nothing. _wrong_ms: uptime of the last wrong one.
+        self._right = b""
+        kept = kept or (os.urandom(16), b"", 0, 0, 0)
+        self._key, self._wrong, self._pause_ms, self._wrong_ms, self.wrong = kept
         self._used_ms = 0  # uptime when somebody last wanted more than to read
 
     def is_idle(self, for_ms):
-        """Whether nobody has needed it for so long, and there is nothing to remember."""
-        idle_ms = self._health.uptime_ms() - self._used_ms
-        return not (self.wrong or self._is_busy) and idle_ms >= for_ms
+        """Whether nobody has needed it for so long."""
+        return not self._is_busy and self._health.uptime_ms() - self._used_ms >= for_ms
+
+    def kept(self):
+        """What has to be remembered of wrong passwords, their number last; None where there was
+        none."""
+        known = self._key, self._wrong, self._pause_ms, self._wrong_ms, self.wrong
+        return known if self.wrong else None
 
     async def refuse(self, request, needs_password):
         """None, or (status, text, headers) that refuse the request."""

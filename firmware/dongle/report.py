@@ -86,12 +86,12 @@ class Report:
         yield ',"wifi":' + (json.dumps(app.wifi.state()) if is_wifi else _OFF)
         yield ',"mqtt":' + (_mqtt(app.mqtt) if app.mqtt else _OFF)
         yield ',"mdns":' + json.dumps(app.mdns.state() if app.mdns else app.mdns_state)
-        server, wrong = app.server, app.auth.wrong if app.auth else 0
+        server, guesses = app.server, app.auth.kept() if app.auth else app.guesses
         stream = app.stream.counts() if app.stream else (0, 0)
         yield (
             ',"http":{"requests":%d,"refused":%d,"wrong_passwords":%d},'
             '"tcp":{"clients":%d,"dropped":%d}'
-            % ((server.requests, server.refused, wrong) + stream)
+            % ((server.requests, server.refused, guesses[-1] if guesses else 0) + stream)
         )
         if not is_wifi:
             yield ',"%s":%s' % (app.wifi.NAME, json.dumps(app.wifi.state()))

@@ -60,5 +60,5 @@ def _auth(app):
     if app.auth is None:
         from .auth import Auth
 
-        app.auth = Auth(app.password_hash, app.health)
+        app.auth = Auth(app.password_hash, app.health, app.guesses)
     return app.auth

@@ -203,7 +203,7 @@ class _Guesses(_Swarm):
         super().__init__(80, every_ms, b"")
 
     def begin(self, scene):
-        self.looked_at = scene.app.auth.wrong if scene.app.auth else 0
+        self.looked_at = _guesses(scene.app)
         super().begin(scene)
 
     def _come(self):
@@ -270,9 +270,15 @@ slow_bodies = _Slow(
 )
 
 
+def _guesses(app):
+    """How many wrong passwords were looked at, whether or not who counts them is in memory."""
+    kept = app.auth.kept() if app.auth else app.guesses
+    return kept[-1] if kept else 0
+
+
 def guessed(scene):
     """Nearly none of a thousand guesses was looked at: pauses of 1, 2, 4 and so on up to 60 s."""
-    guesses = scene.app.auth.wrong - guessing.looked_at
+    guesses = _guesses(scene.app) - guessing.looked_at
     scene.expect(1 <= guesses <= 12, "%d guesses were looked at" % guesses)
 
 
