@@ -44,16 +44,20 @@ async def change(body, app):
         if problems:
             return refusal(400, "nothing is changed: " + "; ".join(problems))
     if config is not None:
-        from .store import save
-
-        forget("dongle.store")
         try:
-            save(config, "config.json")
+            _save(config)
         except OSError as error:
             return refusal(507, f"nothing is changed: config.json cannot be written ({error})")
     app.is_outdated = app.is_outdated or is_other
     answer = {"restart": app.is_outdated, "missing": missing}
     return Response(json.dumps(answer).encode())
+
+
+def _save(config):
+    from .store import save
+
+    forget("dongle.store")
+    save(config, "config.json")
 
 
 def _merge(posted, known, problems, missing):
@@ -76,14 +80,8 @@ def _merge(posted, known, problems, missing):
         before = config.get(section, {})
         if isinstance(values, dict):
             own = dict(before) if isinstance(before, dict) else {}
-            for key, value in values.items():
-                if key in config_file.SECRETS and isinstance(value, bool):
-                    if value and not own.get(key):
-                        missing.append(f"{section}.{key}")
-                elif value is None:
-                    own.pop(key, None)
-                else:
-                    own[key] = value
+            for key in _into(own, values, config_file.SECRETS):
+                missing.append(f"{section}.{key}")
             values = own
         is_new = is_new or not is_there or values != before
         config[section] = values
@@ -91,3 +89,16 @@ def _merge(posted, known, problems, missing):
         before = config_file.check(section, before, known if is_there else [])
         is_other = is_other or after != before
     return config if is_new else None, is_other
+
+
+def _into(own, values, secrets):
+    """Changes a section to the values that are posted; yields the secrets that should be there and
+    are not."""
+    for key, value in values.items():
+        if key in secrets and isinstance(value, bool):
+            if value and not own.get(key):
+                yield key
+        elif value is None:
+            own.pop(key, None)
+        else:
+            own[key] = value

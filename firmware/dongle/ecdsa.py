@@ -52,10 +52,14 @@ def verify(public_key, digest, signature):
         elif v >> bit & 1:
             point = _add(point, public_key)
         yield None
+    yield _is_at(point, r)
+
+
+def _is_at(point, r):
+    """Whether r is the point's x modulo N: x is r or, rarely, r + N."""
     x, _, z = point
     square = z * z % _P
-    # r is x modulo N, so x is r or, rarely, r + N.
-    yield z != 0 and (
+    return z != 0 and (
         (x - r * square) % _P == 0 or (r + _N < _P and (x - (r + _N) * square) % _P == 0)
     )
 

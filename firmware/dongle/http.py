@@ -87,9 +87,10 @@ class Server:
         return listen("http", port, self._most, self._serve, self._health, address, network)
 
     def close(self):
-        """Ends what is under way, once run() has ended."""
+        """Ends what is under way, but for who calls this."""
         for client in self._clients:
-            client.task.cancel()
+            if client.task is not asyncio.current_task():
+                client.task.cancel()
 
     def rest(self, rests):
         """Takes clients no more, or again."""

@@ -9,6 +9,7 @@ from micropython import const
 
 PATH = "device.json"
 CHANCE_BYTES = const(12)
+_LONGEST = const(128)  # bytes of the file; read() alone would begin with 256 in one piece
 
 _KEY = "ap_password"
 _LETTERS = b"abcdefghijkmnpqrstuvwxyz23456789"  # 32: no l and 1, no o and 0
@@ -35,7 +36,7 @@ def password():
     are good ones only then."""
     try:
         with open(PATH) as file:
-            kept = parse(file.read())
+            kept = parse(file.read(_LONGEST))
     except OSError:
         kept = None
     if kept is None:

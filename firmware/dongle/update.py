@@ -45,28 +45,30 @@ class Update:
         Returns (HTTP status, dict). 200: in two seconds the dongle is reset, to try the new
         firmware. Any other, with {"error": why}: what runs stays."""
         self._health.say(f"update: a bundle of {size} bytes")
-        is_staged = False
-        try:
-            if self._firmware["state"] == "trial" or _slots().read()["trial"]:
-                raise Refused(409, "another update has still to prove itself, see /health")
-            version = await _stage(_Source(readinto, size), self._firmware["slot"])
-            is_staged = True
-            status, result = 200, f"{version} is in place, to be tried at the next start"
-        except Refused as refused:
-            status, result = refused.status, refused.text
-        except OSError as error:
-            status, result = 500, f"the flash cannot be written: error {error.errno}"
-            if error.errno == _FULL:
-                status, result = 507, "there is no room for it on the flash"
-        finally:
-            _slots().discard(_PART)
+        status, result = await self._take(readinto, size)
         self._health.say("update: " + result)
-        if not is_staged:
+        if status != 200:
             self._firmware["result"] = "refused: " + result
             return status, {"error": result}
         self._firmware["result"] = result
         asyncio.create_task(self._restart())
         return status, {"result": result}
+
+    async def _take(self, readinto, size):
+        """(HTTP status, what came of it)"""
+        try:
+            if self._firmware["state"] == "trial" or _slots().read()["trial"]:
+                raise Refused(409, "another update has still to prove itself, see /health")
+            version = await _stage(_Source(readinto, size), self._firmware["slot"])
+        except Refused as refused:
+            return refused.status, refused.text
+        except OSError as error:
+            if error.errno == _FULL:
+                return 507, "there is no room for it on the flash"
+            return 500, f"the flash cannot be written: error {error.errno}"
+        finally:
+            _slots().discard(_PART)
+        return 200, f"{version} is in place, to be tried at the next start"
 
     async def _restart(self):
         await asyncio.sleep_ms(_ANSWER_MS)
@@ -119,13 +121,7 @@ class _Source:
 async def _stage(source, running):
     """Puts the firmware into the other slot than running, to be tried at the next start; returns
     its version. Raises Refused, OSError."""
-    await _forgotten()
-    key = _read_key()
-    await _forgotten()
-    digest, signature = await _manifest(source)
-    await _forgotten()
-    if not await _is_signed(key, digest, signature):
-        raise Refused(403, "the signature is not the owner's: another key, or damaged")
+    digest = await _signed_manifest(source)
     await _forgotten()
     # From here on the manifest is what the owner says.
     here = running and _slots().manifest(running)
@@ -145,20 +141,35 @@ async def _stage(source, running):
         # between hides the name that follows, until something is written.
         os.rename(_PART, manifest)
         await _forgotten()
-        # The switch.
-        _slots().write(
-            {
-                "slot": slot,
-                "previous": running or "",
-                "trial": {"version": version, "starts": 0},
-                "result": f"{version} has still to prove itself",
-            }
-        )
+        _switch(slot, running, version)
         is_filled = True
     finally:
         if not is_filled:
             await _wipe(slot, manifest)
     return version
+
+
+async def _signed_manifest(source):
+    """Writes it to the flash and gives its digest. Raises Refused, OSError."""
+    await _forgotten()
+    key = _read_key()
+    await _forgotten()
+    digest, signature = await _manifest(source)
+    await _forgotten()
+    if not await _is_signed(key, digest, signature):
+        raise Refused(403, "the signature is not the owner's: another key, or damaged")
+    return digest
+
+
+def _switch(slot, running, version):
+    _slots().write(
+        {
+            "slot": slot,
+            "previous": running or "",
+            "trial": {"version": version, "starts": 0},
+            "result": f"{version} has still to prove itself",
+        }
+    )
 
 
 def _slots():
@@ -219,8 +230,10 @@ def _read_key():
 
     forget("dongle.ecdsa")
     try:
-        with open(_PUBLIC_KEY) as file:
-            return load_public_key(file.read())
+        with open(_PUBLIC_KEY, "rb") as file:
+            # Not read() alone, which begins with 256 bytes in one piece.
+            count = file.readinto(scratch)
+        return load_public_key(bytes(scratch[:count]).decode())
     except OSError:
         reason = "this dongle knows no owner's key"
     except ValueError:

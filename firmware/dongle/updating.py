@@ -1,5 +1,7 @@
 # POST /update and /update/pull: a new firmware over the network. Loaded for the one request.
 
+import asyncio
+import gc
 import json
 import sys
 
@@ -11,6 +13,7 @@ from .http import Response
 _OF_UPDATE = ("dongle.update", "dongle.bundle", "dongle.ecdsa", "dongle.fetch", "slots")
 
 _BOTH_BYTES = const(40_000)  # of the Python heap
+_LEAVE_MS = const(50)  # for those who are sent away, until their memory is free
 
 
 def into(app, path):
@@ -25,14 +28,16 @@ async def _respond(app, take):
     is_alone = not room.has(_BOTH_BYTES)
     try:
         if is_alone:
-            app.server.is_resting = True
+            app.server.rest(True)
             app.spare_auth(0)
             if app.stream:
                 app.stream.rest(True)
+            await asyncio.sleep_ms(_LEAVE_MS)
+            gc.collect()
         status, answer = await _update(app, take)
     finally:
         if is_alone:
-            app.server.is_resting = False
+            app.server.rest(False)
             if app.stream:
                 app.stream.rest(False)
     return Response(json.dumps(answer).encode(), status=status)
