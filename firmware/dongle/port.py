@@ -51,6 +51,12 @@ def hold(board, size):
     _held[0] = size
 
 
+def release(board):
+    """Gives that back where there will be no Port."""
+    if _held[0] != _RING:
+        hold(board, _RING)
+
+
 _held = [_RING]
 
 

@@ -12,6 +12,7 @@ from . import chip
 from . import config as config_file
 from .health import Health
 from .http import Response, Server
+from .port import release
 from .uplink import make as make_uplink
 
 _GUARD_MS = const(1_000)
@@ -29,8 +30,11 @@ class Safe:
         wifi = config["wifi"]
         self._has_watchdog = config["system"]["watchdog"]
         self.http_port = config["http"]["port"]
+        board = _board()
+        if board:
+            release(board)
         self._wifi = make_uplink(
-            _board(), wifi, wifi["hostname"] or chip.hostname(self._id), self.health
+            board, wifi, wifi["hostname"] or chip.hostname(self._id), self.health
         )
         self._server = Server({b"/": self._view, b"/health": self._view}, self.health)
         before = logbook.before
