@@ -65,6 +65,11 @@ def test_without_memory_it_fails_as_the_chip_does(chip):
     assert chip("no_poll") == {"error": 5}, "EIO"
 
 
+def test_nobody_gets_to_a_chip_that_is_in_no_network(chip):
+    told = chip("unreachable", "esp32", str(rig.free_port()))["told"]
+    assert told == [11, "let in"], "EAGAIN, and then not"
+
+
 def test_what_nobody_reads_takes_memory(chip):
     found = chip("unread")
     assert found["taken"] == [5_744] * 3, "lwIP's TCP_SND_BUF"

@@ -128,6 +128,41 @@ def no_socket():
     return {"errors": told}
 
 
+def unreachable():
+    """Whether somebody on the laptop is let in, without network and with. A third argument: a port
+    that is free."""
+    import time
+
+    import usocket
+
+    memory.begin(CHIP)
+    world.radio.change(join_ms=0)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    port = int(sys.argv[3])
+    listener.bind(("127.0.0.1", port))
+    listener.listen(1)
+    station = network.WLAN(network.STA_IF)
+    station.active(True)
+    told = []
+    for is_up in (False, True):
+        if is_up:
+            station.connect("home", "secret")
+            while not station.isconnected():
+                time.sleep_ms(10)
+        caller = usocket.socket()
+        caller.connect(usocket.getaddrinfo("127.0.0.1", port)[0][-1])
+        try:
+            listener.accept()[0].close()
+            told.append("let in")
+        except OSError as error:
+            told.append(error.errno)
+        caller.settimeout(10)
+        assert caller.read(1) == b""  # it was closed
+        caller.close()
+    return {"told": told}
+
+
 def no_poll():
     import select
 

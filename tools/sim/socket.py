@@ -87,6 +87,10 @@ class socket(_IOBase):
 
     def accept(self):
         connection, raw = self._raw.accept()
+        if _queued and not self._is_ours and _world.offline():
+            # Nobody gets to a chip without network, where some memory is still held for that.
+            connection.close()
+            raise OSError(_errno.EAGAIN)
         address = _plain(raw)
         if self._is_ours and address[0] == _ANYBODY:
             address = _world.AP_GUEST, address[1]

@@ -80,16 +80,27 @@ class Life(soak.Scene):
         with open("../silent.bundle", "rb") as file:
             bundle = file.read()
         pieces = [bundle[at : at + 512] for at in range(0, len(bundle), 512)]
+        yield from self._wait(0.5)  # when those who poll are not there
         owner = OWNER % b"POST /update" + b"Content-Length: %d\r\n" % len(bundle)
-        yield from self._step("an update", 90, lambda: peers.Owner(owner, pieces))
-        yield from self._step("its trial and the way back", 900)
+        yield from self._step(
+            "an update", 90, lambda: peers.Owner(owner, pieces), until=self._is_updated
+        )
+        yield from self._step("its trial and the way back", 1000)
 
-    def _step(self, name, seconds, begin=None):
+    def _is_updated(self):
+        return "in place" in str(self.app.firmware["result"])
+
+    def _step(self, name, seconds, begin=None, until=lambda: False):
+        """until: what ends it sooner."""
         _chip.begin_again()
         self._status = None
         if begin:
             begin()
-        yield from self._wait(seconds)
+        if seconds and until():
+            raise AssertionError(name + ": it is so already")
+        while seconds > 0 and not until():
+            yield from self._wait(min(1, seconds))
+            seconds -= 1
         most = _chip.heap()[2]
         gc.collect()
         total, used, last, grown, gap = _chip.heap()

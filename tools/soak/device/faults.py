@@ -230,14 +230,13 @@ FAULTS = (
         ("mqtt", "tcp"),
     ),
     Fault("slowloris", 5 * MINUTE, harm.slow.begin, harm.slow.end, 20, ("mqtt", "tcp")),
-    # Raw telegrams come after those who hold the network's memory.
     Fault(
         "slowloris with bodies",
         5 * MINUTE,
         harm.slow_bodies.begin,
         harm.slow_bodies.end,
         30,
-        ("mqtt",),
+        ("mqtt",),  # they begin updates, and those send away who takes raw telegrams
     ),
     Fault(
         "a flood of wrong passwords",
@@ -259,8 +258,6 @@ FAULTS = (
         "an update that breaks off half-way",
         MINUTE,
         harm.bundle("silent", cut=True),
-        # A plain ESP32's Python heap may grow by it, which a start a minute later mends.
-        resets=(0, 1),
         after=harm.nothing_came_of_it,
     ),
     Fault(

@@ -24,6 +24,7 @@ _AGAIN_MS = const(1_000)
 _GIVEN_UP_MS = const(300_000)
 _MDNS_PORT = const(5353)
 _ENFILE = const(23)
+_CLOSE = const(4)
 _POLL, _POLL_RD, _POLL_WR, _POLL_ERR, _POLL_HUP = const(3), const(1), const(4), const(8), const(16)
 
 listeners = {}  # (address, port) -> the dongle's socket that listens there
@@ -272,7 +273,8 @@ class socket(IOBase):
 
     def ioctl(self, request, flags):
         if request != _POLL:
-            return 0
+            # No file descriptor: select.poll() shall ask here.
+            return 0 if request == _CLOSE else -1
         end = self._end
         if end is None:
             return _POLL_RD & flags if self.waiting else 0
