@@ -461,7 +461,8 @@ def test_a_traceback_is_turned_back(tmp_path):
     assert turned[-4:] == [
         '  File "app", line 1, in <module>',
         f'  File "app", in breaks (dongle/app.py:{line})',
-        f'  File "chip", in fails_here (dongle/chip.py:{last})',
+        # Which is in one file with it.
+        f'  File "uplink", in fails_here (dongle/chip.py:{last})',
         "AttributeError: type object 'App' has no attribute 'server'",
     ]
 

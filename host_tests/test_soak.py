@@ -16,7 +16,7 @@ def campaign():
     return campaign
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)  # for what hangs: beside others it may take many minutes
 def test_every_fault_passes_and_all_is_back_in_time(campaign):
     print("\n".join(campaign.said[-20:]))
     assert {each.fault: each.problems for each in campaign.outcomes if each.problems} == {}
@@ -27,7 +27,7 @@ def test_nothing_was_wrong(campaign):
     assert campaign.problems == []
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_what_happens_again_and_again_takes_no_more_memory():
     faults = ("noise between telegrams", "Wi-Fi gone for 5 seconds", "a flood of wrong passwords")
     campaign = Campaign(calm_s=30, longest_s=60, rounds=7, faults=faults)

@@ -22,6 +22,7 @@ _LARGER_KIB = {
     "dongle/announcement": 6,
     "dongle/app": 12,
     "dongle/config": 5,
+    "dongle/hold": 5,  # with the names of all others
     "dongle/mqtt": 7,
     "p1/core": 25,
     "p1/obis": 5,
