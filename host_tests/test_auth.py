@@ -106,7 +106,8 @@ class Door:
 
     def __init__(self, stored=STORED):
         self.health = Health()
-        self.auth = auth.Auth(stored, self.health)
+        self._stored, self.guesses = stored, []
+        self.forget()
 
     def ask(self, *headers, method="POST", needs_password=True):
         status, _, _ = self.answer(*headers, method=method, needs_password=needs_password)
@@ -123,7 +124,7 @@ class Door:
 
     def forget(self):
         """As App does when nobody has needed it for a while."""
-        self.auth = auth.Auth(self.auth._stored, self.health, self.auth.kept())
+        self.auth = auth.Auth(self._stored, self.health, self.guesses)
 
 
 def basic(password, user="owner"):
@@ -163,14 +164,14 @@ def test_without_a_password_one_is_asked_for_and_nothing_counted(door, header):
     status, _, headers = door.answer(header)
     assert status == 401
     assert headers.startswith(b"WWW-Authenticate: Basic realm=")
-    assert door.auth.wrong == 0 and door.health.said == []
+    assert door.guesses[0] == 0 and door.health.said == []
     assert door.try_(PASSWORD) == 200
 
 
 @pytest.mark.parametrize("password", ["", "x", "correct hors", "correct horse ", "Correct horse"])
 def test_another_password_does_not(door, password):
     assert door.try_(password) == 401
-    assert door.auth.wrong == 1
+    assert door.guesses[0] == 1
 
 
 def test_a_colon_may_be_in_the_password(monkeypatch, door):
@@ -185,7 +186,7 @@ def test_without_a_stored_password_nobody_may(door):
         status, reason, _ = door.answer(*headers)
         assert status == 403
         assert "make configure" in reason and "--owner-password" in reason
-    assert door.auth.wrong == 0
+    assert door.guesses[0] == 0
 
 
 def test_the_key_is_derived_once(door, monkeypatch):
@@ -236,7 +237,7 @@ def test_each_guess_makes_the_next_wait_twice_as_long_up_to_a_minute(door):
         door.health.now_ms += 1
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert door.try_(PASSWORD) == 200
-    assert door.auth.wrong == 9
+    assert door.guesses[0] == 9
     assert door.health.said == ["http: a wrong password"] * 9
 
 
@@ -268,7 +269,7 @@ def test_the_same_wrong_one_again_and_again_keeps_nobody_else_out(door):
         door.forget()
         assert door.try_("the old one") == 401
         assert door.try_(PASSWORD) == 200
-    assert door.auth.wrong == 1
+    assert door.guesses[0] == 1
 
 
 def test_what_is_remembered_does_not_grow(door):
@@ -291,7 +292,7 @@ def test_many_at_once_are_one_after_the_other(door):
 
     statuses = [refused[0] for refused in asyncio.run(at_once())]
     assert sorted(statuses) == [401, 429, 429]
-    assert door.auth.wrong == 1
+    assert door.guesses[0] == 1
 
 
 def test_one_that_is_cut_off_lets_the_next_one_in(door):

@@ -30,7 +30,6 @@ class App:
     """Has what all others may ask for. What is None is off, or cannot be."""
 
     auth = None  # until somebody wants more than to read
-    guesses = None  # that Auth's kept()
     is_outdated = False  # config.json has changed since the start
     longest_turn_ms = 0
     mdns = None
@@ -44,6 +43,7 @@ class App:
     def __init__(self, logbook=None):
         self.logbook = logbook or Logbook(machine.RTC().memory)
         self._memory = room.Watch()
+        self.guesses = []  # of all that auth has ever been
         self._assemble()
         for problem in self.health.problems:
             self.health.say("config: " + problem)
@@ -156,7 +156,6 @@ class App:
         """Forgets who decides what the owner may, where that has been idle for so long. rest.py
         makes another one when it is needed."""
         if self.auth and self.auth.is_idle(idle_ms):
-            self.guesses = self.auth.kept()
             self.auth = None
             forget("dongle.auth")  # and what is in one file with it
 

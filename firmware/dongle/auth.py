@@ -9,6 +9,10 @@ from micropython import const
 
 from .pbkdf2 import derive, hmac
 
+# Of the list of guesses: how many were wrong, whether one is being looked at, the key, the last
+# right and the last wrong password by it, the pause after the wrong one, and its uptime.
+_COUNT, _IS_BUSY, _KEY, _RIGHT = const(0), const(1), const(2), const(3)
+_WRONG, _PAUSE_MS, _WRONG_MS = const(4), const(5), const(6)
 _TURN_MS = const(20)
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 60_000
 _FORGOTTEN_MS = const(600_000)  # after so long without a wrong password the pauses are short again
@@ -25,29 +29,24 @@ class Auth:
     there are pauses, the same for everybody: a few per address would be many for a whole network.
     """
 
-    def __init__(self, stored, health, kept=None):
-        """stored: the config's http.password_hash; empty: nobody may. kept: that of another Auth,
-        which this one takes the place of."""
+    def __init__(self, stored, health, guesses):
+        """stored: the config's http.password_hash; empty: nobody may. guesses: a list, empty at
+        first, that outlives this Auth: the number of wrong passwords first, and what else has to
+        be remembered. All that are made with the same list count as one."""
         self._stored = stored
         self._health = health
-        self._is_busy = False
         # Of the last right password and of the last wrong one, by a key that nobody knows: a poll
         # a second need not be worked out each time, and what asks a second time for the same wrong
-        # one guesses nothing. _wrong_ms: uptime of the last wrong one.
-        self._right = b""
-        kept = kept or (os.urandom(16), b"", 0, 0, 0)
-        self._key, self._wrong, self._pause_ms, self._wrong_ms, self.wrong = kept
+        # one guesses nothing.
+        if not guesses:
+            guesses.extend((0, False, os.urandom(16), b"", b"", 0, 0))
+        self._guesses = guesses
         self._used_ms = 0  # uptime when somebody last wanted more than to read
 
     def is_idle(self, for_ms):
         """Whether nobody has needed it for so long."""
-        return not self._is_busy and self._health.uptime_ms() - self._used_ms >= for_ms
-
-    def kept(self):
-        """What has to be remembered of wrong passwords, their number last; None where there was
-        none."""
-        known = self._key, self._wrong, self._pause_ms, self._wrong_ms, self.wrong
-        return known if self.wrong else None
+        idle_ms = self._health.uptime_ms() - self._used_ms
+        return not self._guesses[_IS_BUSY] and idle_ms >= for_ms
 
     async def refuse(self, request, needs_password):
         """None, or (status, text, headers) that refuse the request."""
@@ -62,29 +61,29 @@ class Auth:
         if password is None:
             return 401, "this needs the owner's password", _ASK
         # One after the other, or many could guess at once.
-        while self._is_busy:
+        while self._guesses[_IS_BUSY]:
             await asyncio.sleep_ms(_TURN_MS)
-        self._is_busy = True
+        self._guesses[_IS_BUSY] = True
         try:
             return await self._judge(password)
         finally:
-            self._is_busy = False
+            self._guesses[_IS_BUSY] = False
 
     async def _judge(self, password):
-        now_ms = self._health.uptime_ms()
-        left_ms = self._wrong_ms + self._pause_ms - now_ms
+        guesses = self._guesses
+        left_ms = guesses[_WRONG_MS] + guesses[_PAUSE_MS] - self._health.uptime_ms()
         if left_ms > 0:
             left_s = (left_ms + 999) // 1000
             text = f"after a wrong password: try again in {left_s} s"
             return 429, text, b"Retry-After: %d\r\n" % left_s
-        mark = hmac(self._key, password)
-        if _is_same(mark, self._right):
+        mark = hmac(guesses[_KEY], password)
+        if _is_same(mark, guesses[_RIGHT]):
             return None
-        if not _is_same(mark, self._wrong):
+        if not _is_same(mark, guesses[_WRONG]):
             if await self._is_right(password):
-                self._right = mark
+                guesses[_RIGHT] = mark
                 return None
-            self._wrong = mark
+            guesses[_WRONG] = mark
             self._slow_down()
         return 401, "this is not the owner's password", _ASK
 
@@ -97,12 +96,13 @@ class Auth:
         return _is_same(key, unhexlify(expected))
 
     def _slow_down(self):
-        now_ms = self._health.uptime_ms()
-        if now_ms - self._wrong_ms > _FORGOTTEN_MS:
-            self._pause_ms = 0
-        self._pause_ms = min(2 * self._pause_ms or _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS)
-        self._wrong_ms = now_ms
-        self.wrong += 1
+        guesses, now_ms = self._guesses, self._health.uptime_ms()
+        pause_ms = guesses[_PAUSE_MS]
+        if now_ms - guesses[_WRONG_MS] > _FORGOTTEN_MS:
+            pause_ms = 0
+        guesses[_PAUSE_MS] = min(2 * pause_ms or _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS)
+        guesses[_WRONG_MS] = now_ms
+        guesses[_COUNT] += 1
         self._health.say("http: a wrong password")
 
 

@@ -15,7 +15,6 @@ def into(app):
 
 async def _in_turn(body, app):
     async with large:
-        app.spare_auth(0)  # its room is wanted now
         return await change(body, app)
 
 

@@ -4,6 +4,8 @@ import asyncio
 
 from micropython import const
 
+from . import forget
+
 _BLINKS = const(6)
 _BLINK_MS = const(250)
 
@@ -37,3 +39,4 @@ async def _blink(signal):
             await asyncio.sleep_ms(_BLINK_MS)
     finally:
         _blinking.remove(signal)
+        forget("dongle.led")

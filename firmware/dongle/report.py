@@ -86,12 +86,12 @@ class Report:
         yield ',"wifi":' + (json.dumps(app.wifi.state()) if is_wifi else _OFF)
         yield ',"mqtt":' + (_mqtt(app.mqtt) if app.mqtt else _OFF)
         yield ',"mdns":' + json.dumps(app.mdns.state() if app.mdns else app.mdns_state)
-        server, guesses = app.server, app.auth.kept() if app.auth else app.guesses
+        server, guesses = app.server, app.guesses  # their number first
         stream = app.stream.counts() if app.stream else (0, 0)
         yield (
             ',"http":{"requests":%d,"refused":%d,"wrong_passwords":%d},'
             '"tcp":{"clients":%d,"dropped":%d}'
-            % ((server.requests, server.refused, guesses[-1] if guesses else 0) + stream)
+            % ((server.requests, server.refused, guesses[0] if guesses else 0) + stream)
         )
         if not is_wifi:
             yield ',"%s":%s' % (app.wifi.NAME, json.dumps(app.wifi.state()))

@@ -30,6 +30,8 @@ async def respond(server, client, begun):
         refused = await _auth(app).refuse(request, is_get or resource.needs_password)
         if refused:
             return resource.refuse(*refused)
+        if not is_get:
+            app.spare_auth(0)  # its room is wanted now
     if is_get:
         return server.see(resource, request)
     from .body import take

@@ -29,7 +29,6 @@ async def _respond(app, take):
     try:
         if is_alone:
             app.server.rest(True)
-            app.spare_auth(0)
             if app.stream:
                 app.stream.rest(True)
             await asyncio.sleep_ms(_LEAVE_MS)
