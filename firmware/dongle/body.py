@@ -9,7 +9,7 @@ from . import room
 from .http import EXCHANGE_MS
 from .request import Refused
 
-_WORK_ROOM = const(8_000)  # bytes of the Python heap, to check and change the config
+_WORK_ROOM = const(10_000)  # bytes of the Python heap, to check and change the config
 _PIECE = const(256)
 _PIECE_MS = const(20_000)  # for a piece of a body that is taken as it comes
 

@@ -17,7 +17,6 @@ import network
 from . import captive, forget
 from .http import Response, Server, refusal
 from .resource import Resource
-from .seldom import page
 
 _ADDRESS = "192.168.4.1"  # the ESP32's own choice for its access point
 _NETWORK = "192.168.4."
@@ -54,7 +53,7 @@ class Portal:
         self.saved_ms = None
         self._visited_ms = self.tried_ms = self.health.uptime_ms()
         self._routes = {
-            b"/": lambda: page(_PAGE),
+            b"/": _page,
             b"/status": self._status,
             b"/scan": Resource({b"GET": self._scan, b"POST": self._scan_anew}),
             b"/try": Resource({b"POST": self._try}),
@@ -184,6 +183,13 @@ def _errand():
 
     forget("dongle.errand")
     return errand
+
+
+def _page():
+    from .seldom import page
+
+    forget("dongle.seldom")
+    return page(_PAGE)
 
 
 def _wish():
