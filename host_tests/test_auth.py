@@ -273,11 +273,13 @@ def test_the_same_wrong_one_again_and_again_keeps_nobody_else_out(door):
 
 
 def test_what_is_remembered_does_not_grow(door):
-    before = len(repr(vars(door.auth)))
+    before, size = len(repr(vars(door.auth))), len(door.guesses)
     for guess in range(50):
         door.try_(f"guess {guess}" * 20)
         door.health.now_ms += 60_000
+        door.forget()
     assert len(repr(vars(door.auth))) < before + 400
+    assert len(door.guesses) == size
 
 
 def test_many_at_once_are_one_after_the_other(door):
