@@ -83,5 +83,11 @@ def test_native_code_has_a_pool_of_its_own(chip):
     assert found["works"] == 501
 
 
+def test_what_the_chip_has_in_c_does_not_count(chip):
+    *built_in, file = chip("modules")["grown"]
+    # They leave a name or two; a Python module is a thousand bytes and more.
+    assert max(built_in) < 100 and file > 1_000, built_in
+
+
 def test_the_world_s_objects_do_not_count(chip):
     assert chip("outside")["grown"] < 200

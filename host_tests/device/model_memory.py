@@ -203,6 +203,23 @@ def outside():
     return {"grown": gc.mem_alloc() - before, "kept": len(kept)}
 
 
+def modules():
+    """What the chip has in C costs nothing of its Python heap; what a file of the firmware has
+    does."""
+    names = "esp32", "machine", "network", "socket", "tls", "umqtt.simple"
+    for name in names:
+        sys.modules.pop(name, None)  # as after a reset
+    memory.begin(CHIP)
+    grown = []
+    for name in names:
+        gc.collect()
+        before = gc.mem_alloc()
+        __import__(name)
+        gc.collect()
+        grown.append(gc.mem_alloc() - before)
+    return {"grown": grown}
+
+
 def native():
     """How much code finds room, and that it is an error when there is none."""
     memory.begin(CHIP)

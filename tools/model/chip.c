@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -159,9 +160,17 @@ size_t gc_get_max_new_split(void) {
 }
 
 // Called by py/gc.c where it grows the heap; *size is what it would take, were the world's area a
-// part of the chip's heap.
+// part of the chip's heap. With CHIP_PINNED in the environment a growth after the first one is
+// refused and told: so it is found who asked for it.
 void *chip_grow(size_t *size, size_t needed) {
     *size = MIN(largest_of_all(), MAX(heap_bytes, needed));
+    if (areas_added && getenv("CHIP_PINNED")) {
+        gc_info_t now;
+        gc_info(&now);
+        fprintf(stderr, "chip: %zu bytes and an area's table find no room beside %zu, "
+            "the largest gap has %zu\n", needed, now.used, now.max_free * BLOCK);
+        return NULL;
+    }
     size_t taken = areas_added < MOST_AREAS ? take(*size) : 0;
     if (!taken) {
         return NULL;

@@ -12,9 +12,8 @@ import rig
 from model import interpreter
 from pack.back import Back
 
-# What the chip has in C, before its memory begins to count.
 _POWER_UP = """
-import machine, network, socket, wiring, memory
+import wiring, memory
 memory.begin({chip!r})
 """
 

@@ -74,6 +74,9 @@ def begin(name="esp32"):
     global chip
     chip = CHIPS[name]
     if _chip:
+        # The chip has these in C. Imported by the firmware, their functions would be in its heap.
+        import esp32, machine, network, socket, tls  # noqa: E401, F401
+
         _chip.costs(THREAD, POLL)
         _chip.begin(chip["heap"], chip["regions"], chip["native"], _NATIVE_PERCENT)
         outside(take_pieces)(chip["network"])

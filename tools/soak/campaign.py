@@ -91,9 +91,14 @@ class Campaign:
 
 @contextmanager
 def world(
-    program: str, *arguments: str, firmware: Path = _FIRMWARE, is_frozen: bool = False
+    program: str,
+    *arguments: str,
+    firmware: Path = _FIRMWARE,
+    is_frozen: bool = False,
+    is_pinned: bool = False,
 ) -> Iterator[subprocess.Popen]:
-    """A program of device/ at work in the memory of a chip. Raises rig.Missing."""
+    """A program of device/ at work in the memory of a chip. is_pinned: the Python heap grows once
+    and no more; what would have made it grow is told. Raises rig.Missing."""
     frozen = None
     if is_frozen:
         frozen = rig.ROOT / "build" / "frozen-in-model" / "manifest.py"
@@ -110,7 +115,11 @@ def world(
         process = subprocess.Popen(
             [*map(str, command), *arguments],
             cwd=flash,
-            env={**os.environ, "MICROPYPATH": ":".join(map(str, path))},
+            env={
+                **os.environ,
+                "MICROPYPATH": ":".join(map(str, path)),
+                **({"CHIP_PINNED": "1"} if is_pinned else {}),
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

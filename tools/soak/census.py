@@ -40,13 +40,12 @@ def census(
     chip: str = "esp32",
     config: dict | None = None,
     telegrams: int = 0,
-    is_frozen: bool = False,
     **options,
 ) -> Iterator[Moment | dict[str, int] | str]:
     """Yields Moments; once, bytes by file of the firmware; and what it prints. Arguments as of
     device/census.py; options: of world(). Raises rig.Missing."""
     arguments = (chip, json.dumps(config or {}), str(telegrams))
-    with world("census.py", *arguments, is_frozen=is_frozen, **options) as day:
+    with world("census.py", *arguments, **options) as day:
         for line in day.stdout:
             told = json.loads(line) if line.startswith('{"') else None
             if told is None:
@@ -61,8 +60,12 @@ def main() -> int:
     parser.add_argument("--config", type=json.loads, help="JSON, merged into the usual one")
     parser.add_argument("--telegrams", type=int, default=0, help="with all that happens at a home")
     parser.add_argument("--frozen", action="store_true", help="the firmware is frozen in")
+    parser.add_argument(
+        "--pinned", action="store_true", help="tell what would make the heap grow once more"
+    )
     asked = parser.parse_args()
-    for each in census(asked.chip, asked.config, asked.telegrams, asked.frozen):
+    options = {"is_frozen": asked.frozen, "is_pinned": asked.pinned}
+    for each in census(asked.chip, asked.config, asked.telegrams, **options):
         if isinstance(each, Moment):
             print(
                 f"{each.step:42} used {each.used:7,} most {each.most:7,} of {each.heap:7,} "
