@@ -32,3 +32,25 @@ def test_to_the_last_byte_and_no_further(way, missing):
         write(page)
         assert page.size == length
     assert bytes(page.bytes[page.limit :]) == b"\xaa" * (len(page.bytes) - page.limit)
+
+
+def test_it_grows_by_steps_as_far_as_there_is_room():
+    asked = []
+
+    def has_room(size):
+        asked.append(size)
+        return size <= 10 + 512
+
+    page = Page(256, head=10, most=700, has_room=has_room)
+    page.put(b"x" * 256)
+    assert page.grow()
+    page.put(b"y" * 256)
+    assert not page.grow()
+    assert asked == [10 + 512, 10 + 700], "with its head"
+    assert bytes(page.bytes) == b"x" * 256 + b"y" * 256
+
+
+def test_it_grows_up_to_the_most():
+    page = Page(256, most=600)
+    assert page.grow() and page.grow() and not page.grow()
+    assert len(page.bytes) == 600

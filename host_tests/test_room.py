@@ -120,3 +120,9 @@ def test_a_minute_without_memory_is_too_long(memory):
     assert not watch.look()
     memory.free = [4_000]
     assert not watch.look()
+
+
+@pytest.mark.parametrize("free, is_there", [(131_000, True), (130_999, False)])
+def test_a_buffer_may_stay_beside_what_comes_and_goes(monkeypatch, free, is_there):
+    monkeypatch.setattr(room, "free", lambda: free)
+    assert room.fits(101_000) == is_there

@@ -30,6 +30,7 @@ SCRIPTS = [
     ("dongle_provision.py",),
     ("dongle_station.py",),
     ("dongle_rx_idle.py",),
+    ("dongle_views.py",),
     ("dongle_wifi.py",),
     ("dongle_words.py",),
     ("dongle_writes.py",),
@@ -46,6 +47,7 @@ EVERYTHING = {
     "dsmr_reader": {"url": "http://reader.lan/api"},
     "quarter": {"relay_pin": 23},
 }
+LONG = ("history-13-months", "message-1024")  # telegrams whose readings take more than a page
 BITTEN = [("dongle_tasks.py", f"{case}_until_bitten") for case in ("hangs", "spins")]
 
 
@@ -75,6 +77,11 @@ def results(tmp_path_factory):
             config["wifi"] = {"ssid": "home", "password": "secret", "delay_s": 0}
             (folder / "config.json").write_text(json.dumps(config))
             command = [*command, str(FIXTURES / "be-message-1024.txt"), str(rig.free_port())]
+        if command[0] == "dongle_views.py":
+            config["mqtt"] = {"host": "127.0.0.1"}
+            config["wifi"] = {"ssid": "home", "password": "secret", "delay_s": 0}
+            (folder / "config.json").write_text(json.dumps(config))
+            command = [*command, *(str(FIXTURES / f"be-{name}.txt") for name in LONG)]
         return run_on_device(*command, folder=folder, P1_WIFI='{"home": "secret"}')
 
     with ThreadPoolExecutor(8) as pool:

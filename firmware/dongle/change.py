@@ -65,7 +65,7 @@ def _merge(posted, known, problems, missing):
     sections that are posted, and the secrets that should be there and are not."""
     from . import config as config_file
 
-    forget("dongle.config", "p1.country")  # large, and nobody's but ours
+    forget("dongle.config")  # large, and nobody's but ours
     config, _ = config_file.read()
     is_new, is_other = not isinstance(config, dict), False
     if is_new:

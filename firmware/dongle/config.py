@@ -215,6 +215,7 @@ def _is_fit(value, kind, default, limits):
     if kind == "country":
         from p1 import country  # here: the portal has no room for it
 
+        forget("p1.country")
         return value in country.CODES
     if value == "" and kind != "topic" and kind != "text":
         return True

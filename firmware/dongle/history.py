@@ -1,8 +1,8 @@
 # GET /history: the last hour, two days and thirteen months.
 
 from p1.history import History as Past
-from p1.render.history import pieces
 
+from . import forget
 from .http import Response, refusal
 
 
@@ -22,4 +22,10 @@ class History:
         """GET /history; while the meter is silent too, for what has been stays true."""
         if self._past.window is None:
             return refusal(503, self._why() or "no telegram with a clock yet")
-        return Response(pieces(self._past, self._latest.reading))
+        return Response(self._pieces())
+
+    def _pieces(self):
+        from p1.render.history import pieces
+
+        forget("p1.render.history")
+        return pieces(self._past, self._latest.reading)

@@ -44,6 +44,7 @@ class Response:
     so they may be small."""
 
     length = None
+    latest = None  # the Latest, where the body is views of what it has
 
     def __init__(self, body, content_type="application/json", status=200, headers=b""):
         self.body, self.content_type, self.status = body, content_type, status
@@ -250,15 +251,22 @@ class _Client:
             finally:
                 body.close()
         else:
-            # In one turn: a view of the reading holds until the next telegram.
-            for part in parts:
-                at = self.page.fill(part, 0)
-                while at < len(part):
-                    self.write()
-                    at = self.page.fill(part, at)
+            await self._fill(parts, response.latest)
         self.write()
         if self.stream.out_buf:
             await self.stream.drain()
+
+    async def _fill(self, parts, latest):
+        """Sends them page by page, but for the last one, at once or as the network has memory."""
+        for part in parts:
+            at = self.page.fill(part, 0)
+            while at < len(part):
+                self.write()
+                size = len(self.page.bytes)
+                if not room.has_network(size):
+                    wait = room.for_network(size)
+                    await (latest.hold(wait) if latest else wait)
+                at = self.page.fill(part, at)
 
     def _gather(self, body, is_chunked):
         from .pieces import gather

@@ -1,5 +1,6 @@
 # The latest Reading, which every interface serves: decoded and rendered once per telegram.
 
+import asyncio
 import sys
 import time
 
@@ -14,6 +15,7 @@ from . import forget
 HEAD = 128  # bytes in front of the page: for MQTT's topic, which a config may make 90 long
 _QUIET = const(5)  # telegrams with nothing new, after which what reads it is forgotten
 _MOST_POSTPONED = const(5)
+_TURN_MS, _TURNS = 25, 40  # as long as somebody may wait for the network's memory
 _STALE_MS = 30_000  # older than this, a reading is no longer "now" (meters send every 1 or 10 s)
 
 
@@ -28,10 +30,12 @@ class Latest:
         failed=sys.print_exception,
         ticks_ms=time.ticks_ms,
         has_room=lambda size: True,
+        fits=lambda size: True,
     ):
-        """has_room(size): whether so many bytes of memory are free."""
+        """has_room(size): whether so many bytes of memory are free; fits(size): whether a buffer
+        of so many may stay."""
         self._ticks_ms = ticks_ms
-        self._json = Json(head=HEAD)
+        self._json = Json(head=HEAD, has_room=fits)
         self.page = self._json.page  # the reading as JSON, where age_ms() is not None
         self.telegram_bytes = b""
         self.telegram_size = 0
@@ -42,12 +46,15 @@ class Latest:
         self.rejected = 0  # unusable values since start
         self.listeners = []
         self.taken = 0  # telegrams
+        self._edition = 0  # of the views: with the next one, those of the one before hold no more
+        self.in_use = 0  # how many are in the middle of sending those that hold
         self._rewritten = self._quiet = 0
         self._failed = failed
 
     def take(self, telegram, size):
         # Should decoding fail, there is nothing to show rather than half a reading.
         self._taken_ms = None
+        self._end_views()
         self.telegram_bytes, self.telegram_size = telegram, size
         try:
             decode.decode(telegram, size, self.reading)
@@ -68,6 +75,31 @@ class Latest:
             except Exception as error:
                 self._failed(error)
         self._rest()
+
+    def _end_views(self):
+        self._edition += 1
+        self.in_use = 0
+
+    async def hold(self, wait):
+        """Awaits what the sender of a view has to wait for. Raises EOFError where that took too
+        long: the rest of the view may be of the next telegram."""
+        edition = self._edition
+        self.in_use += 1
+        try:
+            await wait
+        finally:
+            if self._edition == edition:
+                self.in_use -= 1
+        if self._edition != edition:
+            raise EOFError
+
+    async def let_go(self):
+        """Waits until nobody is in the middle of sending; a second at the most."""
+        for _ in range(_TURNS):
+            if not self.in_use:
+                return
+            await asyncio.sleep_ms(_TURN_MS)
+        self._end_views()
 
     def _may_load(self, size):
         """Whether there is room to read new texts; after some telegrams it is tried all the

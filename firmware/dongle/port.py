@@ -111,8 +111,9 @@ class Port:
             and self._health.uptime_ms() - self._damaged_ms <= _SILENT_MS
         )
 
-    async def read(self, sink):
-        """The reading task; sink.feed(buffer, size) gets all that comes."""
+    async def read(self, sink, latest):
+        """The reading task; sink.feed(buffer, size) gets all that comes. latest: the Latest; the
+        ring holds what comes while somebody is sending from what that has."""
         self.settle()
         self._request.request()
         stream = asyncio.StreamReader(self._uart)
@@ -120,6 +121,8 @@ class Port:
             while True:
                 size = await stream.readinto(self._chunk)
                 self._health.beat("port")
+                if latest.in_use:
+                    await latest.let_go()
                 if size:
                     sink.feed(self._chunk, size)
         finally:

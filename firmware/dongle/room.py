@@ -8,7 +8,8 @@ from micropython import const
 
 import esp32
 
-_COMES_AND_GOES = const(18_000)
+# What comes and goes, and as much again: a heap with less is too full for one large piece more.
+_FOR_PIECES = const(30_000)
 _GROWN = const(80_000)  # bytes of a Python heap that is not to grow any more
 # Bytes of ESP-IDF's heap that are the radio's and lwIP's: nobody sends from the first so many
 # while others give back what they have, and nobody ever from the last so many. Half of them and a
@@ -40,7 +41,7 @@ def has(size):
 
 def fits(size):
     """Whether a buffer of so many bytes may stay, beside what comes and goes."""
-    return has(size + _COMES_AND_GOES)
+    return has(size + _FOR_PIECES)
 
 
 async def for_network(size):

@@ -11,7 +11,7 @@ def show():
     """Every setting; of a secret only whether there is one."""
     from . import config as config_file
 
-    forget("dongle.config", "p1.country")  # large, and nobody's but ours
+    forget("dongle.config")  # large, and nobody's but ours
     raw, _ = config_file.read()
     return Response(_pieces(config_file, raw if isinstance(raw, dict) else {}))
 

@@ -20,7 +20,7 @@ def begin(app):
         sink = app.cipher or app.framer
         app.port.settle()  # the tasks want what it has held for the network
         app.port.begin(sink, app.framer)
-        tasks.append(("port", app.port.read, sink))
+        tasks.append(("port", app.port.read, sink, app.latest))
         ticks.append(("rearm", app.port.tick))
     if app.mqtt:
         tasks.append(("mqtt", app.mqtt.run))

@@ -43,7 +43,9 @@ class Web:
         age_ms = self._app.latest.age_ms()
         if document is None or age_ms is None:
             return refusal(503, self._app.why() or "no telegram yet")
-        return Response(document, content_type, headers=b"Age: %d\r\n" % (age_ms // 1000))
+        response = Response(document, content_type, headers=b"Age: %d\r\n" % (age_ms // 1000))
+        response.latest = self._app.latest
+        return response
 
     def _health(self):
         report = self._app.report()

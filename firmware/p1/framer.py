@@ -12,10 +12,10 @@ from micropython import const
 from . import crc16
 
 CAPACITY = const(6144)  # the longest legal Belgian telegram has about 4.5 kB
-# Most meters' telegrams have 0.5 to 1.5 kB. A buffer begins with so much, and grows by steps: to
-# double it would take the old and the new one at once from a chip that has little to spare.
-_FIRST = const(1024)
-_USUAL = const(2048)  # bytes that the first telegram may have in any case
+# Telegrams with three phases, gas, water and thirteen months of peaks have 1.5 kB. A buffer begins
+# with so much, for later a chip may have no room for it in one piece; and it grows by steps, for to
+# double it would take the old and the new one at once.
+_FIRST = const(1792)
 _STEP = const(256)
 
 _OUTSIDE = const(0)  # waiting for "/"
@@ -122,12 +122,11 @@ class Framer:
         self._has_crc = has_crc
         self._capacity = capacity
         self._has_room = has_room
-        # Three buffers change places instead of being copied. The third is made by the first
-        # telegram, good or bad: later a chip may have no room for it in one piece. Each is made
-        # larger where telegrams are long, and stays so.
+        # Three buffers change places instead of being copied. Each is made larger where telegrams
+        # are long, and stays so.
         self._filling = bytearray(min(_FIRST, capacity))
         self.telegram = bytearray(len(self._filling))
-        self.bad = bytearray()
+        self.bad = bytearray(len(self._filling))
         self.telegram_size = 0
         self.bad_size = 0
         self.bad_reason = None  # CRC, OVERFLOW or FRAMING
@@ -182,8 +181,7 @@ class Framer:
         # At once as large as the other one, which has held a whole telegram already.
         size = max(-(-size // _STEP) * _STEP, len(self.telegram))
         # What has no end, a line that is not inverted for instance, must not cost all the memory.
-        expected = len(self.telegram) if self.good else _USUAL
-        if size > expected and not self._has_room(size):
+        if size > len(self.telegram) and not self._has_room(size):
             return False
         try:
             larger = bytearray(min(size, self._capacity))
@@ -241,11 +239,6 @@ class Framer:
         self.telegram, self._filling = self._filling, self.telegram
         self.telegram_size = size
         self._restart()
-        if self.good == 1 and not self.bad:
-            try:
-                self.bad = bytearray(len(self.telegram))
-            except MemoryError:
-                pass  # the first bad one tries again
         self._deliver(self.telegram, size)
 
     def _reject(self, reason):

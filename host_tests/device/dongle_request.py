@@ -8,6 +8,7 @@ from until import until
 
 import world
 from dongle import health, port
+from dongle.latest import Latest
 from machine import Pin
 from p1.framer import Framer
 
@@ -54,7 +55,7 @@ async def main():
     saw("0")
     assert not world.requested() or drive == "tied"
 
-    reading = asyncio.create_task(the_port.read(framer))
+    reading = asyncio.create_task(the_port.read(framer, Latest("BE")))
     rearming = asyncio.create_task(look(the_port, framer))
     await asyncio.sleep_ms(20)
     saw("1")

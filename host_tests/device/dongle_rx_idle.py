@@ -7,6 +7,7 @@ import sys
 import machine
 import world
 from dongle.health import Health
+from dongle.latest import Latest
 from dongle.port import Port, hold
 from p1.framer import Framer
 
@@ -20,7 +21,7 @@ async def good(wired, said):
     world.board["rx_idle"] = wired
     port = Port(dict(world.board, rx_idle=said), (115200, 8, None), Health())
     framer = Framer(lambda telegram, size: None)
-    task = asyncio.create_task(port.read(framer))
+    task = asyncio.create_task(port.read(framer, Latest("BE")))
     await asyncio.sleep_ms(20)
     assert machine.Pin(world.board["rx_pin"]).value() == wired, "idle"
     world.cable.feed(TELEGRAM)

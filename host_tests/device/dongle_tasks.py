@@ -104,7 +104,7 @@ async def hangs():
 
 async def port_hangs():
     dongle = app.App()
-    dongle.port.read = lambda framer: hang()
+    dongle.port.read = lambda *_: hang()
     asyncio.create_task(dongle.run())
     await asyncio.sleep_ms(2 * tasks._LATE_MS)
     assert dongle.health.late() == [], "with nothing to read, the reader is not late"
@@ -117,7 +117,7 @@ async def hangs_until_bitten():
     health._WATCHDOG_MS = 500
     dongle = app.App()
     dongle.port.tick = lambda: None
-    dongle.port.read = lambda sink: hang()
+    dongle.port.read = lambda *_: hang()
     asyncio.create_task(dongle.run())
     await hang()
 

@@ -7,7 +7,9 @@ from .numbers import Written, update_numbers, write_numbers
 from .page import Full, Page
 
 CAPACITY = 6144  # a telegram of the longest legal kind needs less
-_FIRST = const(1536)  # where the page begins: half of the meters need no more
+# Where the page begins, from the start, for later a chip may have no room for it in one piece: three
+# phases, gas, water and thirteen months of peaks need no more.
+_FIRST = const(3072)
 
 _STAMP_AT = len(b'{"timestamp":"')
 _OPEN = const(0x7B)
@@ -21,8 +23,9 @@ class Json:
     parts.py, which writes it, is loaded.
     """
 
-    def __init__(self, capacity=CAPACITY, head=0):
-        self.page = Page(min(_FIRST, capacity), head, capacity)
+    def __init__(self, capacity=CAPACITY, head=0, has_room=lambda size: True):
+        """As of Page; capacity: up to where it may grow."""
+        self.page = Page(min(_FIRST, capacity), head, capacity, has_room)
         self.cut = 0  # parts of documents that were left out because they found no room
         self.rewritten = 0  # how often parts.py was needed
         self._write_parts = None  # of parts.py, once it is loaded

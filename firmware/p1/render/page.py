@@ -57,11 +57,13 @@ class Page:
     """bytes[:size] is what has been written. Each method raises Full, and writes nothing (string()
     perhaps a part), where there is no room left below limit."""
 
-    def __init__(self, capacity, head=0, most=0):
+    def __init__(self, capacity, head=0, most=0, has_room=lambda size: True):
         """head: bytes in front of it, where whoever sends the page may put a header of his own.
-        most: up to where it may grow, where that is more than the capacity."""
+        most: up to where it may grow, where that is more than the capacity; has_room(size):
+        whether there is memory for a page of so many bytes."""
         self.head = head
         self._most = most
+        self._has_room = has_room
         self.size = 0
         self.take(bytearray(head + capacity))
 
@@ -75,10 +77,11 @@ class Page:
         """Makes it larger; what is written stays, its head is empty then. False where it is as
         large as it can be."""
         capacity = len(self.bytes)
-        if capacity >= self._most:
+        size = self.head + min(capacity + _STEP, self._most)
+        if capacity >= self._most or not self._has_room(size):
             return False
         try:
-            larger = bytearray(self.head + min(capacity + _STEP, self._most))
+            larger = bytearray(size)
         except MemoryError:
             return False
         _copy(larger, self.head, self.bytes, 0, self.size)

@@ -1,0 +1,171 @@
+# Where the network has no memory for all of a reading, it goes out piece by piece. The telegram
+# that comes meanwhile waits in the ring of the UART; where it has to wait too long it is taken, and
+# what was half sent is not sent on: never does one document hold of both. Arguments: two files with
+# a telegram each, whose readings differ.
+
+import asyncio
+import json
+import socket
+import sys
+
+from until import until
+
+import world
+from dongle import app, latest, room
+
+telegrams = []
+for path in sys.argv[1:]:
+    with open(path, "rb") as file:
+        telegrams.append(file.read())
+cable = world.cable = world.Cable()
+
+
+class Network:
+    """In the place of what room.py says of it: has memory for one page, or for nothing."""
+
+    is_short = False
+
+    @classmethod
+    def has(cls, size):
+        return size <= 1024 and not cls.is_short
+
+    @classmethod
+    async def wait(cls, size):
+        while cls.is_short:
+            await asyncio.sleep_ms(5)
+        return True
+
+
+room.has_network, room.for_network = Network.has, Network.wait
+
+
+class Link:
+    def __init__(self):
+        self.taken = []
+
+    def write(self, data, size):
+        self.taken.append(bytes(data[:size]))
+
+    async def drain(self):
+        pass
+
+    def is_free(self):
+        return True
+
+
+async def ask(port):
+    """(length that the head tells, body)"""
+    there = socket.socket()
+    there.connect(socket.getaddrinfo("127.0.0.1", port)[0][-1])
+    there.setblocking(False)
+    stream = asyncio.StreamReader(there)
+    stream.write(b"GET /reading HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+    await stream.drain()
+    answer = b""
+    while True:
+        piece = await stream.read(4096)
+        if not piece:
+            break
+        answer += piece
+    there.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0]), body
+
+
+async def read_next(dongle, number):
+    """Feeds a telegram to the cable and waits for its reading."""
+    good = dongle.framer.good
+    cable.feed(telegrams[number])
+    await until(lambda: dongle.framer.good > good, "no reading")
+    return bytes(dongle.latest.json())
+
+
+async def half_way(dongle, sender):
+    """A task of the sender, which waits for the network; the next telegram has come."""
+    task = asyncio.create_task(sender)
+    await until(lambda: dongle.latest.in_use, "nobody waits")
+    cable.feed(telegrams[1])
+    await asyncio.sleep_ms(300)
+    return task
+
+
+async def http(dongle):
+    first = await read_next(dongle, 0)
+    task = await half_way(dongle, ask_when_short(dongle))
+    assert bytes(dongle.latest.json()) == first, "what comes waits in the ring"
+    Network.is_short = False
+    length, body = await task
+    assert body == first and length == len(first)
+    await until(lambda: bytes(dongle.latest.json()) != first, "the ring has lost it")
+
+    first = await read_next(dongle, 0)
+    task = await half_way(dongle, ask_when_short(dongle))
+    await until(lambda: bytes(dongle.latest.json()) != first, "it waits for ever")
+    Network.is_short = False
+    length, body = await task
+    assert len(body) < length and first.startswith(body), "of both"
+
+
+async def ask_when_short(dongle):
+    """From its first page on."""
+    answer = dongle.server._gate
+
+    def gate(request):
+        Network.is_short = True
+        dongle.server._gate = answer
+        return answer(request)
+
+    dongle.server._gate = gate
+    return await ask(dongle.http_port)
+
+
+async def mqtt(dongle):
+    first = await read_next(dongle, 0)
+    link = Link()
+    task = await half_way(dongle, publish_when_short(dongle, link))
+    Network.is_short = False
+    await task
+    assert len(link.taken) > 1, "all at once"
+    message = b"".join(link.taken)
+    assert first in message and json.loads(first)
+    await until(lambda: bytes(dongle.latest.json()) != first, "the ring has lost it")
+
+    first = await read_next(dongle, 0)
+    link = Link()
+    task = await half_way(dongle, publish_when_short(dongle, link))
+    await until(lambda: bytes(dongle.latest.json()) != first, "it waits for ever")
+    Network.is_short = False
+    try:
+        await task
+        raise AssertionError("half of a reading, and then of another one")
+    except EOFError:
+        pass
+
+
+async def publish_when_short(dongle, link):
+    """The same."""
+    write = link.write
+
+    def first(data, size):
+        write(data, size)
+        Network.is_short = True
+        link.write = write
+
+    link.write = first
+    await dongle.mqtt._publish_reading(link)
+
+
+async def main():
+    dongle = app.App()
+    dongle.mqtt.run = lambda: asyncio.sleep(3600)
+    task = asyncio.create_task(dongle.run())
+    await until(lambda: dongle.wifi.up, "no Wi-Fi")
+    world.interfaces.clear()  # a client from outside does not mind whether our Wi-Fi is up
+    assert latest._TURN_MS * latest._TURNS == 1000
+    await http(dongle)
+    await mqtt(dongle)
+    task.cancel()
+
+
+asyncio.run(main())
+print("ok")
