@@ -34,9 +34,7 @@ def assemble(app):
         machine.freq(system["cpu_mhz"] * 1_000_000)
     app.firmware = _firmware(slots.state or slots.read())
     meter = config.pop("meter")
-    app.latest = Latest(
-        meter["country"], app.listener_failed, has_room=room.has, fits=room.fits
-    )
+    app.latest = Latest(meter["country"], app.listener_failed, has_room=room.has, fits=room.fits)
     profile = app.latest.reading.profile
     app.framer = Framer(app.latest.take, profile.has_crc, has_room=room.fits)
     app.cipher = _cipher(meter, app.framer)

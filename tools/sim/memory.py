@@ -75,7 +75,8 @@ def begin(name="esp32"):
     chip = CHIPS[name]
     if _chip:
         # The chip has these in C. Imported by the firmware, their functions would be in its heap.
-        import esp32, machine, network, socket, tls  # noqa: E401, F401
+
+        import esp32  # noqa: F401
 
         _chip.costs(THREAD, POLL)
         _chip.begin(chip["heap"], chip["regions"], chip["native"], _NATIVE_PERCENT)

@@ -7,8 +7,8 @@ from .numbers import Written, update_numbers, write_numbers
 from .page import Full, Page
 
 CAPACITY = 6144  # a telegram of the longest legal kind needs less
-# Where the page begins, from the start, for later a chip may have no room for it in one piece: three
-# phases, gas, water and thirteen months of peaks need no more.
+# As the page begins, because later a chip may have no room for it in one piece: three phases, gas,
+# water and thirteen months of peaks need no more.
 _FIRST = const(3072)
 
 _STAMP_AT = len(b'{"timestamp":"')

@@ -9,8 +9,8 @@ from micropython import const
 _RING = const(4096)  # as the port's: what comes on top of so many bytes is lost
 _KEPT = const(420)  # seconds for which a telegram may still be on its way, see socket.py
 
-# What the meters of most households say, and more of it than most: three phases, gas and water, and
-# the highest quarters of thirteen months.
+# What a meter with three phases, gas and water says after a year: the peaks of thirteen months are
+# half of it.
 _TEXT = (
     b"/FLU5\\253769484_A\r\n\r\n"
     b"0-0:96.1.4(50217)\r\n"
