@@ -1,7 +1,7 @@
 # Where the network has no memory for all of a reading, it goes out piece by piece. The telegram
-# that comes meanwhile waits in the ring of the UART. Where it has to wait too long it is taken, and
-# the rest of what was half sent is not sent: no document is of two telegrams. Arguments: two files
-# with a telegram each, whose readings differ.
+# that comes meanwhile waits in the ring of the UART. Where it has to wait too long it is taken,
+# and the rest of what was half sent is not sent: no document is of two telegrams. Arguments: two
+# files with a telegram each, whose readings differ.
 
 import asyncio
 import json

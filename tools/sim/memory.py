@@ -66,6 +66,8 @@ LOOK_UP = 512  # what getaddrinfo() needs; assumed
 # x86's code and an ESP32's: 22,549 bytes here are 16,000 there.
 _NATIVE_PERCENT = 71
 
+_IN_C = "esp32", "machine", "network", "socket", "tls"  # modules that the chip has there
+
 chip = CHIPS["esp32"]
 
 
@@ -74,10 +76,9 @@ def begin(name="esp32"):
     global chip
     chip = CHIPS[name]
     if _chip:
-        # The chip has these in C. Imported by the firmware, their functions would be in its heap.
-
-        import esp32  # noqa: F401
-
+        # Imported by the firmware, their functions would be in its heap.
+        for name in _IN_C:
+            __import__(name)
         _chip.costs(THREAD, POLL)
         _chip.begin(chip["heap"], chip["regions"], chip["native"], _NATIVE_PERCENT)
         outside(take_pieces)(chip["network"])
