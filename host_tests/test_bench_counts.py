@@ -43,7 +43,9 @@ def test_a_tcp_client_costs_one_write_a_telegram_and_no_garbage_of_its_own():
     telegrams, requests = clients.measure(times=1, seconds=50)
     # A ping to the broker may come in between.
     assert [round(cost.writes, 1) for cost in telegrams] == [1, 2, 3, 4, 5]
-    assert telegrams[4].bytes - telegrams[1].bytes < 32
+    # Three clients more, of which each would leave a block of 32 bytes at least. What the dongle
+    # does once a second counts too, and on a busy machine seconds differ.
+    assert telegrams[4].bytes - telegrams[1].bytes < 3 * 32
     assert requests[2].bytes < 1.2 * requests[0].bytes
 
 

@@ -529,5 +529,7 @@ def test_an_outage_that_is_longer_than_the_memory(street):
     assert seconds == street.clocks["outage"].span(seconds[0], seconds[-1])
     state = health["influx"]
     assert state["dropped"] >= before["dropped"]
-    assert state["sent"] + state["kept"] + state["dropped"] == health["telegrams"]["good"]
+    # The document is made piece by piece: telegrams come between their count and this one's.
+    accounted = state["sent"] + state["kept"] + state["dropped"]
+    assert health["telegrams"]["good"] <= accounted <= home.health()["telegrams"]["good"]
     assert home.descriptors_at_rest() <= descriptors + 1  # the push that may be under way

@@ -3,6 +3,10 @@
 
 import json
 
+from micropython import const
+
+_OPENING, _CLOSING = const(0x7B), const(0x7D)  # brackets
+
 # As exposition.py has it; the number's name is its path in the report. Several tables, because a
 # chip's memory has no long pieces.
 _REPORT = (
@@ -93,12 +97,15 @@ uptime_s 1 -
 
 
 def collect(pieces):
-    """For each table {place in it: int} of a Report's pieces. Of one after the other, because all
-    that they say would be several kilobytes."""
+    """For each table {place in it: int} of a Report's pieces, those that have whole members. Of one
+    after the other, because all that they say would be several kilobytes."""
     numbers = [{} for _ in _REPORT]
     for piece in pieces:
-        # ',"name":value' or the like; the first begins with "{" instead, the last is its end.
-        for name, value in json.loads(b"{" + piece[1:] + b"}").items() if len(piece) > 1 else ():
+        # ',"name":value' or the like; the first begins with "{" instead.
+        text = bytearray(piece)
+        text[0] = _OPENING
+        text.append(_CLOSING)
+        for name, value in json.loads(text).items():
             if not isinstance(value, dict):
                 _put(numbers, name, value)
             elif name != "mqtt":

@@ -251,22 +251,22 @@ class _Client:
             finally:
                 body.close()
         else:
-            await self._fill(parts, response.latest)
+            for part in parts:
+                at = self.page.fill(part, 0)
+                while at < len(part):
+                    self.write()
+                    if not room.has_network(HEAD_BYTES):
+                        await self._wait(response.latest)
+                    at = self.page.fill(part, at)
         self.write()
         if self.stream.out_buf:
             await self.stream.drain()
 
-    async def _fill(self, parts, latest):
-        """Sends them page by page, but for the last one, at once or as the network has memory."""
-        for part in parts:
-            at = self.page.fill(part, 0)
-            while at < len(part):
-                self.write()
-                size = len(self.page.bytes)
-                if not room.has_network(size):
-                    wait = room.for_network(size)
-                    await (latest.hold(wait) if latest else wait)
-                at = self.page.fill(part, at)
+    def _wait(self, latest):
+        """A coroutine: until the network has memory for another page. latest: whose views are
+        sent, or None."""
+        wait = room.for_network(HEAD_BYTES)
+        return latest.hold(wait) if latest else wait
 
     def _gather(self, body, is_chunked):
         from .pieces import gather

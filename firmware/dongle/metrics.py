@@ -72,7 +72,12 @@ class Metrics:
         return collect(pieces)
 
     def _report(self):
-        return list(self._health_report().pieces())
+        # What comes in several pieces has no number, and the last one is a bracket.
+        return [
+            piece
+            for piece in self._health_report().pieces()
+            if piece[1:2] == b'"' and not piece.endswith(b"[")
+        ]
 
     def _parts(self, page, numbers):
         """Of each a generator that stops after each sample."""

@@ -66,6 +66,7 @@ class Mqtt:
         self._is_ping_due = False
         self._health_due_ms = 0
         self._heard_ms = 0  # when the broker last said something
+        self._freed_ms = 0  # when it had last taken most of what was sent
         self._failure = None  # what ended the connection
         self.connected = False
         self.reason = "not tried yet"
@@ -152,7 +153,7 @@ class Mqtt:
         self._is_meter_online = None
         self.discovery.connected()
         self._health_due_ms = 0
-        self._heard_ms = self._health.uptime_ms()
+        self._heard_ms = self._freed_ms = self._health.uptime_ms()
         self._link = link
         self._wake.set()
         self._health.say(f"mqtt: connected to {self._at[0]}")
@@ -201,7 +202,7 @@ class Mqtt:
         has_network = await room.for_network(min(self._size(), _PIECE))
         if self._latest.age_ms() is None:
             return
-        if not (has_network and link.is_free()):
+        if not (has_network and self._is_free(link)):
             self.dropped += 1
             return
         # The reading, and the quarter hour right behind it, so that one write sends both.
@@ -216,6 +217,16 @@ class Mqtt:
             if self._latest.age_ms() is not None:
                 await each.publish(link, self._latest)
         self.published += 1
+
+    def _is_free(self, link):
+        """Whether the broker has taken most of what was sent. Raises Lost where it has not for as
+        long as a write may take: that much of the network's memory waits with it."""
+        now = self._health.uptime_ms()
+        if link.is_free():
+            self._freed_ms = now
+        elif now - self._freed_ms > IO_MS:
+            raise Lost("the broker takes nothing")
+        return self._freed_ms == now
 
     async def _write(self, link, data, size):
         """At once, or piece by piece as the network has memory."""

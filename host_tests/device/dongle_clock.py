@@ -4,7 +4,7 @@
 import json
 
 import memory
-from dongle import health, latest, report, room
+from dongle import health, latest, report_dongle, room
 
 _PERIOD = 1 << 30
 _DAY_MS = 24 * 3600 * 1000
@@ -81,9 +81,9 @@ class Sys:
 
 regions = [(100_000, 30_000, 28_000, 9_000), (16_000, 4_000, 4_000, 3_000)]
 memory.regions = lambda: regions
-report.gc = room.gc = Gc()
+report_dongle.gc = room.gc = Gc()
 idf = {"idf_free": 34_000, "idf_largest": 28_000, "idf_least": 12_000}
-assert json.loads(report._memory()) == dict(idf, used=50_000, free=90_000, heap=140_000)
+assert json.loads(report_dongle._memory()) == dict(idf, used=50_000, free=90_000, heap=140_000)
 room.sys = Sys
-assert json.loads(report._memory()) == dict(idf, used=50_000, free=62_000, heap=112_000)
+assert json.loads(report_dongle._memory()) == dict(idf, used=50_000, free=62_000, heap=112_000)
 print("ok")

@@ -35,6 +35,13 @@ def pieces(past, reading):
         page.put(b"]")
     page.put(b'},"months":[')
     yield from _full(page)
+    yield from _months(page, reading)
+    page.put(b"]}")
+    yield memoryview(page.bytes)[: page.size]
+
+
+# Apart, because a function takes its memory in one piece.
+def _months(page, reading):
     separator = b""
     for year, month, _, mantissa, decimals in reading.history:
         page.put(b'%s{"month":"%04d-%02d","power_w":' % (separator, year, month))
@@ -42,8 +49,6 @@ def pieces(past, reading):
         page.put(b"}")
         separator = b","
         yield from _full(page)
-    page.put(b"]}")
-    yield memoryview(page.bytes)[: page.size]
 
 
 def _beginning(value, end, count):

@@ -1,0 +1,55 @@
+# Of the dongle itself, for report.py: loaded when it is its turn.
+
+import gc
+import json
+
+import esp32
+
+from . import room
+
+
+def texts(app, reason):
+    """Yields str; reason: what is wrong, or None."""
+    yield ',"memory":' + _memory()
+    yield ',"longest_turn_ms":%d,"task_failures":%s' % (
+        app.longest_turn_ms,
+        json.dumps(app.health.failures),
+    )
+    yield ',"config_problems":['
+    for number, problem in enumerate(app.health.problems):
+        yield (", " if number else "") + json.dumps(problem)
+    yield "]"
+    yield from _now(app, reason)
+
+
+# Apart, because a function takes its memory in one piece.
+def _now(app, reason):
+    if app.cipher:
+        counts = app.cipher.good, app.cipher.bad, app.cipher.overflow
+        yield ',"frames":{"good":%d,"bad":%d,"overflow":%d}' % counts
+    for name, push in app.pushes.items():
+        yield ',"%s":%s' % (name, json.dumps(push.state()))
+    if reason:
+        yield ',"reason":' + json.dumps(reason)
+    age_ms = app.latest.age_ms()
+    if age_ms is not None:
+        yield ',"telegram_age_ms":%d' % age_ms
+    if app.health.last_failure:
+        yield ',"last_failure":' + json.dumps(app.health.last_failure)
+    yield "}"
+
+
+def _memory():
+    """In bytes: of the Python heap, which is as large as heap says, what is used and free; of
+    IDF's, from which Wi-Fi, sockets and a growth of the Python heap are taken, what is free, the
+    largest piece of that, and the least there has been."""
+    used, free = gc.mem_alloc(), room.free()
+    regions = esp32.idf_heap_info(esp32.HEAP_DATA)  # total, free, largest, least ever of each
+    return ('{"used":%d,"free":%d,"heap":%d,"idf_free":%d,"idf_largest":%d,"idf_least":%d}') % (
+        used,
+        free,
+        used + free,
+        sum([region[1] for region in regions]),
+        room.largest(),
+        sum([region[3] for region in regions]),
+    )
