@@ -97,8 +97,8 @@ uptime_s 1 -
 
 
 def collect(pieces):
-    """For each table {place in it: int} of a Report's pieces, those that have whole members. Of one
-    after the other, because all that they say would be several kilobytes."""
+    """For each table {place in it: int} of a Report's pieces, those that have whole members. Of
+    one after the other, because all that they say would be several kilobytes."""
     numbers = [{} for _ in _REPORT]
     for piece in pieces:
         # ',"name":value' or the like; the first begins with "{" instead.
