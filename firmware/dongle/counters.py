@@ -105,7 +105,7 @@ def collect(pieces):
         text = bytearray(piece)
         text[0] = _OPENING
         text.append(_CLOSING)
-        for name, value in json.loads(text).items():
+        for name, value in json.loads(text).items():  # pyright: ignore[reportArgumentType]
             if not isinstance(value, dict):
                 _put(numbers, name, value)
             elif name != "mqtt":
