@@ -16,6 +16,7 @@ IO_MS = const(5_000)  # for connecting, for a write, for the rest of a packet
 HANDSHAKE_MS = 9_000  # for TLS, whose sums take an ESP32 a second or two
 TLS_EOF = -0x7280  # mbedTLS: the other side closed without a word
 _TURN_MS = const(25)
+PIECE = const(1_024)  # of what is sent, where the network has not enough memory for all of it
 _SMALL = const(128)  # bytes that are sent whatever the network has
 _LONGEST_PACKET = const(1536)  # we subscribe to nothing that is longer
 
@@ -56,6 +57,19 @@ class Link:
     async def _freed(self):
         while not self.is_free():
             await asyncio.sleep_ms(_TURN_MS)
+
+    async def publish(self, data, start, size, latest):
+        """Sends data[start:size], a view of what latest, a Latest, has: at once, or piece by piece
+        as the network has memory. Raises EOFError where that takes too long."""
+        while start < size:
+            piece = size - start
+            if not room.has_network(piece):
+                piece = min(piece, PIECE)
+                await latest.hold(room.for_network(piece))
+            # A view only where it is needed: each leaves garbage behind.
+            self.write(memoryview(data)[start:] if start else data, piece)
+            start += piece
+        await self.drain()
 
     def write(self, data, size):
         """Begins to send data[:size]; drain() sees to the rest."""

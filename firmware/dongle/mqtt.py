@@ -14,7 +14,7 @@ import random
 from micropython import const
 
 from . import forget, large, room
-from .link import IO_MS, Link, Lost
+from .link import IO_MS, PIECE, Link, Lost
 from .wire import Packet, publish_head
 
 _PING_MS = const(10_000)  # after so much silence from the broker it is asked for a sign of life
@@ -22,7 +22,6 @@ _DEAD_MS = const(20_000)  # after so much it counts as gone
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 20_000
 _HEALTH_ROOM = const(13_000)  # bytes of the Python heap that its report wants to find
 _HEALTH_MS = const(60_000)
-_PIECE = const(1_024)  # of a reading, where the network has not enough memory for all of it
 
 
 class Mqtt:
@@ -199,7 +198,7 @@ class Mqtt:
             await report.publish(link)
 
     async def _publish_reading(self, link):
-        has_network = await room.for_network(min(self._size(), _PIECE))
+        has_network = await room.for_network(min(self._size(), PIECE))
         if self._latest.age_ms() is None:
             return
         if not (has_network and self._is_free(link)):
@@ -210,8 +209,7 @@ class Mqtt:
         data = reading.encode()
         if self._capacity and self._capacity.render():
             data = reading.append(data, self._quarter)
-        await self._write(link, data, reading.size)
-        await link.drain()
+        await link.publish(data, 0, reading.size, self._latest)
         for each in self._more:
             # While that was sent, the reading may have gone stale.
             if self._latest.age_ms() is not None:
@@ -227,18 +225,6 @@ class Mqtt:
         elif now - self._freed_ms > IO_MS:
             raise Lost("the broker takes nothing")
         return self._freed_ms == now
-
-    async def _write(self, link, data, size):
-        """At once, or piece by piece as the network has memory."""
-        sent = 0
-        while sent < size:
-            piece = size - sent
-            if not room.has_network(piece):
-                piece = min(piece, _PIECE)
-                await self._latest.hold(room.for_network(piece))
-            # A view only where it is needed: each leaves garbage behind.
-            link.write(memoryview(data)[sent:] if sent else data, piece)
-            sent += piece
 
     def _size(self):
         """About how many bytes a reading is."""

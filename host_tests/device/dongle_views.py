@@ -11,7 +11,7 @@ import sys
 from until import until
 
 import world
-from dongle import app, latest, room
+from dongle import app, latest, link, room
 
 telegrams = []
 for path in sys.argv[1:]:
@@ -39,14 +39,14 @@ class Network:
 room.has_network, room.for_network = Network.has, Network.wait
 
 
-class Link:
+class Sink(link.Link):
     def __init__(self):
         self.taken = []
 
     def write(self, data, size):
         self.taken.append(bytes(data[:size]))
 
-    async def drain(self):
+    async def drain(self, within_ms=0):
         pass
 
     def is_free(self):
@@ -121,18 +121,18 @@ async def ask_when_short(dongle):
 
 async def mqtt(dongle):
     first = await read_next(dongle, 0)
-    link = Link()
-    task = await half_way(dongle, publish_when_short(dongle, link))
+    sink = Sink()
+    task = await half_way(dongle, publish_when_short(dongle, sink))
     Network.is_short = False
     await task
-    assert len(link.taken) > 1, "all at once"
-    message = b"".join(link.taken)
+    assert len(sink.taken) > 1, "all at once"
+    message = b"".join(sink.taken)
     assert first in message and json.loads(first)
     await until(lambda: bytes(dongle.latest.json()) != first, "the ring has lost it")
 
     first = await read_next(dongle, 0)
-    link = Link()
-    task = await half_way(dongle, publish_when_short(dongle, link))
+    sink = Sink()
+    task = await half_way(dongle, publish_when_short(dongle, sink))
     await until(lambda: bytes(dongle.latest.json()) != first, "it waits for ever")
     Network.is_short = False
     try:
@@ -142,17 +142,17 @@ async def mqtt(dongle):
         pass
 
 
-async def publish_when_short(dongle, link):
+async def publish_when_short(dongle, sink):
     """The same."""
-    write = link.write
+    write = sink.write
 
     def first(data, size):
         write(data, size)
         Network.is_short = True
-        link.write = write
+        sink.write = write
 
-    link.write = first
-    await dongle.mqtt._publish_reading(link)
+    sink.write = first
+    await dongle.mqtt._publish_reading(sink)
 
 
 async def main():

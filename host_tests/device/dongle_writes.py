@@ -99,8 +99,8 @@ class Link:
     async def send(self, data, size=None):
         self.write(data, len(data) if size is None else size)
 
-    async def drain(self):
-        pass
+    async def publish(self, data, start, size, latest):
+        self.write(memoryview(data)[start:], size - start)
 
     def is_free(self):
         return True
