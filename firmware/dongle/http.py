@@ -255,16 +255,16 @@ class _Client:
                 at = self.page.fill(part, 0)
                 while at < len(part):
                     self.write()
-                    if not room.has_network(HEAD_BYTES):
-                        await self._wait(response.latest)
+                    if not (room.has_network(HEAD_BYTES) or await self._wait(response.latest)):
+                        raise EOFError  # a copy of the rest would take Python's memory
                     at = self.page.fill(part, at)
         self.write()
         if self.stream.out_buf:
             await self.stream.drain()
 
     def _wait(self, latest):
-        """A coroutine: until the network has memory for another page. latest: whose views are
-        sent, or None."""
+        """A coroutine: waits for the network to have memory for another page, and gives whether it
+        has. latest: whose views are sent, or None."""
         wait = room.for_network(HEAD_BYTES)
         return latest.hold(wait) if latest else wait
 

@@ -81,17 +81,18 @@ class Latest:
         self.in_use = 0
 
     async def hold(self, wait):
-        """Awaits what the sender of a view has to wait for. Raises EOFError where that took too
-        long: the rest of the view may be of the next telegram."""
+        """Awaits what the sender of a view has to wait for, and returns what that gives. Raises
+        EOFError where it took too long: the rest of the view may be of the next telegram."""
         edition = self._edition
         self.in_use += 1
         try:
-            await wait
+            found = await wait
         finally:
             if self._edition == edition:
                 self.in_use -= 1
         if self._edition != edition:
             raise EOFError
+        return found
 
     async def let_go(self):
         """Waits until nobody is in the middle of sending; a second at the most."""

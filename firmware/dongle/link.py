@@ -60,22 +60,36 @@ class Link:
 
     async def publish(self, data, start, size, latest):
         """Sends data[start:size], a view of what latest, a Latest, has: at once, or piece by piece
-        as the network has memory. Raises EOFError where that takes too long."""
-        while start < size:
-            piece = size - start
-            if not room.has_network(piece):
-                piece = min(piece, PIECE)
-                await latest.hold(room.for_network(piece))
-            # A view only where it is needed: each leaves garbage behind.
-            self.write(memoryview(data)[start:] if start else data, piece)
-            start += piece
-        await self.drain()
+        as the network has memory. Never is there a copy of the rest, which Python may have no
+        memory for. Raises Lost where it takes too long."""
+        left = IO_MS // _TURN_MS  # turns, where the socket takes nothing
+        try:
+            if self._stream.out_buf:
+                await latest.hold(self.drain())
+            while start < size:
+                piece = size - start
+                if not room.has_network(piece):
+                    piece = min(piece, PIECE)
+                    if not await latest.hold(room.for_network(piece)):
+                        raise EOFError
+                # A view only where it is needed: each leaves garbage behind.
+                taken = self._take(memoryview(data)[start:] if start else data, piece)
+                start += taken
+                if taken < piece:
+                    left -= 1
+                    await latest.hold(asyncio.sleep_ms(_TURN_MS))
+                    if not left:
+                        raise EOFError
+        except EOFError:
+            raise Lost("the network takes no more of a reading") from None
+
+    def _take(self, data, size):
+        """How many of these bytes the socket takes at once, as it nearly always does."""
+        return self._socket.write(data, size) or 0  # pyright: ignore[reportCallIssue]
 
     def write(self, data, size):
-        """Begins to send data[:size]; drain() sees to the rest."""
-        # What the socket takes at once, as it does nearly always, needs no view and no task;
-        # the stream keeps a copy of the rest.
-        sent = 0 if self._stream.out_buf else self._socket.write(data, size) or 0  # pyright: ignore[reportCallIssue]
+        """Begins to send data[:size]. drain() sees to the rest, of which the stream has a copy."""
+        sent = 0 if self._stream.out_buf else self._take(data, size)
         if sent < size:
             self._stream.write(memoryview(data)[sent:size])
 
