@@ -15,7 +15,7 @@ FILES = {
     "dongle.capacity": 4_100,
     "dongle.dns": 1_300,
     "dongle.history": 2_500,
-    "dongle.mqtt": 7_900,
+    "dongle.mqtt": 8_300,
     "dongle.start": 5_000,
     "dongle.wifi": 1_900,
     "p1": 300,

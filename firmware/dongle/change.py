@@ -33,30 +33,42 @@ async def change(body, app):
     config, is_other = _merge(posted, known, problems, missing)
     await asyncio.sleep(0)  # on a stack that has been left, the collector sees no traces of that
     gc.collect()
-    if problems:
-        from . import complaint
-
-        forget("dongle.complaint", "p1.country")
-        known = complaint.in_words(known)
-        # What was wrong before is no reason not to change something else.
-        problems = [problem for problem in complaint.in_words(problems) if problem not in known]
-        if problems:
-            return refusal(400, "nothing is changed: " + "; ".join(problems))
-    if config is not None:
-        try:
-            _save(config)
-        except OSError as error:
-            return refusal(507, f"nothing is changed: config.json cannot be written ({error})")
+    refused = _refused(known, problems) or _saved(config)
+    if refused:
+        return refused
     app.is_outdated = app.is_outdated or is_other
     answer = {"restart": app.is_outdated, "missing": missing}
     return Response(json.dumps(answer).encode())
 
 
-def _save(config):
+# Several functions, because each takes its memory in one piece.
+
+
+def _refused(known, problems):
+    """The Response to what is wrong; None where nothing is. known: what was wrong before, which is
+    no reason not to change something else."""
+    if not problems:
+        return None
+    from . import complaint
+
+    forget("dongle.complaint", "p1.country")
+    known = complaint.in_words(known)
+    problems = [problem for problem in complaint.in_words(problems) if problem not in known]
+    return refusal(400, "nothing is changed: " + "; ".join(problems)) if problems else None
+
+
+def _saved(config):
+    """The Response where it cannot be kept, else None. config: None where nothing is to be."""
+    if config is None:
+        return None
     from .store import save
 
     forget("dongle.store")
-    save(config, "config.json")
+    try:
+        save(config, "config.json")
+    except OSError as error:
+        return refusal(507, f"nothing is changed: config.json cannot be written ({error})")
+    return None
 
 
 def _merge(posted, known, problems, missing):
@@ -74,20 +86,26 @@ def _merge(posted, known, problems, missing):
         problems.append(("config", "object", list(config_file.FIELDS), posted))
         posted = {}
     for section in list(posted):
-        values = posted.pop(section)  # there may be little memory for it and for the config too
         is_there = section in config
         before = config.get(section, {})
-        if isinstance(values, dict):
-            own = dict(before) if isinstance(before, dict) else {}
-            for key in _into(own, values, config_file.SECRETS):
-                missing.append(f"{section}.{key}")
-            values = own
+        # Popped: there may be little memory for it and for the config too.
+        values = _merged(section, before, posted.pop(section), config_file.SECRETS, missing)
         is_new = is_new or not is_there or values != before
         config[section] = values
         after = config_file.check(section, values, problems)
         before = config_file.check(section, before, known if is_there else [])
         is_other = is_other or after != before
     return config if is_new else None, is_other
+
+
+def _merged(section, before, values, secrets, missing):
+    """What becomes of a section's values."""
+    if not isinstance(values, dict):
+        return values
+    own = dict(before) if isinstance(before, dict) else {}
+    for key in _into(own, values, secrets):
+        missing.append(f"{section}.{key}")
+    return own
 
 
 def _into(own, values, secrets):

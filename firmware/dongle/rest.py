@@ -32,8 +32,10 @@ async def respond(server, client, begun):
             return resource.refuse(*refused)
         if not is_get:
             app.spare_auth(0)  # its room is wanted now
-    if is_get:
-        return server.see(resource, request)
+    return server.see(resource, request) if is_get else _take(server, client, resource, begun)
+
+
+def _take(server, client, resource, begun):
     from .body import take
 
     forget("dongle.body")

@@ -15,7 +15,7 @@ CAPACITY = const(6144)  # the longest legal Belgian telegram has about 4.5 kB
 # Telegrams with three phases, gas, water and thirteen months of peaks have 1.5 kB. A buffer begins
 # with so much, because later a chip may have no room for it in one piece. It grows by steps: to
 # double it would take the old and the new one at once.
-_FIRST = const(1792)
+_FIRST = const(1664)
 _STEP = const(256)
 
 _OUTSIDE = const(0)  # waiting for "/"
