@@ -183,8 +183,11 @@ class Poller(_Peer):
     def _answered(self, end):
         _hear(end)
         answer = end.heard
-        if answer.startswith(b"HTTP/1.1 200"):
-            self.check(answer[answer.find(b"\r\n\r\n") + 4 :])
+        head, _, body = answer.partition(b"\r\n\r\n")
+        # As every client of HTTP it takes an answer that breaks off for none (RFC 9112 §8).
+        is_whole = head.find(b"\r\nContent-Length: %d\r\n" % len(body)) > 0
+        if answer.startswith(b"HTTP/1.1 200") and is_whole:
+            self.check(body)
             self.is_served()
         end.close()
 
