@@ -4,7 +4,7 @@ import base64
 import random
 import struct
 
-from dongle import bundle
+from dongle.update import bundle
 
 METHODS = [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE", b"get"]
 PATHS = [

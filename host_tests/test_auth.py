@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dongle import auth, pbkdf2
-from dongle.request import Refused, Request
+from dongle.http import auth, pbkdf2
+from dongle.http.request import Refused, Request
 
 # --- PBKDF2 ---
 

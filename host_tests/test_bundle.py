@@ -19,9 +19,9 @@ import bundle
 import bundles
 import dongle
 import owner
-from dongle.bundle import check_runs_here, manifest_size, read_files, read_needs, version
-from dongle.ecdsa import load_public_key
-from dongle.request import Refused
+from dongle.http.request import Refused
+from dongle.update.bundle import check_runs_here, manifest_size, read_files, read_needs, version
+from dongle.update.ecdsa import load_public_key
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import types
 import pytest
 
 import device
-from dongle import label
+from dongle.setup import label
 from install import configure
 from unix_board import unix_board
 

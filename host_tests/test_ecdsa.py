@@ -20,7 +20,7 @@ from hypothesis import strategies as some
 import debian
 import rig
 from conftest import DEVICE, FIRMWARE, MICROPYTHON, needs_micropython
-from dongle import ecdsa
+from dongle.update import ecdsa
 
 P, N, B, G = ecdsa._P, ecdsa._N, ecdsa._B, ecdsa._G
 VECTORS = Path(__file__).with_name("vectors") / "p256_sha256_sigver.rsp"

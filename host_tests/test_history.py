@@ -15,9 +15,9 @@ from household import Household, needs_micropython, run_on_device, wait_for
 from meter.civil import BRUSSELS, stamp
 from meter.household import Household as Simulated
 from p1 import country, obis
-from p1.history import QUARTERS, WINDOWS, History
+from p1.past import QUARTERS, WINDOWS, History
 from p1.quarter import Quarter
-from p1.render.history import pieces
+from p1.render.past_json import pieces
 
 # One second: its clock, then import and export in W, 1.4.0 in W, the export register in Wh.
 Second = namedtuple("Second", "now_s import_w export_w average_w export_wh")

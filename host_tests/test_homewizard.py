@@ -30,9 +30,9 @@ from conftest import (
     telegram,
 )
 from conftest import needs_micropython as needs_compiled
-from dongle.homewizard import Api
+from dongle.http.homewizard import Api
 from household import Household, needs_micropython, wait_for
-from p1.render.homewizard import HomeWizard
+from p1.render.homewizard_json import HomeWizard
 from telegram_shapes import Meter, meters
 
 # --- The whole dongle ---

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from zeroconf import DNSIncoming, IPVersion, ServiceBrowser, Zeroconf, ZeroconfServiceTypes
 
 import rig
-from dongle import dns_packet
-from dongle.mdns_records import Records, services
+from dongle.net import dns_packet
+from dongle.net.mdns_records import Records, services
 from household import Household, needs_micropython, run_on_device, wait_for
 from p1.render.page import Page
 

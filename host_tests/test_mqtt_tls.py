@@ -26,7 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rig
-from dongle import clock
+from dongle.meter import clock
 from household import PATIENCE_S, Household, needs_micropython, run_on_device, wait_for
 
 MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")

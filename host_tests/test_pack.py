@@ -625,8 +625,8 @@ def test_the_start_is_told_all_names():
         build.compile_packed(build.packed_sources(build.ROOT / "firmware"), "xtensawin")
     )
     lines = compiled["dongle/hold.mpy"].split(b"\n")
-    assert lines.count(b"/dongle/retained.mpy") == lines.count(b"dongle.retained") == 1
-    assert b"dongle.homewizard" not in lines
+    assert lines.count(b"/dongle/retained.mpy") == lines.count(b"dongle.mqtt.retained") == 1
+    assert b"dongle.http.homewizard" not in lines
     for path in ("dongle/app.mpy", "dongle/announcement.mpy"):
         names = {name.encode() for name in names_of(compiled[path]) - rom_names()}
         # The first and the last are part of what stands before and behind them in the file.

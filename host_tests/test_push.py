@@ -22,11 +22,11 @@ from line_protocol_parser import parse_line
 import reference
 from conftest import FIXTURE_NAMES, FIXTURES, Receiver, country_of, fixture, telegram
 from dongle import config
-from dongle.backlog import Backlog
+from dongle.push.backlog import Backlog
 from far_end import FarEnd, cut, dribble, hang, head_without_end, status, talk_nonsense
 from household import Household, needs_micropython, wait_for
 from p1.render.form import Form
-from p1.render.influx import write_line
+from p1.render.influx_line import write_line
 from p1.render.page import Page
 
 # --- The line ---

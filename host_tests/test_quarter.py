@@ -22,7 +22,7 @@ from p1 import country, obis
 from p1.decode import decode
 from p1.quarter import Quarter
 from p1.reading import Reading
-from p1.render.quarter import QuarterJson
+from p1.render.quarter_json import QuarterJson
 from test_prometheus import parsed
 
 BRUSSELS = ZoneInfo("Europe/Brussels")

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dongle import room
-from dongle.body import Body
-from dongle.request import Refused, Request, read_head
+from dongle.http.body import Body
+from dongle.http.request import Refused, Request, read_head
 
 HOST = b"Host: 192.168.1.5\r\n"
 

@@ -54,7 +54,7 @@ SECRETS = {
 STAND_INS = """
 import dongle
 forget = dongle.forget
-dongle.forget = lambda *names: forget(*[name for name in names if name != "dongle.updating"])
+dongle.forget = lambda *names: forget(*[name for name in names if name != "dongle.update.updating"])
 from dongle import push, updating
 push._FIRST_PAUSE_MS, push._LONGEST_PAUSE_MS = 200, 400
 import machine

@@ -17,8 +17,8 @@ from dongle import config
 from test_config import GOOD, WRONG, fields
 
 with mock.patch.object(time, "ticks_ms", create=True):  # which is MicroPython's
-    from dongle import change
-    from dongle import settings as documents
+    from dongle.http import change
+    from dongle.http import settings as documents
 
 SECRETS = {
     f"{section}.{key}"

@@ -35,7 +35,7 @@ import boot, sys, time
 try:
     import dongle
     forget = dongle.forget
-    dongle.forget = lambda *names: forget(*[name for name in names if name != "dongle.updating"])
+    dongle.forget = lambda *names: forget(*[name for name in names if name != "dongle.update.updating"])
     from dongle import updating
     take_update = updating._update
     async def update(app, take):
@@ -237,7 +237,7 @@ def modules(dongle) -> list[str]:
     and stay."""
     lines = [line for line in dongle.said if line.startswith("modules ")]
     # Whoever has looked up a name once keeps the thread that did.
-    lines = [line.replace("'dongle.dns', ", "") for line in lines]
+    lines = [line.replace("'dongle.net.dns', ", "") for line in lines]
     return [re.sub(r"'asyncio\.\w+', ", "", line) for line in lines]
 
 

@@ -21,7 +21,7 @@ import boards
 import owner
 from boards import BoardError
 from build import ROOT, SLOT, BuildError, build_board
-from dongle.bundle import FORMAT, HEAD, LONGEST_MANIFEST, MAGIC
+from dongle.update.bundle import FORMAT, HEAD, LONGEST_MANIFEST, MAGIC
 from owner import OwnerError
 
 _console = Console(highlight=False, soft_wrap=True)

@@ -23,11 +23,11 @@ _LARGER_KIB = {
     "dongle/app": 13,
     "dongle/config": 5,
     "dongle/hold": 5,  # with the names of all others
-    "dongle/mqtt": 7,
+    "dongle/session": 7,
     "p1/core": 25,
     "p1/obis": 5,
     "dongle/start": 6,
-    "p1/render/homewizard": 5,
+    "p1/homewizard_json": 5,
     "p1/texts": 6,
 }
 

@@ -52,12 +52,12 @@ class App:
         # One after the other, so that neither is there while the other one is at work.
         config, board = self._basic()
         # dongle.chip is in one file with dongle.uplink.
-        forget("dongle.parts", "dongle.uplink", "slots")
+        forget("dongle.assembly", "dongle.net.uplink", "slots")
         self._optional(config, board)
         forget("dongle.options")
 
     def _basic(self):
-        from .parts import assemble
+        from .assembly import assemble
 
         return assemble(self)
 
@@ -119,7 +119,7 @@ class App:
         await self.mdns.run()
         self.mdns_state = self.mdns.state()
         self.mdns = None
-        forget("dongle.mdns")
+        forget("dongle.net.mdns")
         raise asyncio.CancelledError  # so that nobody starts it again
 
     def _stray(self, _, context):
@@ -157,7 +157,7 @@ class App:
         makes another one when it is needed."""
         if self.auth and self.auth.is_idle(idle_ms):
             self.auth = None
-            forget("dongle.auth")  # and what is in one file with it
+            forget("dongle.http.auth")  # and what is in one file with it
 
     def _note(self):
         """Writes in the logbook what is new."""

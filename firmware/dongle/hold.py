@@ -60,7 +60,7 @@ def _native_code(board, settings):
     from p1 import decode, framer  # noqa: F401
     from p1.render import json  # noqa: F401
 
-    from . import request  # noqa: F401
+    from .http import request  # noqa: F401
 
     if settings.get("meter", {}).get("key"):
         from p1 import cipher  # noqa: F401
@@ -78,7 +78,7 @@ def _network(board, settings):
     import network
 
     if board.get("ethernet"):
-        from .lan import driver
+        from .net.lan import driver
 
         driver(board["ethernet"])
     else:
@@ -86,7 +86,7 @@ def _network(board, settings):
 
 
 def _ring(board, settings):
-    from .port import hold
+    from .meter.port import hold
 
     regions = esp32.idf_heap_info(esp32.HEAP_DATA)  # total, free, largest, least ever of each
     free, largest = sum([region[1] for region in regions]), max([region[2] for region in regions])

@@ -31,13 +31,18 @@ def add(app, config, board):
     board: as parts.assemble() returns them; the config is used up."""
     app.resolver = app.capacity = app.mqtt = app.stream = app.relay = None
     app.pushes = {}
-    _try(app, "quarter", _capacity, config["quarter"], "dongle.capacity")
+    _try(app, "quarter", _capacity, config["quarter"], "dongle.meter.capacity")
     more = []  # that goes out by MQTT with each reading
-    with_mqtt = "dongle.mqtt", "dongle.telegrams", "dongle.tls", "dongle.clock"
+    with_mqtt = (
+        "dongle.mqtt.session",
+        "dongle.mqtt.telegrams",
+        "dongle.mqtt.tls",
+        "dongle.meter.clock",
+    )
     _try(app, "mqtt", _mqtt, (config, more), *with_mqtt)
     if app.mqtt and config["mqtt"]["dsmr_reader_topics"]:
         swaps = config["mqtt"]["swap_tariffs"]
-        _try(app, "mqtt.dsmr_reader_topics", _topics, (more, swaps), "dongle.dsmr_topics")
+        _try(app, "mqtt.dsmr_reader_topics", _topics, (more, swaps), "dongle.mqtt.dsmr_topics")
     ssid = config.pop("wifi")["ssid"]
     for section in ("mqtt", "homeassistant", "http"):
         del config[section]
@@ -46,18 +51,18 @@ def add(app, config, board):
         _try(app, "tcp", _stream, None)
     has_homewizard = config.pop("homewizard")["enabled"]
     if has_homewizard:
-        _try(app, "homewizard", _homewizard, (ssid, board), "dongle.homewizard")
+        _try(app, "homewizard", _homewizard, (ssid, board), "dongle.http.homewizard")
     for name, make in (("influx", _influx), ("dsmr_reader", _dsmr_reader)):
         settings = config.pop(name)
         if settings["url"]:
             _try(app, name, make, settings, "dongle." + name)
     # Without a port what is wrong with board.json is said already.
     if config["quarter"]["relay_pin"] >= 0 and app.capacity and app.port:
-        _try(app, "relay", _relay, (config["quarter"], board), "dongle.relay")
+        _try(app, "relay", _relay, (config["quarter"], board), "dongle.meter.relay")
     if config.pop("mdns")["enabled"]:
-        _try(app, "mdns", _mdns, has_homewizard, "dongle.mdns")
+        _try(app, "mdns", _mdns, has_homewizard, "dongle.net.mdns")
     if config.pop("history")["enabled"] and app.capacity:
-        _try(app, "history", _history, None, "dongle.history")
+        _try(app, "history", _history, None, "dongle.meter.history")
 
 
 def _try(app, name, make, settings, *modules):
@@ -87,7 +92,7 @@ def _try(app, name, make, settings, *modules):
 
 def _resolver(app):
     if app.resolver is None:
-        from .dns import Resolver
+        from .net.dns import Resolver
 
         app.resolver = Resolver()
     return app.resolver
@@ -96,14 +101,14 @@ def _resolver(app):
 def _capacity(app, settings):
     if not settings["enabled"]:
         return
-    from .capacity import Capacity
+    from .meter.capacity import Capacity
 
     app.capacity = Capacity(settings, app.latest, app.why)
     app.server.routes[b"/quarter"] = app.capacity.view
 
 
 def _history(app, _):
-    from .history import History
+    from .meter.history import History
 
     history = History(app.latest, app.capacity.quarter, app.why)
     app.server.routes[b"/history"] = history.view
@@ -116,7 +121,7 @@ def _stream(app, _):
 
 
 def _relay(app, settings_and_board):
-    from .relay import Relay
+    from .meter.relay import Relay
 
     settings, board = settings_and_board
     pin, is_low = settings["relay_pin"], not settings["relay_active"]
@@ -135,12 +140,12 @@ def _mqtt(app, config_and_more):
     settings = config["mqtt"]
     if not settings["host"]:
         return
-    from .discovery import Discovery
-    from .mqtt import Mqtt
+    from .mqtt.discovery import Discovery
+    from .mqtt.session import Mqtt
 
     discovery = Discovery(config, app.id, app.latest, app.wifi, app.health, app.capacity)
     if settings["telegram"]:
-        from .telegrams import Telegrams
+        from .mqtt.telegrams import Telegrams
 
         more.append(Telegrams(discovery.base + b"telegram"))
     app.mqtt = Mqtt(
@@ -158,7 +163,7 @@ def _mqtt(app, config_and_more):
 
 
 def _topics(app, more_and_swaps):
-    from .dsmr_topics import DsmrTopics
+    from .mqtt.dsmr_topics import DsmrTopics
 
     more, swaps = more_and_swaps
     more.append(DsmrTopics(swaps))
@@ -167,21 +172,21 @@ def _topics(app, more_and_swaps):
 def _tls(app, settings):
     if not settings["tls"]:
         return None
-    from .clock import Clock
-    from .tls import Tls
+    from .meter.clock import Clock
+    from .mqtt.tls import Tls
 
     clock = Clock(app.latest, app.health, machine.RTC().datetime)
     return Tls(settings["ca"], settings["host"], clock)
 
 
 def _mdns(app, has_homewizard):
-    from .mdns import Mdns
+    from .net.mdns import Mdns
 
     app.mdns = Mdns(app.http_port, has_homewizard, app.hostname, app.id, app.wifi, app.health)
 
 
 def _homewizard(app, ssid_and_board):
-    from .homewizard import Api
+    from .http.homewizard import Api
 
     ssid, board = ssid_and_board
     api = Api(app.latest, app.id, ssid, app.wifi.rssi_dbm, _led(app, board))
@@ -201,14 +206,14 @@ def _led(app, board):
 
 
 def _influx(app, settings):
-    from .influx import Influx
+    from .push.influx import Influx
 
     rest = _resolver(app), app.latest, app.wifi, app.health
     app.pushes["influx"] = Influx(settings, *rest)
 
 
 def _dsmr_reader(app, settings):
-    from .dsmr_reader import DsmrReader
+    from .push.dsmr_reader import DsmrReader
 
     rest = _resolver(app), app.latest, app.wifi, app.health
     app.pushes["dsmr_reader"] = DsmrReader(settings, *rest)

@@ -33,7 +33,7 @@ class Report:
 
     def prepare(self, topic):
         """For publish(): what takes memory."""
-        from .wire import publish_head  # here, because without a broker there is none
+        from .mqtt.wire import publish_head  # here, because without a broker there is none
 
         # Kept, because their lengths have to be known first, and they change.
         self._parts = list(self.pieces())

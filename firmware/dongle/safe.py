@@ -11,9 +11,9 @@ import machine
 from . import chip
 from . import config as config_file
 from .health import Health
-from .http import Response, Server
-from .port import release
-from .uplink import make as make_uplink
+from .http.server import Response, Server
+from .meter.port import release
+from .net.uplink import make as make_uplink
 
 _GUARD_MS = const(1_000)
 _LENGTH_MS = 1_800_000

@@ -11,7 +11,7 @@ import time
 
 from . import VERSION, forget
 from . import config as config_file
-from .port import Request
+from .meter.port import Request
 
 
 def version():

@@ -6,7 +6,7 @@ import asyncio
 from micropython import const
 
 from . import room
-from .listen import listen
+from .net.listen import listen
 
 CLIENTS = 4
 _FRESH_MS = const(10_000)  # a newcomer gets the latest telegram at once if it is no older

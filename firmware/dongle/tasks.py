@@ -42,7 +42,7 @@ def begin(app):
     for task in tasks:
         asyncio.create_task(app.keep(*task))
     if is_trial:
-        from .trial import run
+        from .update.trial import run
 
         asyncio.create_task(run(app))
     return ticks

@@ -7,8 +7,8 @@
 from micropython import const
 
 from . import brackets, obis, timestamp
+from .quick import NEW_CAPTURES, NEW_LAYOUT, NEW_TEXTS, update
 from .scan import ABSENT, clear, derive, scan
-from .update import NEW_CAPTURES, NEW_LAYOUT, NEW_TEXTS, update
 
 _CLOCK = obis.row("timestamp")
 _CLOSE = const(0x29)

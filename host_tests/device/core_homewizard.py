@@ -12,7 +12,7 @@ import boot  # noqa: F401, as on a board
 from p1.decode import decode
 from p1.framer import Framer
 from p1.reading import Reading
-from p1.render.homewizard import HomeWizard
+from p1.render.homewizard_json import HomeWizard
 
 reading = Reading(sys.argv[1])
 homewizard = HomeWizard()

@@ -6,7 +6,7 @@ import sys
 import time
 
 from dongle import room
-from dongle.discovery import Discovery
+from dongle.mqtt.discovery import Discovery
 from p1.decode import decode
 from p1.reading import Reading
 
@@ -97,7 +97,7 @@ announce_all("entity")
 line = announce_all("device")
 assert not discovery.has_work()
 discovery.settle()
-assert not {"dongle.retained", "dongle.announcement"} & set(sys.modules), "they stay"
+assert not {"dongle.mqtt.retained", "dongle.mqtt.announcement"} & set(sys.modules), "they stay"
 
 # Without room to read what the broker says, only Home Assistant's start is heard; what comes back
 # of the announcement itself does not make another one.
@@ -111,7 +111,7 @@ def publish(topic, message):
 assert discovery.due_ms is None
 for packet in (publish(b"homeassistant/device/02000000002a/config", b"{}"), b"\x90\x03\0\x01\0"):
     discovery.heard(packet)
-    assert discovery.due_ms is None and "dongle.retained" not in sys.modules
+    assert discovery.due_ms is None and "dongle.mqtt.retained" not in sys.modules
 discovery.heard(publish(b"homeassistant/status", b"online"))
 assert discovery.due_ms is not None
 print(line.taken.hex())

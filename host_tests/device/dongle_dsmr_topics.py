@@ -3,7 +3,7 @@
 import gc
 import sys
 
-from dongle.dsmr_topics import DsmrTopics
+from dongle.mqtt.dsmr_topics import DsmrTopics
 from p1.decode import decode
 from p1.reading import Reading
 

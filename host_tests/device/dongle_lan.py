@@ -7,8 +7,8 @@ from until import until
 
 import network
 import world
-from dongle import lan
 from dongle.app import App
+from dongle.net import lan
 from dongle.safe import Safe
 
 wire = world.wire

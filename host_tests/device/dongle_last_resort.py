@@ -7,7 +7,8 @@ from until import until
 
 import network
 import world
-from dongle import app, wifi
+from dongle import app
+from dongle.net import wifi
 
 world.radio.change(join_ms=20)
 app._GUARD_MS = app._NOTE_MS = 20

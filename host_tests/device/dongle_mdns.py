@@ -5,8 +5,8 @@ import asyncio
 import socket
 
 import world
-from dongle import mdns
 from dongle.health import Health
+from dongle.net import mdns
 
 world.builtin_mdns = False
 mdns._LOOK_MS = 10

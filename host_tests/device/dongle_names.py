@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import world
-from dongle.dns import Resolver, Unresolved
+from dongle.net.dns import Resolver, Unresolved
 
 _LOOK_UP_MS = 600
 longest_ms = 0

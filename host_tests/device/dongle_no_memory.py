@@ -8,7 +8,9 @@ from usocket import getaddrinfo
 from usocket import socket as client_socket
 
 import world
-from dongle import http, latest, listen, stream
+from dongle import latest, stream
+from dongle.http import server as http
+from dongle.net import listen
 from p1 import decode
 
 HTTP_PORT, TCP_PORT = map(int, sys.argv[1:3])

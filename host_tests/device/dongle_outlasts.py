@@ -9,7 +9,9 @@ import sys
 import usocket
 from until import until
 
-from dongle import app, health, http, listen, start
+from dongle import app, health, start
+from dongle.http import server as http
+from dongle.net import listen
 
 HTTP_PORT = int(sys.argv[1])
 listen._AGAIN_MS = listen._RELIEF_MS = 20

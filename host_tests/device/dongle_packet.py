@@ -1,7 +1,7 @@
 # MQTT packets of every length, and of the longest topic that a config may ask for.
 
 from dongle.latest import HEAD
-from dongle.wire import Packet
+from dongle.mqtt.wire import Packet
 from p1.render.page import Page
 
 CAPACITY = 6144

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from dongle import mqtt
-from dongle.dns import Unresolved
 from dongle.health import Health
 from dongle.latest import HEAD
+from dongle.mqtt import session as mqtt
+from dongle.net.dns import Unresolved
 from p1.render.page import Page
 
 _ATTEMPT_MS = 5_000  # one that hangs takes as long

@@ -9,9 +9,10 @@ from until import until
 
 import network
 import world
-from dongle import provision, wifi
 from dongle.health import Health
-from dongle.wifi import Wifi
+from dongle.net import wifi
+from dongle.net.wifi import Wifi
+from dongle.setup import provision
 
 radio = world.radio
 radio.change(join_ms=20, scan_ms=20, wedge_ms=100)
@@ -63,12 +64,12 @@ class Provision(provision.Provision):
                 await self.serve()
 
     async def _open(self, is_away):
-        from dongle import portal
+        from dongle.setup import portal
 
         self.openings.append(is_away)
         for name, value in TIMES.items():
             setattr(portal, name, value)
-        from dongle import station as trial
+        from dongle.setup import station as trial
 
         trial._JOIN_MS, trial.PAUSE_MS = 300, 120
         portal.captive.answer = self.answer or portal.captive.answer

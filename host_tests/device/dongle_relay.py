@@ -5,7 +5,7 @@ import asyncio
 from until import until
 
 import machine
-from dongle.relay import Relay
+from dongle.meter.relay import Relay
 
 
 class Latest:

@@ -7,8 +7,9 @@ import sys
 from until import until
 
 import world
-from dongle import health, port
+from dongle import health
 from dongle.latest import Latest
+from dongle.meter import port
 from machine import Pin
 from p1.framer import Framer
 

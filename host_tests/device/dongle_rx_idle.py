@@ -8,7 +8,7 @@ import machine
 import world
 from dongle.health import Health
 from dongle.latest import Latest
-from dongle.port import Port, hold
+from dongle.meter.port import Port, hold
 from p1.framer import Framer
 
 with open(sys.argv[1], "rb") as file:

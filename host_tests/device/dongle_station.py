@@ -7,7 +7,7 @@ from until import until
 
 import network
 import world
-from dongle import station
+from dongle.setup import station
 
 radio = world.radio
 radio.change(join_ms=20, scan_ms=300, wedge_ms=100)

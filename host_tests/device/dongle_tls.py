@@ -10,10 +10,11 @@ import time
 
 import memory
 import world
-from dongle import link, mqtt, tls
-from dongle.dns import Resolver
 from dongle.health import Health
 from dongle.latest import HEAD
+from dongle.mqtt import link, tls
+from dongle.mqtt import session as mqtt
+from dongle.net.dns import Resolver
 from p1.render.page import Page
 
 world.names["broker.lan"] = "127.0.0.1"

@@ -5,7 +5,7 @@ import asyncio
 import socket
 import sys
 
-from dongle import codec, link, tls
+from dongle.mqtt import codec, link, tls
 
 
 class Clock:

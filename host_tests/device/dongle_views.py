@@ -12,7 +12,8 @@ from asyncio import StreamReader
 from until import until
 
 import world
-from dongle import app, latest, link, room
+from dongle import app, latest, room
+from dongle.mqtt import link
 
 telegrams = []
 for path in sys.argv[1:]:

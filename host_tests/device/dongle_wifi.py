@@ -7,8 +7,8 @@ from until import until
 
 import network
 import world
-from dongle import wifi
 from dongle.health import Health
+from dongle.net import wifi
 
 radio = world.radio
 radio.change(join_ms=20)

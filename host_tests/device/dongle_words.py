@@ -2,8 +2,8 @@
 
 import errno
 
-from dongle.link import TLS_EOF
-from dongle.loss import CLOSED, words
+from dongle.mqtt.link import TLS_EOF
+from dongle.mqtt.loss import CLOSED, words
 
 for number in (TLS_EOF, 32, errno.ECONNRESET):
     assert words(OSError(number)) == CLOSED, number

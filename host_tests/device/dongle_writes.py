@@ -15,7 +15,9 @@ from usocket import getaddrinfo
 from usocket import socket as client_socket
 
 import world
-from dongle import app, client, telegrams
+from dongle import app
+from dongle.mqtt import telegrams
+from dongle.push import client
 
 SMALL = 500  # bytes; only the last piece may have less
 PACE_MS = 10

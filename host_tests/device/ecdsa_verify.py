@@ -5,7 +5,7 @@ import json
 import sys
 from binascii import unhexlify
 
-from dongle.ecdsa import verify
+from dongle.update.ecdsa import verify
 
 verdicts = []
 with open(sys.argv[1]) as file:

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import slots
 from dongle.health import Health
-from dongle.update import Update
+from dongle.update.receive import Update
 
 FOLDER = 0x4000
 

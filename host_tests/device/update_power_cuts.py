@@ -11,7 +11,8 @@ from flash import Flash, power_cuts
 from update_flash import Quiet, copy_tree, receive, start, version_of
 
 import slots
-from dongle import config, trial
+from dongle import config
+from dongle.update import trial
 
 STARTS = 3
 OLD_CONFIG = config.validate({"wifi": {"ssid": "home", "password": "secret"}})[0]

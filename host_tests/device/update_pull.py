@@ -7,9 +7,9 @@ import sys
 
 from update_flash import Quiet
 
-from dongle import fetch
-from dongle.dns import Resolver
-from dongle.update import Update
+from dongle.net.dns import Resolver
+from dongle.update import fetch
+from dongle.update.receive import Update
 
 fetch._ANSWER_MS = 500
 

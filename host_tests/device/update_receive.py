@@ -21,7 +21,7 @@ from update_flash import Quiet, copy_tree, start, tree, version_of
 
 import dongle
 import slots
-from dongle import update
+from dongle.update import receive as update
 
 
 class NoCollector:

@@ -1,5 +1,6 @@
 """Which modules become which file: those of a group one, every other its own. In a file they come
-in the order in which they need each other."""
+in the order in which they need each other. The files lie side by side, without the folders that
+are there for people: each would be a module more in the chip's memory."""
 
 import ast
 from collections.abc import Iterable, Mapping
@@ -10,13 +11,15 @@ from pack.program import Foreign, Module, ModuleName, PackError, Program, Symbol
 
 @dataclass
 class File:
-    """name: dotted, as an import on the board says it."""
+    """name: dotted, as an import on the board says it; own: the module that has it, which alone can
+    be used as a value or forgotten by name."""
 
     name: str
     members: list[Module]
     builtins: set[str]
     names: dict[Symbol | ModuleName | Foreign, str] = field(default_factory=dict)
     is_package: bool = False
+    own: str = ""
     imported: set[str] = field(default_factory=set)  # what stands in it already
 
     @property
@@ -41,7 +44,7 @@ def files_of(
     for file in files:
         file.members = _in_order(program, file.members)
     _check_order(program, files, home)
-    _check_strings(program, home)
+    _rename_strings(program, home)
     return files
 
 
@@ -61,16 +64,32 @@ def _grouped(program, groups, builtins) -> list[File]:
             members.append(program.modules[name])
         files.append(File(path.replace("/", "."), members, set()))
     for module in program.modules.values():
-        if module.name not in grouped:
-            files.append(File(module.name, [module], set(), is_package=module.is_package))
+        if module.name not in grouped and not _is_folder(module):
+            name = _beside_others(program, module.name)
+            files.append(File(name, [module], set(), is_package=module.is_package))
     taken: set[str] = set()
     for file in files:
         if file.name in taken:
-            raise PackError(f"the group {file.name} hides the module of that name")
+            raise PackError(f"two files would be {file.path}: each module needs a name of its own")
         taken.add(file.name)
         for member in file.members:
             file.builtins |= builtins[member.name]
+            if _beside_others(program, member.name) == file.name:
+                file.own = member.name
     return files
+
+
+def _is_folder(module: Module) -> bool:
+    """Whether it is a package with nothing in it but modules, inside of another package."""
+    return module.is_package and "." in module.name and not module.tree.body
+
+
+def _beside_others(program: Program, name: str) -> str:
+    """The name of a module without the folders that it lies in."""
+    package, _, own = name.rpartition(".")
+    while package in program.modules and _is_folder(program.modules[package]):
+        package = package.rpartition(".")[0]
+    return f"{package}.{own}" if package else own
 
 
 def _needs(program: Program, module: Module) -> set[str]:
@@ -131,12 +150,16 @@ def _check_order(program: Program, files: list[File], home: Mapping[str, File]) 
         look(file.name, [])
 
 
-def _check_strings(program: Program, home: Mapping[str, File]) -> None:
+def _rename_strings(program: Program, home: Mapping[str, File]) -> None:
     """What is forgotten by its name is to be there under that name."""
     for module in program.modules.values():
         for node in ast.walk(module.tree):
             text = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
-            if isinstance(text, str) and text in home and home[text].name != text:
+            if not isinstance(text, str) or text not in home:
+                continue
+            if home[text].own == text:
+                node.value = home[text].name
+            else:
                 raise PackError(
                     f'{module.where(node)}: "{text}" names a module that is part of '
                     f"{home[text].path}: take it out of that group"

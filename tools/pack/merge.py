@@ -41,7 +41,7 @@ class _Uses:
         if is_value or node.through:
             module = meaning.module if is_value else node.through
             there = home.get(module)
-            if is_value and there and there.name != module:
+            if is_value and there and there.own != module:
                 raise PackError(
                     f"{member.where(node)}: {module} is used as a value, so it cannot be part of "
                     f"{there.path}"

@@ -13,8 +13,9 @@ import time
 from paths import load
 from watched import Writes, until
 
-from dongle import http, stream
+from dongle import stream
 from dongle.app import App
+from dongle.http import server as http
 
 _WARM = 5
 _SETTLE_MS = 50

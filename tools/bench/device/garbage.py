@@ -9,8 +9,8 @@ import sys
 from paths import Paths, load
 
 from dongle.latest import HEAD
-from dongle.wire import Packet
-from p1.render.homewizard import HomeWizard
+from dongle.mqtt.wire import Packet
+from p1.render.homewizard_json import HomeWizard
 from p1.render.json import Json
 
 _WARM = 30  # chunks of the first telegrams, in which everything is new

@@ -1,0 +1,52 @@
+# What is asked for again and again. All other paths are in paths.py.
+
+from .request import Refused
+from .server import Response, refusal
+
+TEXT = "text/plain; charset=us-ascii"
+
+
+class Web:
+    def __init__(self, app, name):
+        """name: one that requests may call the dongle, besides its hostname."""
+        self._app = app
+        names = "localhost", app.hostname, name
+        self._names = [each.lower().encode() for each in names if each]
+        self.routes = {
+            b"/live": self._live,
+            b"/reading": self._reading,
+            b"/telegram": self._telegram,
+            b"/health": self._health,
+        }
+
+    def gate(self, request):
+        """For http.Server."""
+        if not request.is_for(self._names):
+            raise Refused(421, "by this name it is not to be had; its address always works")
+
+    def _live(self):
+        # For the page, which asks once a second.
+        reading, capacity = self._app.latest.json(), self._app.capacity
+        if reading is not None:
+            reading = b'{"reading":', reading, b"}"
+            if capacity and capacity.render():
+                reading = reading[:2] + (b',"quarter":', capacity.document(), b"}")
+        return self._current(reading, "application/json")
+
+    def _reading(self):
+        return self._current(self._app.latest.json(), "application/json")
+
+    def _telegram(self):
+        return self._current(self._app.latest.telegram(), TEXT)
+
+    def _current(self, document, content_type):
+        age_ms = self._app.latest.age_ms()
+        if document is None or age_ms is None:
+            return refusal(503, self._app.why() or "no telegram yet")
+        response = Response(document, content_type, headers=b"Age: %d\r\n" % (age_ms // 1000))
+        response.latest = self._app.latest
+        return response
+
+    def _health(self):
+        report = self._app.report()
+        return Response(report.pieces(), status=503 if report.reason else 200)

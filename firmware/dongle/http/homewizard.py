@@ -1,0 +1,108 @@
+# HomeWizard's local API v1, as their P1 meter (HWE-P1) has it, for the programs that know that
+# one. It is compatible and says so; it is not theirs.
+
+import json
+
+from micropython import const
+
+from p1.render.homewizard_json import HomeWizard
+
+from ..led import blink
+from .resource import Resource
+from .server import Response
+
+# The version whose API this is: clients want one, and compare.
+_FIRMWARE = "5.18"
+
+# Their error ids.
+_NO_JSON = const(2)
+_METHOD = const(7)
+_VALUE = const(8)
+_FIELD = const(201)
+_INTERNAL = const(901)
+
+
+def _error(status, number, text, headers=b""):
+    body = {"error": {"id": number, "description": text}}
+    return Response(json.dumps(body).encode(), status=status, headers=headers)
+
+
+def _refuse(status, text, headers):
+    return _error(status, _METHOD if status == 405 else _INTERNAL, text, headers)
+
+
+class Api:
+    """routes: path -> Resource, for the HTTP server."""
+
+    def __init__(self, latest, dongle_id, ssid, rssi_dbm, led):
+        """dongle_id: 12 hexadecimal digits; ssid: the network's name, "" where none is configured;
+        rssi_dbm(): how it is received, None where it is not; led: with on() and off(), or None."""
+        self._latest = latest
+        self._rssi_dbm = rssi_dbm
+        self._led = led
+        self._ssid = json.dumps(ssid or None).encode()
+        self._device = json.dumps(
+            {
+                "product_type": "HWE-P1",
+                "product_name": "P1 Meter",
+                "serial": dongle_id,
+                "firmware_version": _FIRMWARE,
+                "api_version": "v1",
+                "note": "compatible with HomeWizard's API v1, not made by HomeWizard",
+            }
+        ).encode()
+        self._data = HomeWizard()
+        self._rendered = None  # which telegram is on the page, as latest.taken counts them
+        self.routes = {
+            b"/api": Resource({b"GET": self._get_device}, _refuse),
+            b"/api/v1/data": Resource({b"GET": self._get_data}, _refuse),
+            b"/api/v1/telegram": Resource({b"GET": self._get_telegram}, _refuse),
+            # What may be put changes nothing, and their programs know no password.
+            b"/api/v1/system": Resource(
+                {b"GET": self._get_system, b"PUT": self._put_system}, _refuse, False
+            ),
+            b"/api/v1/identify": Resource({b"PUT": self._put_identify}, _refuse, False),
+        }
+
+    def _get_device(self):
+        return Response(self._device)
+
+    def _get_data(self):
+        # Without a reading there is still the Wi-Fi, as on theirs.
+        has_reading = self._latest.age_ms() is not None
+        if not has_reading or self._rendered != self._latest.taken:
+            reading = self._latest.reading if has_reading else None
+            self._data.render(reading, self._ssid, self._strength())
+            self._rendered = self._latest.taken if has_reading else None
+        page = self._data.page
+        return Response(memoryview(page.bytes)[: page.size])
+
+    def _strength(self):
+        """In %, of -100 to -50 dBm."""
+        rssi_dbm = self._rssi_dbm()
+        return None if rssi_dbm is None else min(max(2 * (rssi_dbm + 100), 0), 100)
+
+    def _get_telegram(self):
+        telegram = self._latest.telegram()
+        if telegram is None:
+            return _error(503, _INTERNAL, "no telegram of the last 30 seconds, see /health")
+        return Response(telegram, "text/plain")
+
+    def _get_system(self):
+        return Response(b'{"cloud_enabled":false}')
+
+    def _put_system(self, body):
+        try:
+            wanted = json.load(body)
+        except ValueError:
+            return _error(400, _NO_JSON, "Body contains invalid json")
+        if not isinstance(wanted, dict) or list(wanted) != ["cloud_enabled"]:
+            return _error(400, _FIELD, "expected an object with cloud_enabled")
+        if not isinstance(wanted["cloud_enabled"], bool):
+            return _error(400, _VALUE, "cloud_enabled: expected true or false")
+        return self._get_system()  # there is no cloud, whatever is wanted
+
+    def _put_identify(self, _):
+        if self._led:
+            blink(self._led)
+        return Response(b'{"identify":"ok"}')

@@ -1,0 +1,54 @@
+# What the owner may do by HTTP, besides reading. Loaded for the one request, and forgotten again.
+
+import asyncio
+
+from micropython import const
+
+from .. import forget
+from .server import Response, refusal
+
+_RESTART_MS = const(1_000)  # for the answer to arrive
+
+
+def view(app, path, method):
+    """The function for this path and method (bytes), as http.Resource has them."""
+    if path == b"/config":
+        if method == b"GET":
+            from .settings import show
+
+            return show
+        from .change import into
+
+        forget("dongle.http.change")
+        return into(app)
+    if path == b"/identify":
+        return lambda _: _identify()
+    if path == b"/restart":
+        return lambda _: _restart(app)
+    from ..update.updating import into
+
+    forget("dongle.update.updating")
+    return into(app, path)
+
+
+def _identify():
+    from .. import led, store
+
+    forget("dongle.store")
+    try:
+        signal = led.find(store.load_board())
+    except (OSError, ValueError, TypeError):
+        signal = None  # what is wrong with board.json is said at the start
+    if signal is None:
+        return refusal(404, "this board has no LED")
+    led.blink(signal)
+    return Response(b'{"identify": "ok"}')
+
+
+def _restart(app):
+    async def soon():
+        await asyncio.sleep_ms(_RESTART_MS)
+        app.renew("the owner wants it")
+
+    asyncio.create_task(soon())
+    return Response(b'{"restart": "ok"}')

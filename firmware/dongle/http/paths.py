@@ -1,0 +1,94 @@
+# The paths that are seldom asked for: what each of them has. Loaded for one request, and forgotten
+# again.
+
+from micropython import const
+
+from .. import forget, large, room
+from .resource import BODY_BYTES, Resource
+from .server import refusal
+
+_HOMEWIZARD = (
+    b"/api",
+    b"/api/v1/data",
+    b"/api/v1/telegram",
+    b"/api/v1/system",
+    b"/api/v1/identify",
+)
+_OWNERS = (b"/config", b"/identify", b"/restart", b"/update", b"/update/pull")
+_PAGE = "web/index.html"
+_METRICS_ROOM = const(13_000)  # bytes of the Python heap: what it takes, and some for others
+
+
+def find(app, path):
+    """The Resource of a path (bytes), or the function that it has for GET where that is all; None
+    where there is no such path."""
+    if path == b"/":
+        return _page
+    if path == b"/telegram/bad":
+        return lambda: _bad_telegram(app)
+    if path == b"/metrics" and app.has_metrics:
+        return lambda: _metrics(app)
+    if path in _OWNERS:
+        return _Owners(app, path)
+    if path in _HOMEWIZARD:
+        return Resource({}, _homewizard_is_off)
+    return None
+
+
+def names(app):
+    """All that find() knows."""
+    known = (b"/", b"/telegram/bad") + _OWNERS + _HOMEWIZARD
+    return known + (b"/metrics",) if app.has_metrics else known
+
+
+class _Owners(Resource):
+    """Its functions are loaded when somebody uses them who may."""
+
+    def __init__(self, app, path):
+        self._app = app
+        self.views = (b"GET", b"POST") if path == b"/config" else (b"POST",)
+        if path == b"/config":
+            self.most = 2 * BODY_BYTES
+        elif path.startswith(b"/update"):
+            self.most = None  # may take minutes  # pyright: ignore[reportAttributeAccessIssue]
+
+    def view(self, path, method):
+        from . import owner
+
+        try:
+            return owner.view(self._app, path, method)
+        finally:
+            forget("dongle.http.owner", "dongle.http.settings")
+
+
+def _page():
+    from .seldom import page
+
+    forget("dongle.http.seldom")
+    return page(_PAGE)
+
+
+def _bad_telegram(app):
+    from .documents import TEXT
+    from .seldom import bad_telegram
+
+    forget("dongle.http.seldom")
+    return bad_telegram(app.framer, TEXT)
+
+
+async def _metrics(app):
+    async with large:  # when nobody else has anything large
+        has_room = room.has(_METRICS_ROOM)
+    if not has_room:
+        busy = "no memory for this at the moment: ask again"
+        return refusal(503, busy, b"Retry-After: 5\r\n")
+    from .metrics import Metrics
+
+    forget("dongle.http.metrics")
+    return Metrics(app.latest, app.report, app.capacity).view()
+
+
+def _homewizard_is_off(status, text, headers):
+    from .server import Response
+
+    return Response(b'{"error":{"id":202,"description":"API not enabled"}}', status=403)

@@ -1,0 +1,51 @@
+# Documents that are seldom asked for. Loaded for one answer, and forgotten again.
+
+import os
+import sys
+
+from micropython import const
+
+from .server import Response, refusal
+
+_PIECE = const(256)
+
+
+def page(path):
+    """A page of the folder web."""
+    # It lies beside the packages. The build packs it; run from source, it is there as it is.
+    for folder in sys.path:
+        found = folder + "/" + path if folder else path
+        for ending, headers in ((".gz", b"Content-Encoding: gzip\r\n"), ("", b"")):
+            try:
+                length = os.stat(found + ending)[6]
+            except OSError:
+                continue
+            pieces = _pieces(found + ending)
+            response = Response(pieces, "text/html; charset=utf-8", headers=headers)
+            response.length = length  # pyright: ignore[reportAttributeAccessIssue]
+            return response
+    return refusal(404, path + " is not on this dongle; run `make deploy`")
+
+
+def _pieces(path):
+    piece = bytearray(_PIECE)
+    with open(path, "rb") as file:
+        while True:
+            count = file.readinto(piece)
+            if not count:
+                return
+            yield memoryview(piece)[:count]
+
+
+def bad_telegram(framer, content_type):
+    """The last one that was damaged."""
+    if framer.bad_reason is None:
+        return refusal(404, "no bad telegram since start")
+    reason = framer.bad_reason
+    if reason == "crc":
+        reason += "; computed %04X" % framer.bad_crc
+    return Response(
+        memoryview(framer.bad)[: framer.bad_size],
+        content_type,
+        headers=b"X-Reason: %s\r\n" % reason.encode(),
+    )

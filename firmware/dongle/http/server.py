@@ -1,0 +1,305 @@
+# A small HTTP server for a few fixed documents. Everything is bounded: the head of a request, its
+# body, the number of clients, the time an exchange may take. What it sends goes out in few large
+# pieces: on the chip each write takes a whole segment of lwIP's memory, however small it is.
+#
+# Here is what is asked for again and again; what is seldom wanted is in rest.py.
+
+# A _Client has a stream and a task while there is somebody.
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+
+import asyncio
+import json
+
+from micropython import const
+
+from p1.render.page import Page
+
+from .. import forget, room
+from ..net.listen import listen
+from .request import HEAD_BYTES, Refused, Request, read_head
+
+CLIENTS = 3
+EXCHANGE_MS = const(5_000)
+_READY = const(1)  # place for a client that is there before anybody comes
+_ANOTHER_ROOM = const(25_000)  # bytes of the Python heap; with less, one more waits for a place
+_TURN_MS = const(25)
+_TURNS = const(80)
+_LINGER_MS = const(1_000)  # for a client that is still sending when its answer has been given
+_LOOK_MS = const(1_000)  # between looks at the clients' deadlines
+_ANSWER_BYTES = const(1_000)  # about as long as one that is not sent in pieces
+_AWAY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+    b'Content-Length: 40%s\r\n{"error": "too many clients, try again"}'
+)
+_END_BYTES = const(7)  # of a page, for what ends a chunk and, behind it, all of them
+
+_ALWAYS = (
+    b"\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n"
+)
+
+
+class Response:
+    """body: bytes-like; or several of these in a tuple; or a generator of pieces, for what is too
+    long to be in memory as a whole; length: of all of them, where it is known. They are gathered,
+    so they may be small."""
+
+    length = None
+    latest = None  # the Latest, where the body is views of what it has
+
+    def __init__(self, body, content_type="application/json", status=200, headers=b""):
+        self.body, self.content_type, self.status = body, content_type, status
+        self.headers = headers  # more of them, each ended by CR LF
+
+
+def refusal(status, text, headers=b""):
+    """An error, with its reason as JSON."""
+    return Response(json.dumps({"error": text}).encode(), status=status, headers=headers)
+
+
+class Server:
+    """tick() is to be called once a second."""
+
+    def __init__(
+        self, routes, health, gate=None, app=None, asks_readers=False, most=CLIENTS, free=None
+    ):
+        """routes: path (bytes) -> Resource, or the function that it has for GET where that is all.
+        gate(request): a Response in the place of what the path has, or None; or it raises Refused.
+        app: the App, where there are those of paths.py too, and an owner who alone may change
+        anything; without it every client may do everything. asks_readers: whether GET needs the
+        password too. most: clients at a time; free: that of another Server, to share it."""
+        self.routes = routes
+        self.app = app
+        self.asks_readers = asks_readers
+        self._gate = gate
+        self._most = most
+        self._health = health
+        # For whoever comes next, from the start: later on there may be no room for their pages in
+        # one piece.
+        self.free = [_Client(HEAD_BYTES) for _ in range(_READY)] if free is None else free
+        self._clients = []
+        self._waiting = 0  # who waits for a place
+        self.is_resting = False  # whoever comes is sent away
+        self.requests = 0
+        self.refused = 0  # answered with an error
+
+    def run(self, port, address="0.0.0.0", network=""):
+        """A coroutine that never returns; address, network: as of listen()."""
+        self._health.say(f"http: on port {port}")
+        return listen("http", port, self._most, self._serve, self._health, address, network)
+
+    def close(self):
+        """Ends what is under way, but for who calls this."""
+        for client in self._clients:
+            if client.task is not asyncio.current_task():
+                client.task.cancel()
+
+    def rest(self, rests):
+        """Takes clients no more, or again."""
+        self.is_resting = rests
+        if rests:
+            self.close()
+
+    def tick(self):
+        """Ends exchanges that take too long. Here for all of them: a wait_for() for each would
+        leave a kilobyte of garbage behind."""
+        for client in self._clients:
+            if client.left_ms is not None:
+                client.left_ms -= _LOOK_MS
+                if client.left_ms < 0:
+                    try:
+                        client.task.cancel()
+                    except MemoryError:
+                        pass  # at the next look, then
+
+    async def _serve(self, stream):
+        client = None
+        try:
+            if self.is_resting:
+                return
+            if self.app:
+                self.app.wifi.trust()
+            is_welcome = len(self._clients) + self._waiting < self._most
+            if is_welcome and not (self.free or room.has(_ANOTHER_ROOM)):
+                is_welcome = await self._is_free_soon()
+            if is_welcome and self.free:
+                client = self.free.pop()
+            client = client or _Client(HEAD_BYTES if is_welcome else 0)
+            client.stream, client.task = stream, asyncio.current_task()
+            client.left_ms = EXCHANGE_MS
+            self._clients.append(client)
+            await (self._exchange(client) if is_welcome else self._turn_away(client))
+        except (OSError, EOFError, asyncio.TimeoutError):
+            pass  # the client left, or dawdled
+        except Exception as error:  # MemoryError too: this exchange is lost, not the server
+            self._health.failed("http", error)
+        finally:
+            stream.s.close()
+            if client in self._clients:
+                self._clients.remove(client)
+            if client and len(client.page.bytes) == HEAD_BYTES and len(self.free) < _READY:
+                client.stream = client.task = client.request = None
+                self.free.append(client)
+
+    async def _is_free_soon(self):
+        """Waits for another client to leave; False where none does."""
+        self._waiting += 1
+        try:
+            for _ in range(_TURNS):
+                await asyncio.sleep_ms(_TURN_MS)
+                if self.free:
+                    return True
+        finally:
+            self._waiting -= 1
+        return False
+
+    async def _turn_away(self, client):
+        """Without a page, for which there may be no memory."""
+        self.requests += 1
+        self.refused += 1
+        client.stream.write(_AWAY % _ALWAYS)
+        await client.linger(bytearray(64))
+
+    async def _exchange(self, client):
+        self.requests += 1
+        head, request = client.page.bytes, None
+        end = size = 0
+        try:
+            end, size = await read_head(client.stream, head)
+            if end == 0:
+                return  # closed before it asked anything
+            client.request = request = Request(head, end)
+            if not await room.for_network(_ANSWER_BYTES):
+                raise Refused(503, "the network has no memory for an answer, try again")
+            response = self._gate and self._gate(request)
+            if response is None:
+                resource = self.routes.get(request.path)
+                # As nearly always there is nothing to be asked.
+                if (
+                    resource
+                    and request.method == b"GET"
+                    and not (self.asks_readers or request.left)
+                    and b"GET" in getattr(resource, "views", (b"GET",))
+                ):
+                    response = self.see(resource, request)
+                else:
+                    response = await self._rest()(self, client, memoryview(head)[end:size])
+                    while hasattr(response, "send"):
+                        response = await response  # pyright: ignore[reportGeneralTypeIssues]
+        except Refused as refused:
+            response = refusal(refused.status, refused.text)
+        if response.status >= 400:
+            self.refused += 1
+        # From here on the head's place is the answer's.
+        is_head = head.startswith(b"HEAD ")
+        await client.answer(response, is_head, request and request.is_old)
+        if not request or request.left > size - end:
+            await client.linger(head)
+
+    def _rest(self):
+        from .rest import respond
+
+        if not self.asks_readers:  # who are many
+            forget("dongle.http.rest", "dongle.http.resource")
+        return respond
+
+    def see(self, resource, request, *arguments):
+        """What the path has: a Response, or a coroutine that gives one."""
+        view, refuse = resource, refusal
+        try:
+            if hasattr(resource, "views"):
+                refuse = resource.refuse
+                view = resource.view(request.path, request.method)
+            return view(*arguments)
+        except Exception as error:
+            return self.broken(refuse, error)
+
+    def broken(self, refuse, error):
+        """The Response where a document fails, which must not take the server along."""
+        self._health.failed("http", error)
+        return refuse(500, "internal error, see /health", b"")
+
+
+class _Client:
+    """Somebody who has come, until he leaves; then it is used again. Its page is first what his
+    request's head is read into, then what his answer is gathered on."""
+
+    def __init__(self, size):
+        self.page = Page(size)
+        self.page.limit -= _END_BYTES
+        self.stream = self.task = self.request = None
+        self.left_ms = None  # until he counts as dawdling; None: as long as it takes
+
+    async def linger(self, buffer):
+        """Closing at once would make a client that is still sending lose his answer."""
+        self.left_ms = _LINGER_MS
+        while await self.stream.readinto(buffer) != 0:
+            pass
+
+    async def answer(self, response, is_head, is_old):
+        body = response.body
+        parts = body if isinstance(body, tuple) else (body,)
+        length, is_long = response.length, hasattr(body, "send")
+        if not is_long:
+            length = sum([len(part) for part in parts])
+        is_chunked = length is None and not is_old  # else the connection's end is the document's
+        self._begin(response, length, is_chunked)
+        if is_head:
+            pass
+        elif is_long:
+            try:
+                await self._gather(body, is_chunked)
+            finally:
+                body.close()
+        else:
+            for part in parts:
+                at = self.page.fill(part, 0)
+                while at < len(part):
+                    self.write()
+                    if not (room.has_network(HEAD_BYTES) or await self._wait(response.latest)):
+                        raise EOFError  # a copy of the rest would take Python's memory
+                    at = self.page.fill(part, at)
+        self.write()
+        if self.stream.out_buf:
+            await self.stream.drain()
+
+    def _wait(self, latest):
+        """A coroutine: waits for the network to have memory for another page, and gives whether it
+        has. latest: whose views are sent, or None."""
+        wait = room.for_network(HEAD_BYTES)
+        return latest.hold(wait) if latest else wait
+
+    def _gather(self, body, is_chunked):
+        from .pieces import gather
+
+        forget("dongle.http.pieces")
+        return gather(self, body, is_chunked)
+
+    def _begin(self, response, length, is_chunked):
+        """length: of the body, None where nobody knows."""
+        page = self.page
+        page.size = 0
+        page.put(b"HTTP/1.1 ")
+        page.put(b"200 OK" if response.status == 200 else _status(response.status))
+        page.put(b"\r\nContent-Type: ")
+        page.put(response.content_type)
+        if length is not None:
+            page.put(b"\r\nContent-Length: ")
+            page.number(length)
+        if is_chunked:
+            page.put(b"\r\nTransfer-Encoding: chunked")
+        page.put(_ALWAYS)
+        page.put(response.headers)
+        page.put(b"\r\n")
+
+    def write(self):
+        """What the socket has no room for, the stream keeps a copy of."""
+        page = self.page
+        self.stream.write(memoryview(page.bytes)[: page.size])
+        page.size = 0
+
+
+def _status(status):
+    from .reasons import line
+
+    forget("dongle.http.reasons")
+    return line(status)

@@ -1,0 +1,1 @@
+# The P1 port, and what follows its telegrams.

@@ -1,0 +1,33 @@
+# Why a session with a broker has ended, in words. In memory only while one is looked for.
+
+import asyncio
+import errno
+
+from ..net.dial import Unresolved
+from .link import TLS_EOF, Lost
+
+CLOSED = "the broker closed the connection"
+_EPIPE = 32  # which the module errno lacks
+_UNREACHED = (errno.ETIMEDOUT, errno.EHOSTUNREACH)
+
+
+def explain(error):
+    """(words, whether there may be no network after all). Raises the error anew where it is none
+    that a broker or a network causes."""
+    if isinstance(error, asyncio.TimeoutError):
+        return "no answer from the broker", True
+    if isinstance(error, EOFError):
+        return CLOSED, False
+    if isinstance(error, (Lost, Unresolved)):
+        return str(error), False
+    if isinstance(error, OSError):
+        return words(error), error.errno in _UNREACHED
+    raise error
+
+
+def words(error):
+    """What an OSError of a connection means, to a person."""
+    if error.errno in (TLS_EOF, _EPIPE, errno.ECONNRESET):
+        return CLOSED
+    name = errno.errorcode.get(error.errno)
+    return f"no connection: {name or f'(error {error.errno})'}"

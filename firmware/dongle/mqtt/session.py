@@ -1,0 +1,263 @@
+# MQTT: the latest reading to a broker, for as long as there is one.
+#
+#   away -> connecting -> connected -> (any failure) -> away, with growing pauses
+#
+# A broker that is dead, slow or unreachable never stops the loop. A reading is a state: while
+# nobody can take it, it is dropped, never queued. QoS 0 throughout; the broker keeps the will.
+#
+# How a session begins is in codec.py, why one has ended in loss.py, what is sent once a minute in
+# report.py: in memory only for their moment.
+
+import asyncio
+import random
+
+from micropython import const
+
+from .. import forget, large, room
+from .link import IO_MS, PIECE, Link, Lost
+from .wire import Packet, publish_head
+
+_PING_MS = const(10_000)  # after so much silence from the broker it is asked for a sign of life
+_DEAD_MS = const(20_000)  # after so much it counts as gone
+_FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 20_000
+_HEALTH_ROOM = const(13_000)  # bytes of the Python heap that its report wants to find
+_HEALTH_MS = const(60_000)
+
+
+class Mqtt:
+    """settings: the section "mqtt" of the config; health_report: App.report; discovery: a
+    Discovery; tls: of tls.py, or None; capacity: a Capacity, or None; more: what else goes out
+    with each reading, with a coroutine publish(link, latest)."""
+
+    def __init__(
+        self,
+        settings,
+        latest,
+        wifi,
+        resolver,
+        health,
+        health_report,
+        discovery,
+        tls,
+        capacity=None,
+        more=(),
+    ):
+        self._at = settings["host"], settings["port"]
+        self._login = discovery.id, settings["user"], settings["password"]
+        self._latest = latest
+        self._wifi = wifi
+        self._resolver = resolver
+        self._health = health
+        self._health_report = health_report
+        self.tls = tls
+        self._base = discovery.base
+        self._reading = Packet(self._base + b"reading", latest.page)
+        self._capacity = capacity
+        if capacity:
+            self._quarter = Packet(self._base + b"quarter", capacity.page)
+        self._more = more
+        self._is_meter_online = None  # what was published last, None on a new connection
+        self.discovery = discovery
+        self._link = None  # while there is a session
+        self._codec = None  # until that has subscribed to all it wants
+        self._wake = asyncio.Event()  # there is something to publish, or the connection is lost
+        self._fresh = False  # a reading that has not been published
+        self._is_ping_due = False
+        self._health_due_ms = 0
+        self._heard_ms = 0  # when the broker last said something
+        self._freed_ms = 0  # when it had last taken most of what was sent
+        self._failure = None  # what ended the connection
+        self.connected = False
+        self.reason = "not tried yet"
+        self.connects = 0
+        self.published = 0
+        self.dropped = 0  # readings that came while there was no connection
+        latest.listeners.append(self._on_reading)
+
+    def _on_reading(self):
+        if self.connected:
+            self._fresh = True
+            self._wake.set()
+        else:
+            self.dropped += 1
+
+    async def run(self):
+        pause_ms = _FIRST_PAUSE_MS
+        while True:
+            self._health.beat("mqtt")
+            connects = self.connects
+            if not self._wifi.up:
+                self.reason = "waiting for Wi-Fi"
+                await asyncio.sleep_ms(_FIRST_PAUSE_MS)
+                continue
+            try:
+                await self._session()
+            except Exception as error:
+                self._lost(error)
+            if self.connects != connects:
+                pause_ms = _FIRST_PAUSE_MS
+            self._health.beat("mqtt")
+            # Not all dongles of a street at once when the broker comes back.
+            await asyncio.sleep_ms(pause_ms + random.getrandbits(9))
+            pause_ms = min(2 * pause_ms, _LONGEST_PAUSE_MS)
+
+    def _lost(self, error):
+        from .loss import explain
+
+        forget("dongle.mqtt.loss")
+        reason, is_doubtful = explain(error)
+        if is_doubtful:
+            self._wifi.doubt()
+        if reason != self.reason:
+            self._health.say("mqtt: " + reason)
+        self.reason = reason
+
+    async def _session(self):
+        if self.tls:
+            self.tls.prepare()
+        address = await self._resolver.resolve(*self._at)
+        self._health.beat("mqtt")
+        link = Link(address)
+        task = None
+        try:
+            await self._begin(link)
+            await link.send(publish_head(self._base + b"status", 6, True) + b"online")
+            self._connected(link)
+            task = asyncio.create_task(self._receive(link))
+            await self._publish(link)
+        finally:
+            self.connected = False
+            self._link = self._codec = None
+            if task:
+                task.cancel()
+            link.close()
+            forget("dongle.mqtt.codec", "umqtt.simple", "umqtt")
+
+    async def _begin(self, link):
+        from .codec import begin
+
+        # Not in a local variable, which would keep it and its module as long as the session lasts.
+        self._codec = await begin(
+            link, self._login, self._base + b"status", self.tls, self._health.uptime_ms
+        )
+
+    def _connected(self, link):
+        self.connects += 1
+        self.connected = True
+        self.reason = "connected"
+        self._wifi.trust()
+        self._failure = None
+        self._is_ping_due = False
+        self._fresh = self._latest.age_ms() is not None
+        self._is_meter_online = None
+        self.discovery.connected()
+        self._health_due_ms = 0
+        self._heard_ms = self._freed_ms = self._health.uptime_ms()
+        self._link = link
+        self._wake.set()
+        self._health.say(f"mqtt: connected to {self._at[0]}")
+
+    async def _publish(self, link):
+        """Sends whatever is due; ends only by an exception."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._failure:
+                raise self._failure
+            if self._fresh:
+                self._fresh = False
+                await self._publish_reading(link)
+            online = self._latest.age_ms() is not None
+            if online != self._is_meter_online:
+                self._is_meter_online = online
+                text = b"online" if online else b"offline"
+                await link.send(publish_head(self._base + b"meter", len(text), True) + text)
+            discovery = self.discovery
+            if discovery.has_work() and await discovery.serve(self._codec, link.send):
+                self._health_due_ms = 0  # some of its entities read that
+            if self._codec and discovery.has_subscribed:
+                self._codec = None
+                forget("dongle.mqtt.codec", "umqtt.simple", "umqtt")
+            if self._is_ping_due:
+                self._is_ping_due = False
+                await link.send(b"\xc0\0")  # PINGREQ
+            if self._health.uptime_ms() >= self._health_due_ms:
+                self._health_due_ms = self._health.uptime_ms() + _HEALTH_MS
+                await self._publish_health(link)
+
+    async def _publish_health(self, link):
+        async with large:
+            if not room.has(_HEALTH_ROOM):  # while the portal is open; the next minute tries again
+                return
+            try:
+                report = self._health_report()
+                report.prepare(self._base + b"health")
+            except MemoryError as error:  # the next minute tries again
+                self._health.failed("mqtt", error)
+                return
+            await report.publish(link)
+
+    async def _publish_reading(self, link):
+        has_network = await room.for_network(min(self._size(), PIECE))
+        if self._latest.age_ms() is None:
+            return
+        if not (has_network and self._is_free(link)):
+            self.dropped += 1
+            return
+        # The reading, and the quarter hour right behind it, so that one write sends both.
+        reading = self._reading
+        data = reading.encode()
+        if self._capacity and self._capacity.render():
+            data = reading.append(data, self._quarter)
+        await link.publish(data, 0, reading.size, self._latest)
+        for each in self._more:
+            # While that was sent, the reading may have gone stale.
+            if self._latest.age_ms() is not None:
+                await each.publish(link, self._latest)
+        self.published += 1
+
+    def _is_free(self, link):
+        """Whether the broker has taken most of what was sent. Raises Lost where it has not for as
+        long as a write may take: that much of the network's memory waits with it."""
+        now = self._health.uptime_ms()
+        if link.is_free():
+            self._freed_ms = now
+        elif now - self._freed_ms > IO_MS:
+            raise Lost("the broker takes nothing")
+        return self._freed_ms == now
+
+    def _size(self):
+        """About how many bytes a reading is."""
+        return self._latest.page.size + (self._capacity.page.size if self._capacity else 0)
+
+    async def _receive(self, link):
+        """Hears the broker: what it has to say, and that it is there."""
+        try:
+            while True:
+                packet = await link.packet(self._health.uptime_ms)
+                self._heard_ms = self._health.uptime_ms()
+                self.discovery.heard(packet)
+                self._wake.set()
+        except Exception as error:
+            self._fail(error)
+
+    def look(self):
+        """To be called once a second: is the broker alive, is anything due?"""
+        link = self._link
+        if link is None:
+            return
+        now = self._health.uptime_ms()
+        silent_ms = now - self._heard_ms
+        if silent_ms > _DEAD_MS:
+            self._fail(Lost("no sign of life from the broker"))
+        elif link.packet_since is not None and now - link.packet_since > IO_MS:
+            self._fail(Lost("the broker stopped in the middle of a packet"))
+        self._is_ping_due = self._is_ping_due or silent_ms > _PING_MS
+        self._health.beat("mqtt")
+        self.discovery.settle()
+        self._wake.set()
+
+    def _fail(self, error):
+        if self._failure is None:
+            self._failure = error
+            self._wake.set()

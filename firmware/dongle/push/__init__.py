@@ -1,0 +1,1 @@
+# Readings to servers that want them pushed.

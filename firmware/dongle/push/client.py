@@ -1,0 +1,180 @@
+# A small HTTP client, for what is pushed: one POST a connection, all of it under one deadline;
+# of the answer it reads the first half kilobyte at most. No TLS.
+
+# A StreamReader writes too.
+# pyright: reportAttributeAccessIssue=false
+
+import asyncio
+import errno
+from binascii import b2a_base64
+
+from micropython import const
+
+from p1.render.page import Page
+
+from ..net.dial import Unresolved, dial
+from . import url as urls
+
+_EXCHANGE_MS = 10_000
+_ANSWER_BYTES = const(512)
+_MORE_MS = const(500)  # for what an error says behind its head
+_SHOWN = const(100)  # bytes of that
+_TELLING = const(8)  # characters of a secret
+_HARMLESS = ("db", "rp", "bucket", "org", "precision", "u")  # in a url's query
+
+_4 = const(0x34)  # how the status of an error begins, or "5"
+_NO_SOCKET = const(23)  # ENFILE: the chip has ten
+
+
+class Failed(Exception):
+    """There is no answer; the text says why."""
+
+
+class Answer:
+    """status: int. wait_s: what Retry-After asks for, 0 without one. text: how the body begins."""
+
+    def __init__(self, head, body):
+        """Bytes. Raises ValueError where the head is none of HTTP/1."""
+        if not head.startswith(b"HTTP/1.") or head[8:9] != b" ":
+            raise ValueError
+        self.status = int(head[9:12])
+        self.wait_s = 0
+        for line in head.split(b"\r\n")[1:]:
+            name, _, value = line.partition(b":")
+            value = value.strip()
+            # A date is possible there too; the usual pauses do for that.
+            if name.lower() == b"retry-after" and 0 < len(value) < 6 and value.isdigit():
+                self.wait_s = int(value)
+        body = bytes([byte if 0x20 <= byte <= 0x7E else 0x20 for byte in body[:_SHOWN]])
+        self.text = body.decode().strip()
+
+
+def basic(user, password):
+    """The value of an Authorization header (RFC 7617), str."""
+    return "Basic " + b2a_base64(f"{user}:{password}".encode()).decode().strip()
+
+
+def _secrets(target, authorization, passwords):
+    """How those words begin (bytes) that nobody may read; an empty one where that is not known."""
+    words = [word for word in (authorization.split(" ")[-1],) + passwords if word]
+    for pair in target.partition("?")[2].split("&"):
+        name, _, value = pair.partition("=")
+        if value and name not in _HARMLESS:
+            words.append(value.replace("+", "%").partition("%")[0])
+    return [word[:_TELLING].encode() for word in words]
+
+
+class Client:
+    """Posts to one URL."""
+
+    def __init__(self, url, content_type, authorization, resolver, *passwords):
+        """authorization: the header's value, empty: none; passwords: str that are in it."""
+        self._host, self._port, target = urls.split(url)
+        host = self._host if self._port == 80 else f"{self._host}:{self._port}"
+        head = (
+            f"POST {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+            f"Content-Type: {content_type}\r\n"
+        )
+        if authorization:
+            head += f"Authorization: {authorization}\r\n"
+        self._head = head.encode()
+        self._resolver = resolver
+        self._secrets = _secrets(target, authorization, passwords)
+        self._page = Page(_ANSWER_BYTES)
+        self._lacking = ""  # what has to come next, for when it does not
+
+    async def post(self, body):
+        """Posts what body() gives, (size, pieces that are bytes-like); it is asked once the
+        connection stands, and what it gave is no longer needed at its next turn. Returns an
+        Answer; raises Failed."""
+        try:
+            address = await self._resolver.resolve(self._host, self._port)
+        except (Unresolved, OSError):
+            raise Failed(f"no address for {self._host}") from None
+        self._lacking = "no connection"
+        try:
+            return await asyncio.wait_for_ms(self._exchange(address, body), _EXCHANGE_MS)
+        except asyncio.TimeoutError:
+            reason = f"{self._lacking} within {_EXCHANGE_MS // 1000} s"
+        except OSError as error:
+            name = errno.errorcode.get(error.errno) or f"error {error.errno}"
+            if error.errno == _NO_SOCKET:
+                name = "all sockets are in use"
+            reason = f"{self._lacking}: {name}"
+        raise Failed(reason)
+
+    async def _exchange(self, address, body):
+        connection = dial(address)
+        try:
+            stream = asyncio.StreamReader(connection)  # which writes too
+            await _writable(connection)  # pyright: ignore[reportGeneralTypeIssues]
+            size, pieces = body()
+            # Gathered where the answer will be: small writes are what the chip can afford least.
+            page = self._page
+            page.size = 0
+            _put(stream, page, self._head)
+            _put(stream, page, b"Content-Length: %d\r\n\r\n" % size)
+            for piece in pieces:
+                _put(stream, page, piece)
+            _write(stream, page)
+            self._lacking = "no answer"
+            await stream.drain()
+            return await self._read_answer(stream)
+        finally:
+            connection.close()
+
+    async def _read_answer(self, stream):
+        answer = self._page.bytes
+        view = memoryview(answer)
+        size = 0
+        end = -1  # of the head
+        while size < len(answer):
+            if end < 0:
+                count = await stream.readinto(view[size:])
+            else:
+                count = await _more(stream, view[size:])
+            if not count and count is not None:
+                break
+            size += count or 0
+            end = answer.find(b"\r\n\r\n", 0, size)
+            # Only an error has something to say.
+            if end >= 0 and (answer[9] < _4 or size > end + 4):
+                break
+        if end < 0:
+            # Of a head that goes on and on, the status and what else came suffice.
+            end = size
+            if size < len(answer):
+                raise Failed("no answer: the connection was closed")
+        body = bytes(view[end + 4 : size])
+        # What a server says is shown to everybody, and some repeat what they were sent.
+        if any([secret in body for secret in self._secrets]):
+            body = b""
+        try:
+            return Answer(bytes(view[:end]), body)
+        except ValueError:
+            raise Failed("what answers there is no HTTP server") from None
+
+
+def _writable(connection):
+    """Until it stands, or will not."""
+    yield asyncio.core._io_queue.queue_write(connection)
+
+
+def _put(stream, page, piece):
+    at = page.fill(piece, 0)
+    while at < len(piece):
+        _write(stream, page)
+        at = page.fill(piece, at)
+
+
+def _write(stream, page):
+    """What the socket does not take at once, the stream keeps a copy of."""
+    stream.write(memoryview(page.bytes)[: page.size])
+    page.size = 0
+
+
+async def _more(stream, view):
+    try:
+        return await asyncio.wait_for_ms(stream.readinto(view), _MORE_MS)
+    except asyncio.TimeoutError:
+        return 0

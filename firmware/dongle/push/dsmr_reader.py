@@ -1,0 +1,58 @@
+# Telegrams to dsmr-reader's API, as its own remote datalogger sends them. Nothing is kept while it
+# is away: the next telegram has all registers again, and an old one would only hold up the new.
+
+from p1.render.form import Form
+
+from .client import Client, Failed
+from .pusher import Push
+
+
+class DsmrReader(Push):
+    taken = 201
+    words = {
+        400: "it cannot use the telegram",
+        401: "wrong token (the API key in dsmr-reader's admin pages)",
+        403: "wrong token (the API key in dsmr-reader's admin pages)",
+        404: "no API at that url",
+        405: "its API is switched off (dsmr-reader's admin pages, API)",
+        500: "it could not read the telegram",
+        503: "it is busy",
+    }
+
+    def __init__(self, settings, resolver, latest, wifi, health):
+        """settings: the section "dsmr_reader" of the config."""
+        authorization = "Token " + settings["token"] if settings["token"] else ""
+        client = Client(
+            settings["url"], "application/x-www-form-urlencoded", authorization, resolver
+        )
+        super().__init__("dsmr_reader", settings["interval_s"], client, latest, wifi, health)
+        self._form = Form(b"telegram")
+        self._is_due = False
+        self._dropped = 0  # telegrams that were due and did not get there
+
+    def note(self):
+        self._dropped += self._is_due  # the one before still waits
+        self._is_due = True
+
+    def is_waiting(self):
+        return self._is_due
+
+    def body(self):
+        telegram = self._latest.telegram()
+        if telegram is None:
+            raise Failed("no telegram of the last 30 s")
+        size = len(telegram)
+        return self._form.size(telegram, size), self._form.pieces(telegram, size)
+
+    def arrived(self):
+        self._is_due = False
+        return 1
+
+    def failed(self, is_useless):
+        self._dropped += 1
+        self._is_due = False
+
+    def state(self):
+        state = super().state()
+        state["dropped"] = self._dropped
+        return state

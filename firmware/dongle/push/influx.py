@@ -1,0 +1,82 @@
+# Readings into InfluxDB (1, 2 and 3), or whatever else takes its line protocol, as VictoriaMetrics
+# and Telegraf do. What cannot be sent waits in RAM, as lines; the oldest go first.
+
+from micropython import const
+
+from p1.render.influx_line import write_line
+from p1.render.page import Full, Page
+
+from .backlog import Backlog
+from .client import Client, basic
+from .pusher import Push
+
+_LINE_BYTES = const(640)
+_KEPT_BYTES = 6144  # some 18 lines
+_BATCH_BYTES = const(4096)
+
+_USELESS = "it cannot use these lines, they are dropped"
+
+
+class Influx(Push):
+    taken = 204
+    useless = (400, 413, 422)
+    words = {
+        400: _USELESS,
+        401: "wrong token, user or password",
+        403: "the token or user may not write there",
+        404: "no such bucket, database or path",
+        413: "too much at once, it is dropped",
+        422: _USELESS,
+        429: "it is busy",
+        500: "it has a problem of its own",
+        503: "it is busy",
+    }
+
+    def __init__(self, settings, resolver, latest, wifi, health):
+        """settings: the section "influx" of the config."""
+        url = settings["url"]
+        if "precision=" not in url:
+            url += ("&" if "?" in url else "?") + "precision=s"
+        authorization = ""
+        if settings["token"]:
+            authorization = "Token " + settings["token"]
+        elif settings["user"]:
+            authorization = basic(settings["user"], settings["password"])
+        password = settings["password"]
+        client = Client(url, "text/plain; charset=utf-8", authorization, resolver, password)
+        super().__init__("influx", settings["interval_s"], client, latest, wifi, health)
+        self._line = Page(_LINE_BYTES)
+        self._backlog = Backlog(_KEPT_BYTES)
+
+    def note(self):
+        line, reading, backlog = self._line, self._latest.reading, self._backlog
+        line.size = 0
+        try:
+            write_line(line, reading)
+        except Full:
+            backlog.dropped += 1
+            return
+        if reading.stamp_at is None:
+            backlog.clear()  # the server's clock will have to do, so only the newest is right
+        if line.size:
+            backlog.append(line.bytes, line.size)
+
+    def is_waiting(self):
+        return self._backlog.lines > 0
+
+    def body(self):
+        batch = self._backlog.batch(_BATCH_BYTES)
+        return len(batch), (batch,)
+
+    def arrived(self):
+        return self._backlog.sent()
+
+    def failed(self, is_useless):
+        if is_useless:
+            self._backlog.drop()
+
+    def state(self):
+        state = super().state()
+        state["kept"] = self._backlog.lines
+        state["dropped"] = self._backlog.dropped
+        return state

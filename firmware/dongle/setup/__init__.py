@@ -1,0 +1,1 @@
+# The first set-up, without a computer.

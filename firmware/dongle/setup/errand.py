@@ -1,0 +1,108 @@
+# What the set-up portal does with the radio, now and then: opens its access point, looks which
+# networks are there, joins one. portal: see portal.Portal.
+
+import json
+
+from micropython import const
+
+import network
+
+from .. import forget
+from ..net.radio import adopt, switch_on
+from .station import join as join_station
+from .station import rest, scan
+
+forget("dongle.setup.station", "dongle.net.radio")
+
+_GUESTS = const(2)
+_MOST_NETWORKS = const(20)
+_PORT = const(80)
+_CONFIG_PATH = "config.json"
+
+
+async def start(portal, address):
+    """The access point, which has this address."""
+    if not portal.station.isconnected() or portal.is_mistakable():
+        portal.station.active(True)
+        await rest(portal.station)
+        switch_on(portal.wifi)
+    portal.access_point.active(True)
+    from . import label
+
+    forget("dongle.setup.label")
+    password = label.password()
+    portal.access_point.config(
+        ssid=portal.hostname,
+        key=password,
+        security=network.AUTH_WPA2_PSK,
+        max_clients=_GUESTS,
+    )
+    portal.health.say(
+        f"portal: open: Wi-Fi {portal.hostname}, password {password}, http://{address}/"
+    )
+
+
+async def look(portal):
+    """The networks in reach, as JSON."""
+    found = await scan(portal.station)
+    return json.dumps(
+        [
+            {"ssid": name, "rssi_dbm": rssi_dbm, "secured": is_secured}
+            for name, rssi_dbm, is_secured in found[:_MOST_NETWORKS]
+        ]
+    ).encode()
+
+
+async def retry(portal):
+    """Tries the configured network once."""
+    wifi = portal.wifi
+    await join_station(portal.station, wifi.ssid, wifi.password, attempts=1)
+    portal.tried_ms = portal.health.uptime_ms()
+
+
+async def join(portal, changes):
+    """Tries the network that somebody has chosen, and keeps the changes if it works."""
+    ssid, password = changes["wifi"]["ssid"], changes["wifi"]["password"]
+    reason = await join_station(portal.station, ssid, password)
+    portal.tried_ms = portal.health.uptime_ms()
+    if reason is None:
+        adopt(portal.wifi, ssid, password)
+        try:
+            has_homewizard = _keep(changes)
+            portal.saved_ms = portal.health.uptime_ms()
+            # HomeWizard's API tells the network's name, which it was given at the start.
+            portal.restarts = len(changes) > 1 or has_homewizard
+        except OSError as error:
+            reason = f"config.json cannot be written: {error}"
+    if reason:
+        portal.health.say(f"portal: {ssid}: {reason}")
+        portal.state = {"state": "failed", "ssid": ssid, "reason": reason}
+        return
+    port = "" if portal.app.http_port == _PORT else f":{portal.app.http_port}"
+    portal.state = {
+        "state": "connected",
+        "ssid": ssid,
+        "url": f"http://{portal.wifi.address()}{port}/",
+        "named_url": f"http://{portal.hostname}.local{port}/",
+        "restarts": portal.restarts,
+    }
+
+
+def _keep(changes):
+    """Puts them into config.json; whether HomeWizard's API is on. Raises OSError."""
+    try:
+        with open(_CONFIG_PATH) as file:
+            document = json.load(file)
+    except (OSError, ValueError):
+        document = {}
+    if not isinstance(document, dict):
+        document = {}
+    for section, values in changes.items():
+        kept = document.get(section)
+        document[section] = dict(kept if isinstance(kept, dict) else {}, **values)
+    from ..store import save
+
+    forget("dongle.store")
+    save(document, _CONFIG_PATH)
+    homewizard = document.get("homewizard")
+    return isinstance(homewizard, dict) and homewizard.get("enabled") is True

@@ -1,0 +1,200 @@
+# The set-up portal: an access point of the dongle's own, and on it a page on which the owner
+# chooses a network. What is chosen is tried first, with station and access point at once, and kept
+# only if it works. The meter is read all the while.
+#
+# The station stays where it is if it is connected. If not, it rests while somebody uses the page
+# and tries the configured network now and then while nobody does: an attempt takes the radio off
+# the access point's channel for seconds. A phone that has joined and does nothing is nobody: it
+# may have come back by itself, as phones do when the network at home is gone.
+
+import asyncio
+import json
+
+from micropython import const
+
+import network
+
+from .. import forget
+from ..http.resource import Resource
+from ..http.server import Response, Server, refusal
+from . import captive
+
+_ADDRESS = "192.168.4.1"  # the ESP32's own choice for its access point
+_NETWORK = "192.168.4."
+_HOSTS = (b"192.168.4.1", b"192.168.4.1:80")
+_ORIGIN = b"http://192.168.4.1"
+_PORT = const(80)
+_PAGE = "web/setup.html"
+_CLIENTS = const(4)  # browsers open some in advance
+
+_LOOK_MS = const(250)
+_LOOKS_A_SECOND = const(4)
+_SHOWN_MS = 60_000  # how long the page may still tell where the dongle is
+_LONELY_MS = 900_000  # without anybody
+_VISIT_MS = 60_000  # since a request for the page or by it, which asks every ten seconds
+_RETRY_MS = 60_000
+
+
+class Portal:
+    """hostname: the access point's name too; is_away: it opens because the network stays away."""
+
+    def __init__(self, app, hostname, is_away):
+        self._is_for_away = is_away
+        self.app = app
+        self.wifi = app.wifi
+        self.health = app.health
+        self.hostname = hostname
+        self.station = network.WLAN(network.STA_IF)
+        self.access_point = network.WLAN(network.AP_IF)
+        self._networks = b"[]"
+        self._wants_scan = True
+        self._wanted = None  # the changes to the config that are to be tried
+        self.state = {"state": "ready"}
+        self.restarts = False  # because not only Wi-Fi has changed
+        self.saved_ms = None
+        self._visited_ms = self.tried_ms = self.health.uptime_ms()
+        self._routes = {
+            b"/": _page,
+            b"/status": self._status,
+            b"/scan": Resource({b"GET": self._scan, b"POST": self._scan_anew}),
+            b"/try": Resource({b"POST": self._try}),
+        }
+
+    async def run(self):
+        """Returns when it is closed again."""
+        async with self.wifi.turn:
+            server = Server(
+                self._routes,
+                self.health,
+                gate=self._gate,
+                most=_CLIENTS,
+                free=self.app.server.free,
+            )
+            tasks = []
+            try:
+                await _errand().start(self, _ADDRESS)
+                tasks.append(asyncio.create_task(server.run(_PORT, _ADDRESS, _NETWORK)))
+                tasks.append(asyncio.create_task(captive.answer(_ADDRESS)))
+                await self._serve(tasks, server)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                server.close()
+                self.access_point.active(False)
+                self.health.say("portal: closed")
+        if self.restarts:
+            self.app.renew("new settings")
+
+    async def _serve(self, tasks, server):
+        looks = 0
+        while not self._is_over():
+            looks += 1
+            if looks % _LOOKS_A_SECOND == 0:
+                server.tick()
+            for task in tasks:
+                if task.done():
+                    await task  # which raises why: neither ends by itself
+            if self._wanted:
+                await _errand().join(self, self._wanted)
+                self._wanted = None
+            elif self._wants_scan:
+                self._networks = await _errand().look(self)
+                self._wants_scan = False
+            elif self._may_retry():
+                await _errand().retry(self)
+            await asyncio.sleep_ms(_LOOK_MS)
+
+    def _is_over(self):
+        if self.is_mistakable():
+            return True
+        if self.saved_ms is not None:
+            return self._since(self.saved_ms) >= _SHOWN_MS
+        if not self.wifi.ssid:
+            return False
+        if self._is_for_away and self.wifi.up and not self._is_visited():
+            return True
+        return self._since(self._visited_ms) >= _LONELY_MS
+
+    def is_mistakable(self):
+        """Whether the home has the addresses of our guests: its people could pass for them."""
+        is_connected = self.station.isconnected()
+        return is_connected and self.station.ifconfig()[0].startswith(_NETWORK)
+
+    def _may_retry(self):
+        return (
+            self.wifi.ssid
+            and not self.wifi.up
+            and not self._is_visited()
+            and self._since(self.tried_ms) >= _RETRY_MS
+        )
+
+    def _is_visited(self):
+        return self._since(self._visited_ms) < _VISIT_MS
+
+    def _since(self, moment_ms):
+        return self.health.uptime_ms() - moment_ms
+
+    # ---- What it serves ----
+
+    def _gate(self, request):
+        """Only for who means us: a phone that asks for another host, as its check for the internet
+        does, is sent here, and a page of another host may not change anything."""
+        if request.host in _HOSTS and request.path in self._routes:
+            if request.method == b"POST" and request.header(b"origin") not in (None, _ORIGIN):
+                return refusal(403, "this is for the dongle's own page")
+            self._visited_ms = self.health.uptime_ms()
+            return None
+        if request.method == b"GET":
+            location = b"Location: %s/\r\n" % _ORIGIN
+            return Response(b"", "text/plain", status=302, headers=location)
+        return refusal(403, f"this is http://{_ADDRESS}/")
+
+    def _status(self):
+        return Response(json.dumps(dict(self.state, hostname=self.hostname)).encode())
+
+    def _scan(self):
+        searching = b"true" if self._wants_scan else b"false"
+        return Response((b'{"searching":', searching, b',"networks":', self._networks, b"}"))
+
+    def _scan_anew(self, _):
+        self._wants_scan = True
+        return self._scan()
+
+    async def _try(self, body):
+        await asyncio.sleep_ms(0)  # on a stack that was left, the collector sees less garbage
+        if self._wanted:
+            return refusal(503, "another network is being tried")
+        if self.saved_ms is not None:
+            return refusal(503, "a network has been chosen")
+        try:
+            changes = await _wish().changes(json.load(body))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return refusal(400, str(error) or "expected an object with ssid and password")
+        self._wanted = changes
+        self.state = {"state": "trying", "ssid": changes["wifi"]["ssid"]}
+        return self._status()
+
+
+# What is needed for a moment is in memory for as long: nobody else finds it, so that it goes with
+# the last who has it in use.
+
+
+def _errand():
+    from . import errand
+
+    forget("dongle.setup.errand")
+    return errand
+
+
+def _page():
+    from ..http.seldom import page
+
+    forget("dongle.http.seldom")
+    return page(_PAGE)
+
+
+def _wish():
+    from . import wish
+
+    forget("dongle.setup.wish")
+    return wish

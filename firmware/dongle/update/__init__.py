@@ -1,0 +1,1 @@
+# A new firmware over the network.

@@ -1,0 +1,126 @@
+# What an update is: one file, made by tools/bundle.py, that starts with
+#
+#   magic      4 bytes, "P1UP"
+#   format     2 bytes, 1; as all numbers here, most significant byte first
+#   size       2 bytes, of the manifest
+#   signature  64 bytes, r and s: ECDSA on P-256 over the SHA-256 of the manifest
+#   manifest   JSON in lines: what the firmware needs, then a line for each file
+#
+# and goes on with the bytes of the files, in the manifest's order and with nothing in between. The
+# lines are there so that nobody needs all of the manifest in memory.
+
+import json
+import struct
+import sys
+from binascii import unhexlify
+
+from micropython import const
+
+from ..http.request import Refused
+
+HEAD = ">4sHH"
+MAGIC = b"P1UP"
+FORMAT = const(1)
+SIGNATURE_BYTES = const(64)
+LONGEST_MANIFEST = const(32_768)
+
+FIRMWARE = "p1-dongle"  # so that nothing else signed with the same key passes for it
+FOLDERS = ("p1", "dongle", "web")  # what an update may bring
+
+_LONGEST_PATH = const(64)
+_LETTERS = b"/._-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LARGEST_FILE = const(1_000_000)
+
+# py/persistentcode.h, MP_NATIVE_ARCH_*, in the order of their numbers.
+_ARCHES = (
+    "none x86 x64 armv6 armv6m armv7m armv7em armv7emsp armv7emdp xtensa xtensawin rv32imc rv64imc"
+)
+
+
+def manifest_size(head):
+    """From the first bytes of a bundle. Raises Refused."""
+    magic, format, size = struct.unpack(HEAD, head)
+    if magic != MAGIC:
+        raise Refused(400, "this is no bundle of `make bundle`")
+    if format != FORMAT:
+        raise Refused(400, f"this bundle has format {format}, this firmware knows {FORMAT}")
+    if not 0 < size <= LONGEST_MANIFEST:
+        raise Refused(400, f"the bundle's manifest may have {LONGEST_MANIFEST} bytes, not {size}")
+    return size
+
+
+def read_needs(line):
+    """What the firmware needs, from the manifest's first line: a dict. Raises Refused."""
+    try:
+        needs = json.loads(line + "]}")
+        version(needs["version"])
+        version(needs["micropython"])
+        if needs["firmware"] == FIRMWARE and len(needs["mpy"]) == 2:
+            return needs
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise Refused(400, "the manifest is none of this firmware")
+
+
+def read_files(lines):
+    """Yields (path, size, SHA-256 as bytes) for each of the manifest's further lines. In strict
+    alphabetical order, so that none is there twice. Raises Refused."""
+    before = ""
+    for line in lines:
+        line = line.strip()
+        if line == "]}":
+            return
+        try:
+            file = json.loads(line[:-1] if line.endswith(",") else line)
+            path, size, digest = file["path"], file["size"], unhexlify(file["sha256"])
+        except (ValueError, KeyError, TypeError):
+            raise Refused(400, "a line of the manifest is no file") from None
+        if not _is_ours(path) or path <= before:
+            raise Refused(400, f"the manifest names {path!r}, which no update may bring")
+        if type(size) is not int or not 0 <= size <= _LARGEST_FILE or len(digest) != 32:
+            raise Refused(400, f"the manifest's line for {path} is wrong")
+        before = path
+        yield path, size, digest
+    raise Refused(400, "the manifest has no end")
+
+
+def _is_ours(path):
+    """A file in one of our folders, named so that it cannot be anywhere else."""
+    if not isinstance(path, str) or len(path) > _LONGEST_PATH:
+        return False
+    parts = path.split("/")
+    return (
+        len(parts) > 1
+        and parts[0] in FOLDERS
+        and all([part and not part.startswith(".") for part in parts])
+        # As bytes: MicroPython would keep each letter of a str for good, as a name.
+        and all([byte in _LETTERS for byte in path.encode()])
+    )
+
+
+def check_runs_here(needs, implementation=sys.implementation):
+    """Raises Refused where the firmware cannot run on this MicroPython or chip."""
+    number = implementation._mpy
+    arch = _ARCHES.split()[number >> 10 & 0xF]
+    if needs["arch"] != arch:
+        raise Refused(409, f"this bundle is for {needs['arch']}, this chip runs {arch}")
+    mpy = [number & 0xFF, number >> 8 & 3]
+    if needs["mpy"] != mpy:
+        raise Refused(
+            409,
+            "this bundle has .mpy files of version %s.%s" % tuple(needs["mpy"])
+            + ", the MicroPython here runs %d.%d: flash another one first" % tuple(mpy),
+        )
+    if implementation.version[:3] < version(needs["micropython"]):
+        here = ".".join([str(part) for part in implementation.version[:3]])
+        raise Refused(409, f"this bundle needs MicroPython {needs['micropython']}, here is {here}")
+
+
+def version(text):
+    """Of x.y.z, as a tuple of numbers: 0.10.0 is newer than 0.9.1. Raises ValueError."""
+    if not isinstance(text, str):
+        raise ValueError(text)
+    numbers = tuple([int(part) for part in text.split(".") if part.isdigit()])
+    if len(numbers) != 3 or text.count(".") != 2:
+        raise ValueError(text)
+    return numbers

@@ -1,0 +1,78 @@
+# The contents of an update: what its manifest says is looked at, and done. The signature has been
+# verified.
+
+import errno
+import os
+from hashlib import sha256
+
+from micropython import const
+
+from .. import VERSION, forget
+from ..http.request import Refused
+from . import bundle
+
+forget("dongle.update.bundle")
+
+_PIECE = const(256)
+
+
+def check(path, left, digest, here):
+    """Whether this firmware may run here, by the manifest in a file, and its files are what is
+    left of the bundle. digest: the manifest's; here: the path of the manifest of what runs, or
+    None. Returns its version. Raises Refused."""
+    with open(path) as manifest:
+        needs = bundle.read_needs(manifest.readline())
+        bundle.check_runs_here(needs)
+        _check_is_new(needs["version"], digest, here)
+        total = 0
+        for _, size, _ in bundle.read_files(manifest):
+            total += size
+        if total != left:
+            raise Refused(400, "the bundle is shorter or longer than its files")
+    return needs["version"]
+
+
+def _check_is_new(version, digest, here):
+    new, runs = bundle.version(version), bundle.version(VERSION)
+    if new < runs:
+        raise Refused(409, f"{version} is older than {VERSION}, which runs")
+    # The same version may be built anew while it is worked on.
+    if new == runs and here and digest == _digest(here):
+        raise Refused(409, f"this very build of {version} is what runs")
+
+
+def _digest(path):
+    hashed = sha256()
+    piece = bytearray(_PIECE)
+    with open(path, "rb") as file:
+        while True:
+            size = file.readinto(piece)
+            if not size:
+                return hashed.digest()
+            hashed.update(memoryview(piece)[:size])
+
+
+async def fill(manifest_path, slot, source):
+    """Writes the files of the manifest."""
+    folder = ""
+    with open(manifest_path) as manifest:
+        manifest.readline()
+        for path, size, digest in bundle.read_files(manifest):
+            path = slot + "/" + path
+            if path.rpartition("/")[0] != folder:
+                folder = path.rpartition("/")[0]
+                _make_folders(folder)
+            if await source.write(path, size) != digest:
+                raise Refused(400, f"{path} is damaged")
+
+
+def _make_folders(path):
+    end = 0
+    while end < len(path):
+        end = path.find("/", end + 1)
+        end = len(path) if end < 0 else end
+        try:
+            os.mkdir(path[:end])
+        except OSError as error:
+            if error.errno != errno.EEXIST:
+                raise

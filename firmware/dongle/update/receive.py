@@ -1,0 +1,266 @@
+# Taking an update: a signed bundle (bundle.py) goes into the slot that does not run. When all of
+# it is right, that slot is the one to be tried at the next start; until then, and wherever the
+# power is cut, the one that runs is as it was.
+#
+# What of it is needed for a step is in memory for that step: who reads the manifest, who verifies
+# the signature, who knows which slot is which.
+
+import asyncio
+import errno
+import gc
+import os
+import struct
+from hashlib import sha256
+
+from micropython import const
+
+from .. import forget, scratch
+from ..http.request import Refused
+
+_PUBLIC_KEY = "update.pub"
+_PART = "update.part"  # the manifest, before its place is ready
+_STALLED_MS = 15_000
+_ANSWER_MS = 2_000  # for the answer to arrive before the dongle starts anew
+_SPARE_BLOCKS = const(4)  # for what is written later: the starts of the trial, config.json
+_FULL = const(28)  # ENOSPC, which the module errno lacks
+_FOLDER = const(0x4000)  # what ilistdir() calls one
+
+
+class Update:
+    def __init__(self, firmware, health, reset):
+        """firmware: what runs, as /health shows it: a dict, in which the result is noted.
+        reset(why): starts it."""
+        self._firmware = firmware
+        self._health = health
+        self._reset = reset
+
+    def state(self):
+        """For /health: {"version", "slot", "state": "confirmed" or "trial", "result"}."""
+        return self._firmware
+
+    async def receive(self, readinto, size):
+        """Takes a bundle of size bytes. readinto(view), a coroutine, puts the bytes that come
+        next into a memoryview and returns how many, 0 at the end.
+
+        Returns (HTTP status, dict). 200: in two seconds the dongle is reset, to try the new
+        firmware. Any other, with {"error": why}: what runs stays."""
+        self._health.say(f"update: a bundle of {size} bytes")
+        status, result = await self._take(readinto, size)
+        self._health.say("update: " + result)
+        if status != 200:
+            self._firmware["result"] = "refused: " + result
+            return status, {"error": result}
+        self._firmware["result"] = result
+        asyncio.create_task(self._restart())
+        return status, {"result": result}
+
+    async def _take(self, readinto, size):
+        """(HTTP status, what came of it)"""
+        try:
+            if self._firmware["state"] == "trial" or _slots().read()["trial"]:
+                raise Refused(409, "another update has still to prove itself, see /health")
+            version = await _stage(_Source(readinto, size), self._firmware["slot"])
+        except Refused as refused:
+            return refused.status, refused.text
+        except OSError as error:
+            if error.errno == _FULL:
+                return 507, "there is no room for it on the flash"
+            return 500, f"the flash cannot be written: error {error.errno}"
+        finally:
+            _slots().discard(_PART)
+        return 200, f"{version} is in place, to be tried at the next start"
+
+    async def _restart(self):
+        await asyncio.sleep_ms(_ANSWER_MS)
+        self._reset("a new firmware")
+
+
+class _Source:
+    """A bundle as it comes, in pieces that share one buffer. left: how many bytes of it are still
+    to come."""
+
+    def __init__(self, readinto, size):
+        self._readinto = readinto
+        self._buffer = memoryview(scratch)
+        self.left = size
+
+    async def some(self, most):
+        """The next bytes, one to `most`, as a view that holds until the next call."""
+        view = self._buffer[: min(most, len(self._buffer), self.left)]
+        count = None if len(view) else 0
+        try:
+            while count is None:
+                count = await asyncio.wait_for_ms(self._readinto(view), _STALLED_MS)
+        except asyncio.TimeoutError:
+            raise Refused(400, f"nothing came for {_STALLED_MS // 1000} s") from None
+        except OSError:
+            raise Refused(400, "the connection was lost") from None
+        if count == 0:
+            raise Refused(400, "the bundle has ended too early")
+        self.left -= count
+        return view[:count]
+
+    async def exactly(self, size):
+        data = b""
+        while len(data) < size:
+            data += await self.some(size - len(data))
+        return data
+
+    async def write(self, path, size):
+        """The next size bytes into a file; returns their SHA-256."""
+        hashed = sha256()
+        with open(path, "wb") as file:
+            while size:
+                piece = await self.some(size)
+                size -= len(piece)
+                hashed.update(piece)
+                file.write(piece)
+        return hashed.digest()
+
+
+async def _stage(source, running):
+    """Puts the firmware into the other slot than running, to be tried at the next start; returns
+    its version. Raises Refused, OSError."""
+    digest = await _signed_manifest(source)
+    await _forgotten()
+    # From here on the manifest is what the owner says.
+    here = running and _slots().manifest(running)
+    version = _contents().check(_PART, source.left, digest, here)
+    await _forgotten()
+    slot, manifest = _other(running)
+    await _forgotten()
+    await _wipe(slot, manifest)
+    is_filled = False
+    try:
+        await _contents().fill(_PART, slot, source)
+        _, _, blocks, free = os.statvfs(".")[:4]
+        # littlefs counts folders twice, and what is less than 0 becomes a huge number.
+        if not _SPARE_BLOCKS <= free < blocks:
+            raise OSError(_FULL)
+        # In one folder: from one to another, littlefs renames in two steps, and a power cut in
+        # between hides the name that follows, until something is written.
+        os.rename(_PART, manifest)
+        await _forgotten()
+        _switch(slot, running, version)
+        is_filled = True
+    finally:
+        if not is_filled:
+            await _wipe(slot, manifest)
+    return version
+
+
+async def _signed_manifest(source):
+    """Writes it to the flash and gives its digest. Raises Refused, OSError."""
+    await _forgotten()
+    key = _read_key()
+    await _forgotten()
+    digest, signature = await _manifest(source)
+    await _forgotten()
+    if not await _is_signed(key, digest, signature):
+        raise Refused(403, "the signature is not the owner's: another key, or damaged")
+    return digest
+
+
+def _switch(slot, running, version):
+    _slots().write(
+        {
+            "slot": slot,
+            "previous": running or "",
+            "trial": {"version": version, "starts": 0},
+            "result": f"{version} has still to prove itself",
+        }
+    )
+
+
+def _slots():
+    import slots
+
+    forget("slots")
+    return slots
+
+
+def _contents():
+    from . import contents
+
+    forget("dongle.update.contents")
+    return contents
+
+
+def _bundle():
+    from . import bundle
+
+    forget("dongle.update.bundle")
+    return bundle
+
+
+async def _forgotten():
+    """Until what a step needed has left memory: the collector takes what it finds on the stack for
+    something that is in use, so that has to be left first."""
+    await asyncio.sleep_ms(0)
+    gc.collect()
+
+
+async def _manifest(source):
+    """Writes it to the flash; (its digest, its signature). Raises Refused."""
+    bundle = _bundle()
+    size = bundle.manifest_size(await source.exactly(struct.calcsize(bundle.HEAD)))
+    signature = await source.exactly(bundle.SIGNATURE_BYTES)
+    return await source.write(_PART, size), signature
+
+
+async def _is_signed(key, digest, signature):
+    from .ecdsa import verify
+
+    forget("dongle.update.ecdsa")
+    verdict = verify(key, digest, signature)
+    while (is_right := next(verdict)) is None:
+        await asyncio.sleep_ms(0)
+    return is_right
+
+
+def _other(running):
+    """The slot that does not run, and the path of its manifest."""
+    slots = _slots()
+    slot = slots.SLOTS[running == slots.SLOTS[0]]
+    return slot, slots.manifest(slot)
+
+
+def _read_key():
+    from .ecdsa import load_public_key
+
+    forget("dongle.update.ecdsa")
+    try:
+        with open(_PUBLIC_KEY, "rb") as file:
+            # Not read() alone, which begins with 256 bytes in one piece.
+            count = file.readinto(scratch)
+        return load_public_key(bytes(scratch[:count]).decode())
+    except OSError:
+        reason = "this dongle knows no owner's key"
+    except ValueError:
+        reason = f"{_PUBLIC_KEY} on this dongle is no public key of P-256"
+    raise Refused(403, reason + ": `make deploy` brings the one that `make bundle` makes")
+
+
+async def _wipe(slot, manifest):
+    """Removes a slot, its manifest first: without it, it is no firmware."""
+    try:
+        os.remove(manifest)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+    await _remove(slot)
+
+
+async def _remove(folder):
+    try:
+        entries = list(os.ilistdir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        path = folder + "/" + entry[0]
+        if entry[1] == _FOLDER:
+            await _remove(path)
+        else:
+            os.remove(path)
+        await asyncio.sleep_ms(0)
+    os.rmdir(folder)

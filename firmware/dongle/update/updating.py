@@ -1,0 +1,79 @@
+# POST /update and /update/pull: a new firmware over the network. Loaded for the one request.
+
+import asyncio
+import gc
+import json
+import sys
+
+from micropython import const
+
+from .. import forget, large, room
+from ..http.server import Response
+
+_OF_UPDATE = (
+    "dongle.update.receive",
+    "dongle.update.bundle",
+    "dongle.update.ecdsa",
+    "dongle.update.fetch",
+    "slots",
+)
+
+_BOTH_BYTES = const(40_000)  # of the Python heap
+_LEAVE_MS = const(50)  # for those who are sent away, until their memory is free
+
+
+def into(app, path):
+    """The function for one request. Who asks for it is not needed any more then."""
+    if path == b"/update":
+        return lambda readinto, size: _respond(app, lambda update: update.receive(readinto, size))
+    return lambda readinto, size: _respond(app, lambda update: _pull(app, update))
+
+
+async def _respond(app, take):
+    # With little memory everybody else is sent away meanwhile.
+    is_alone = not room.has(_BOTH_BYTES)
+    try:
+        if is_alone:
+            app.server.rest(True)
+            if app.stream:
+                app.stream.rest(True)
+            await asyncio.sleep_ms(_LEAVE_MS)
+            gc.collect()
+        status, answer = await _update(app, take)
+    finally:
+        if is_alone:
+            app.server.rest(False)
+            if app.stream:
+                app.stream.rest(False)
+    return Response(json.dumps(answer).encode(), status=status)
+
+
+async def _update(app, take):
+    """(HTTP status, dict) of what take(update) comes to, update being an Update."""
+    # Takes 10 KiB, and is seldom: loaded while there is one.
+    if "dongle.update.receive" in sys.modules:
+        return 409, {"error": "an update is under way"}
+    status = 0
+    try:
+        from .receive import Update
+
+        async with large:
+            update = Update(app.firmware, app.health, app.renew)
+            status, answer = await take(update)
+    except MemoryError:
+        answer = {"error": "no memory for an update now, try again"}
+    finally:
+        if status != 200:
+            forget(*_OF_UPDATE)
+    return status or 503, answer
+
+
+def _pull(app, update):
+    from .fetch import pull
+
+    # Who has nothing to look up from day to day has none.
+    if app.resolver is None:
+        from ..net.dns import Resolver
+
+        app.resolver = Resolver()
+    return pull(update, app.update_url, app.resolver)

@@ -1,0 +1,77 @@
+# What has been, as JSON: the document of GET /history. Some 5 kB, never in memory as a whole.
+
+from micropython import const
+
+from .. import past as history
+from .page import Page
+
+_PAGE = const(256)
+_FULL = const(160)  # then it goes out; what is left has room for what comes until the next look
+_QUARTER_S = const(900)
+
+
+def pieces(past, reading):
+    """Yields the document of a History that has had a Reading with a clock, piece by piece: views
+    that hold until the next one. reading: whose monthly peaks are the past year's."""
+    page = Page(_PAGE)
+    # Fixed now: time goes on while it is sent.
+    window, quarter = past.window, past.quarter
+    page.put(
+        b'{"hour":{"end":%d,"step_s":%d,"power_w":[' % (window * history.STEP_S, history.STEP_S)
+    )
+    yield from _values(
+        page, past.power_w, window, _beginning(past.power_w, window, history.WINDOWS)
+    )
+    page.put(b']},"quarters":{"end":%d' % (quarter * _QUARTER_S))
+    start = _beginning(past.peak_w, quarter, history.QUARTERS)
+    for key, value in (
+        (b',"import_w":[', past.import_w),
+        (b',"export_w":[', past.export_w),
+        (b',"peak_w":[', past.peak_w),
+    ):
+        page.put(key)
+        yield from _full(page)
+        yield from _values(page, value, quarter, start)
+        page.put(b"]")
+    page.put(b'},"months":[')
+    yield from _full(page)
+    yield from _months(page, reading)
+    page.put(b"]}")
+    yield memoryview(page.bytes)[: page.size]
+
+
+# Apart, because a function takes its memory in one piece.
+def _months(page, reading):
+    separator = b""
+    for year, month, _, mantissa, decimals in reading.history:
+        page.put(b'%s{"month":"%04d-%02d","power_w":' % (separator, year, month))
+        page.number(mantissa, decimals)
+        page.put(b"}")
+        separator = b","
+        yield from _full(page)
+
+
+def _beginning(value, end, count):
+    """The first of the `count` before `end` that is known."""
+    for number in range(end - count, end):
+        if value(number) is not None:
+            return number
+    return end
+
+
+def _values(page, value, end, start):
+    for number in range(start, end):
+        if number != start:
+            page.byte(0x2C)
+        known = value(number)
+        if known is None:
+            page.put(b"null")
+        else:
+            page.number(known)
+        yield from _full(page)
+
+
+def _full(page):
+    if page.size > _FULL:
+        yield memoryview(page.bytes)[: page.size]
+        page.size = 0
