@@ -20,8 +20,8 @@ BASICS = {"array", "binascii", "struct", "micropython", "cryptolib"}
 HARDWARE = {"machine", "network", "esp32", "esp"}
 EDGES = {
     *("port", "wifi", "radio", "lan", "station", "portal", "errand", "led", "chip", "config"),
-    *("start", "hold", "app", "parts", "options", "tasks", "safe", "report", "tls"),
-    "room",
+    *("start", "hold", "app", "assembly", "options", "tasks", "safe", "tls"),
+    *("room", "report_dongle"),
 }
 
 README = FIRMWARE.parent / "README.md"
@@ -68,6 +68,65 @@ def test_the_core_imports_only_itself_and_basics(name):
 def test_hardware_is_touched_at_the_edges_only(name):
     if name.split("/")[-1].removesuffix(".py") not in EDGES:
         assert not tops(name) & HARDWARE
+
+
+# The rooms, from left to right: each may use those to its left. Those of one step do not know of
+# each other. What lies beside them in dongle/ is for all, but for what puts the house together.
+ROOMS = [{"net", "meter"}, {"mqtt", "push", "stream"}, {"update"}, {"http"}, {"setup"}]
+HOUSE = {"app", "assembly", "options", "tasks", "start", "hold", "safe", "selftest", "report"}
+
+
+def room(module):
+    """Which room a module (dotted) is in; its own name where it lies beside them, None outside."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "dongle" and len(parts) > 1 else None
+
+
+def targets(name):
+    """The modules of ours (dotted) that a firmware module imports."""
+    known = {path.removesuffix(".py").replace("/", ".") for path in MODULES}
+    return {module for module in imports(name) if module in known}
+
+
+def test_each_room_is_in_the_rules():
+    folders = {name.split("/")[1] for name in DONGLE if name.count("/") == 2}
+    assert folders == set().union(*ROOMS) - {"stream"}
+
+
+@pytest.mark.parametrize("name", DONGLE)
+def test_a_room_uses_only_those_to_its_left(name):
+    own = room(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+    steps = [number for number, rooms in enumerate(ROOMS) if own in rooms]
+    if own is None or own in HOUSE:
+        return
+    others = {room(module) for module in targets(name)} - {own, None}
+    assert not others & HOUSE
+    left = set().union(*ROOMS[: steps[0]]) if steps else set()
+    assert not (others & set().union(*ROOMS)) - left
+
+
+def test_no_modules_need_each_other():
+    """Not even inside functions: what is loaded for its moment needs what loads it no more than
+    anything else does."""
+    needs = {
+        name: {module.replace(".", "/") + ".py" for module in targets(name)} - {name}
+        for name in MODULES
+    }
+    while leaves := {name for name, others in needs.items() if not others & needs.keys()}:
+        needs = {name: others for name, others in needs.items() if name not in leaves}
+    assert not needs, "a circle, and what needs it"
+
+
+def test_no_two_modules_have_one_name():
+    names = [name.split("/")[-1] for name in MODULES if not name.endswith("__init__.py")]
+    assert len(names) == len(set(names))
+
+
+def test_no_two_classes_have_one_name():
+    names = [
+        node.name for name in MODULES for node in tree(name).body if isinstance(node, ast.ClassDef)
+    ]
+    assert sorted({each for each in names if names.count(each) > 1 and each[0] != "_"}) == []
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -117,17 +176,23 @@ def test_native_code_is_loaded_before_the_heap_grows():
         if isinstance(node, ast.For) and isinstance(node.iter, ast.Tuple)
     )
     loading = next(each for each in hold.body if getattr(each, "name", "") == first)
-    names = {
-        (f"dongle/{alias.name}" if node.level else f"{node.module.replace('.', '/')}/{alias.name}")
+    early = {
+        "/".join(
+            [*("dongle" for _ in range(node.level)), *(node.module or "").split("."), alias.name]
+        )
         for node in ast.walk(loading)
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    early = {f"{name}.py" for name in names}
+    early = {f"{path}.py".replace("//", "/") for path in early}
+    assert early <= set(MODULES)
     for name in list(early):
         loaded_by(name, early)
     usual = set().union(
-        *(loaded_by(f"dongle/{name}.py", set()) for name in ("app", "parts", "options", "tasks"))
+        *(
+            loaded_by(f"dongle/{name}.py", set())
+            for name in ("app", "assembly", "options", "tasks")
+        )
     )
     late = {name for name in usual if native(name)} - early - SELDOM
     assert not late, late

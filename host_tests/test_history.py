@@ -15,7 +15,8 @@ from household import Household, needs_micropython, run_on_device, wait_for
 from meter.civil import BRUSSELS, stamp
 from meter.household import Household as Simulated
 from p1 import country, obis
-from p1.past import QUARTERS, WINDOWS, History
+from p1 import past
+from p1.past import QUARTERS, WINDOWS
 from p1.quarter import Quarter
 from p1.render.past_json import pieces
 
@@ -51,7 +52,7 @@ class Past:
     """A History with what goes in and what comes out."""
 
     def __init__(self):
-        self.quarter, self.history, self.reading = Quarter(), History(), Said()
+        self.quarter, self.history, self.reading = Quarter(), past.Past(), Said()
 
     def take(self, second):
         self.reading.take(second)

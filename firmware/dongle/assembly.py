@@ -57,7 +57,7 @@ def assemble(app):
     app.http_port = http["port"]
     app.has_metrics = http["metrics"]
     app.password_hash = http["password_hash"]
-    web = Web(app, http["name"])
+    app.web = web = Web(app, http["name"])
     app.server = Server(web.routes, app.health, web.gate, app, http["read_password"])
     return config, board
 

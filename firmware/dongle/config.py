@@ -253,7 +253,7 @@ def _is_hash(value):
 
 
 def _is_url(value, kind):
-    from .push import url  # most dongles have none
+    from . import url  # most dongles have none
 
     try:
         url.split(value)

@@ -103,15 +103,15 @@ def _capacity(app, settings):
         return
     from .meter.capacity import Capacity
 
-    app.capacity = Capacity(settings, app.latest, app.why)
-    app.server.routes[b"/quarter"] = app.capacity.view
+    app.capacity = Capacity(settings, app.latest)
+    app.server.routes[b"/quarter"] = app.web.quarter
 
 
 def _history(app, _):
     from .meter.history import History
 
-    history = History(app.latest, app.capacity.quarter, app.why)
-    app.server.routes[b"/history"] = history.view
+    app.history = History(app.latest, app.capacity.quarter)
+    app.server.routes[b"/history"] = app.web.history
 
 
 def _stream(app, _):

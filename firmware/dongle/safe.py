@@ -11,7 +11,8 @@ import machine
 from . import chip
 from . import config as config_file
 from .health import Health
-from .http.server import Response, Server
+from .http.response import Response
+from .http.server import Server
 from .meter.port import release
 from .net.uplink import make as make_uplink
 

@@ -11,7 +11,7 @@ import time
 
 from . import VERSION, forget
 from . import config as config_file
-from .meter.port import Request
+from .meter.port import DataRequest
 
 
 def version():
@@ -20,7 +20,7 @@ def version():
 
 def request(board):
     """The request line, released; with request() and release()."""
-    line = Request(board["request_drive"], board["request_pin"], board["request_active"])
+    line = DataRequest(board["request_drive"], board["request_pin"], board["request_active"])
     return line.request, line.release
 
 

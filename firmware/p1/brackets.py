@@ -6,6 +6,8 @@ from array import array
 import micropython
 from micropython import const
 
+from . import timestamp
+
 _MOST = const(64)  # brackets of a line; a peak history of 13 months has 42
 
 # By bracket: places in the telegram, without the "(" and the ")" themselves.
@@ -78,3 +80,15 @@ def number(telegram, bracket):
     """Finds the number that a bracket begins with. Returns where its unit starts, 0 where there is
     no number or it does not fit in 31 bits."""
     return _number(telegram, starts[bracket], ends[bracket], found)
+
+
+def of_row(reading, row):
+    """Finds the brackets of a row's line. Returns how many, 0 where the row is absent, -1 where
+    the line is broken."""
+    return of_line(reading.telegram, reading.mantissa[row]) if reading.has(row) else 0
+
+
+def is_stamp(telegram, bracket):
+    """Whether there is one in this bracket, and nothing else."""
+    start = starts[bracket]
+    return 0 < timestamp.length(telegram, start) == ends[bracket] - start

@@ -27,7 +27,7 @@ _MOST_W = const(0xFFFE)
 _EDGE_S = const(15)
 
 
-class History:
+class Past:
     """update() with each Reading. Windows and quarters are counted from 1970-01-01 UTC.
 
     window, quarter   the running ones, None before the first Reading with a clock; those that

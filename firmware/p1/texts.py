@@ -6,8 +6,10 @@
 from micropython import const
 
 from . import brackets, country, obis, text, timestamp
-from .decode import is_never, is_stamp, of_row, read_captures
+from .brackets import is_stamp, of_row
+from .captures import read_captures
 from .reading import Submeter
+from .timestamp import is_never
 
 _TARIFF = obis.row("tariff")
 _PEAK = obis.row("monthly_power_peak")

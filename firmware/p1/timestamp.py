@@ -167,3 +167,11 @@ def write_iso(out: ptr8, to: int, text: ptr8, at: int, offset_h: int) -> int:
     out[to + 3] = 0x30
     out[to + 4] = 0x30
     return to + 5
+
+
+def is_never(telegram, at):
+    """Whether a stamp means "never": all bits set, cut to two digits each, or second 0 of 1970."""
+    return (
+        telegram.find(b"632525252525", at, at + 12) == at
+        or telegram.find(b"700101", at, at + 6) == at
+    )

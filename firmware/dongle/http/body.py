@@ -6,8 +6,8 @@ from io import IOBase
 from micropython import const
 
 from .. import room
-from .request import Refused
-from .server import EXCHANGE_MS
+from ..refused import Refused
+from .request import EXCHANGE_MS
 
 _WORK_ROOM = const(10_000)  # bytes of the Python heap, to check and change the config
 _PIECE = const(256)

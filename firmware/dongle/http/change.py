@@ -5,7 +5,7 @@ import gc
 import json
 
 from .. import forget, large
-from .server import Response, refusal
+from .response import Response, refusal
 
 
 def into(app):

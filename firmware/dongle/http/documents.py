@@ -1,9 +1,9 @@
 # What is asked for again and again. All other paths are in paths.py.
 
-from .request import Refused
-from .server import Response, refusal
+from ..refused import Refused
+from .response import TEXT, Response, refusal
 
-TEXT = "text/plain; charset=us-ascii"
+_NO_CLOCK = "the meter's telegrams have no clock, so there is no quarter hour"
 
 
 class Web:
@@ -38,6 +38,22 @@ class Web:
 
     def _telegram(self):
         return self._current(self._app.latest.telegram(), TEXT)
+
+    def quarter(self):
+        """GET /quarter, where there is a Capacity."""
+        capacity = self._app.capacity
+        if capacity.render():
+            return self._current(capacity.document(), "application/json")
+        if self._app.latest.age_ms() is None:
+            return self._current(None, "")
+        return refusal(503, _NO_CLOCK)
+
+    def history(self):
+        """GET /history; while the meter is silent too, for what has been stays true."""
+        pieces = self._app.history.pieces()
+        if pieces is None:
+            return refusal(503, self._app.why() or "no telegram with a clock yet")
+        return Response(pieces)
 
     def _current(self, document, content_type):
         age_ms = self._app.latest.age_ms()

@@ -9,7 +9,7 @@ from p1.render.homewizard_json import HomeWizard
 
 from ..led import blink
 from .resource import Resource
-from .server import Response
+from .response import Response
 
 # The version whose API this is: clients want one, and compare.
 _FIRMWARE = "5.18"

@@ -6,7 +6,7 @@ from micropython import const
 from p1.render.page import Page
 
 from .. import forget, scratch
-from .server import Response
+from .response import Response
 
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _FULL_BYTES = const(256)  # then the page is sent; what is left has room for the longest sample

@@ -5,7 +5,7 @@ import asyncio
 from micropython import const
 
 from .. import forget
-from .server import Response, refusal
+from .response import Response, refusal
 
 _RESTART_MS = const(1_000)  # for the answer to arrive
 
@@ -25,9 +25,9 @@ def view(app, path, method):
         return lambda _: _identify()
     if path == b"/restart":
         return lambda _: _restart(app)
-    from ..update.updating import into
+    from .updating import into
 
-    forget("dongle.update.updating")
+    forget("dongle.http.updating")
     return into(app, path)
 
 

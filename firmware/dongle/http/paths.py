@@ -5,7 +5,7 @@ from micropython import const
 
 from .. import forget, large, room
 from .resource import BODY_BYTES, Resource
-from .server import refusal
+from .response import refusal
 
 _HOMEWIZARD = (
     b"/api",
@@ -69,7 +69,7 @@ def _page():
 
 
 def _bad_telegram(app):
-    from .documents import TEXT
+    from .response import TEXT
     from .seldom import bad_telegram
 
     forget("dongle.http.seldom")
@@ -89,6 +89,6 @@ async def _metrics(app):
 
 
 def _homewizard_is_off(status, text, headers):
-    from .server import Response
+    from .response import Response
 
     return Response(b'{"error":{"id":202,"description":"API not enabled"}}', status=403)

@@ -4,14 +4,10 @@
 import micropython
 from micropython import const
 
+from ..refused import Refused
+
 HEAD_BYTES = const(1024)
-
-
-class Refused(Exception):
-    """A request that gets no answer but this status and text (str)."""
-
-    def __init__(self, status, text):
-        self.status, self.text = status, text
+EXCHANGE_MS = const(5_000)
 
 
 class Request:

@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from .server import refusal
+from .response import refusal
 
 BODY_BYTES = const(2048)
 

@@ -5,7 +5,7 @@
 # pyright: reportFunctionMemberAccess=false, reportAttributeAccessIssue=false, reportArgumentType=false
 
 from .. import forget
-from .request import Refused
+from ..refused import Refused
 from .resource import BODY_BYTES, Resource
 
 

@@ -5,7 +5,7 @@ import sys
 
 from micropython import const
 
-from .server import Response, refusal
+from .response import Response, refusal
 
 _PIECE = const(256)
 

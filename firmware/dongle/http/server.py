@@ -8,7 +8,6 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
 
 import asyncio
-import json
 
 from micropython import const
 
@@ -16,10 +15,11 @@ from p1.render.page import Page
 
 from .. import forget, room
 from ..net.listen import listen
-from .request import HEAD_BYTES, Refused, Request, read_head
+from ..refused import Refused
+from .request import EXCHANGE_MS, HEAD_BYTES, Request, read_head
+from .response import refusal
 
 CLIENTS = 3
-EXCHANGE_MS = const(5_000)
 _READY = const(1)  # place for a client that is there before anybody comes
 _ANOTHER_ROOM = const(25_000)  # bytes of the Python heap; with less, one more waits for a place
 _TURN_MS = const(25)
@@ -36,24 +36,6 @@ _END_BYTES = const(7)  # of a page, for what ends a chunk and, behind it, all of
 _ALWAYS = (
     b"\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n"
 )
-
-
-class Response:
-    """body: bytes-like; or several of these in a tuple; or a generator of pieces, for what is too
-    long to be in memory as a whole; length: of all of them, where it is known. They are gathered,
-    so they may be small."""
-
-    length = None
-    latest = None  # the Latest, where the body is views of what it has
-
-    def __init__(self, body, content_type="application/json", status=200, headers=b""):
-        self.body, self.content_type, self.status = body, content_type, status
-        self.headers = headers  # more of them, each ended by CR LF
-
-
-def refusal(status, text, headers=b""):
-    """An error, with its reason as JSON."""
-    return Response(json.dumps({"error": text}).encode(), status=status, headers=headers)
 
 
 class Server:

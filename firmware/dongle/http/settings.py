@@ -4,7 +4,7 @@
 import json
 
 from .. import forget
-from .server import Response
+from .response import Response
 
 
 def show():

@@ -4,17 +4,13 @@
 from p1.quarter import Quarter
 from p1.render.quarter_json import QuarterJson
 
-from ..http.server import Response, refusal
 from ..latest import HEAD
-
-_NO_CLOCK = "the meter's telegrams have no clock, so there is no quarter hour"
 
 
 class Capacity:
-    def __init__(self, settings, latest, why):
-        """settings: the section "quarter" of the config; why: App.why."""
+    def __init__(self, settings, latest):
+        """settings: the section "quarter" of the config."""
         self._latest = latest
-        self._why = why
         self._json = QuarterJson(HEAD)
         self.page = self._json.page
         self._is_rendered = False
@@ -33,15 +29,6 @@ class Capacity:
             self._json.render(self.quarter, self._latest.reading)
             self._is_rendered = True
         return True
-
-    def view(self):
-        """GET /quarter."""
-        if not self.render():
-            is_there = self._latest.age_ms() is not None
-            reason = _NO_CLOCK if is_there else self._why() or "no telegram yet"
-            return refusal(503, reason)
-        age_s = self._latest.age_ms() // 1000
-        return Response(self.document(), headers=b"Age: %d\r\n" % age_s)
 
     def document(self):
         """What render() has written: a view that holds until the next telegram."""

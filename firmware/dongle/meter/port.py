@@ -16,7 +16,7 @@ def _wake(_):
     pass
 
 
-class Request:
+class DataRequest:
     """The data-request line. Released means high impedance: driving it to ground is forbidden.
 
     drive  direct  the pin itself is the line: output high, or input without pull
@@ -81,7 +81,7 @@ class Port:
         OSError, ValueError, KeyError or TypeError where there is no such port."""
         self._wires, self._line = _wires(board), line
         self._health = health
-        self._request = Request(
+        self._request = DataRequest(
             board["request_drive"], board.get("request_pin"), board.get("request_active", 1)
         )
         self._chunk = bytearray(_CHUNK)

@@ -12,8 +12,8 @@ from micropython import const
 
 from p1.render.page import Page
 
+from .. import url as urls
 from ..net.dial import Unresolved, dial
-from . import url as urls
 
 _EXCHANGE_MS = 10_000
 _ANSWER_BYTES = const(512)

@@ -16,7 +16,8 @@ import network
 
 from .. import forget
 from ..http.resource import Resource
-from ..http.server import Response, Server, refusal
+from ..http.response import Response, refusal
+from ..http.server import Server
 from . import captive
 
 _ADDRESS = "192.168.4.1"  # the ESP32's own choice for its access point

@@ -16,7 +16,7 @@ from binascii import unhexlify
 
 from micropython import const
 
-from ..http.request import Refused
+from ..refused import Refused
 
 HEAD = ">4sHH"
 MAGIC = b"P1UP"

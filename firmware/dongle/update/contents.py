@@ -8,7 +8,7 @@ from hashlib import sha256
 from micropython import const
 
 from .. import VERSION, forget
-from ..http.request import Refused
+from ..refused import Refused
 from . import bundle
 
 forget("dongle.update.bundle")

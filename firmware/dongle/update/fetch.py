@@ -9,8 +9,8 @@ import errno
 
 from micropython import const
 
+from .. import url as urls
 from ..net.dial import Unresolved, dial
-from ..push import url as urls
 
 _ANSWER_MS = 15_000
 _HEAD_BYTES = const(1024)
@@ -24,14 +24,14 @@ async def pull(update, url, resolver):
     try:
         await document.open()
         return await update.receive(document.readinto, document.size)
-    except Failed as failed:
+    except NotFetched as failed:
         update.state()["result"] = f"nothing fetched: {failed}"
         return 502, {"error": str(failed)}
     finally:
         document.close()
 
 
-class Failed(Exception):
+class NotFetched(Exception):
     """There is no document; the text says why."""
 
 
@@ -46,22 +46,22 @@ class Document:
         self.size = 0
 
     async def open(self):
-        """Asks for it and reads the answer's head. Raises Failed."""
+        """Asks for it and reads the answer's head. Raises NotFetched."""
         try:
             host, port, target = urls.split(self._url)
         except ValueError:
-            raise Failed("expected http://host:port/path") from None
+            raise NotFetched("expected http://host:port/path") from None
         try:
             address = await self._resolver.resolve(host, port)
         except (Unresolved, OSError):
-            raise Failed(f"no address for {host}") from None
+            raise NotFetched(f"no address for {host}") from None
         try:
             await asyncio.wait_for_ms(self._ask(address, f"{host}:{port}", target), _ANSWER_MS)
         except asyncio.TimeoutError:
-            raise Failed(f"no answer within {_ANSWER_MS // 1000} s") from None
+            raise NotFetched(f"no answer within {_ANSWER_MS // 1000} s") from None
         except OSError as error:
             name = errno.errorcode.get(error.errno) or f"error {error.errno}"
-            raise Failed(f"no answer: {name}") from None
+            raise NotFetched(f"no answer: {name}") from None
 
     async def _ask(self, address, host, target):
         self._connection = dial(address)
@@ -71,15 +71,15 @@ class Document:
         lines = (await self._read_head()).split(b"\r\n")
         status = lines[0][9:12]
         if not lines[0].startswith(b"HTTP/1.") or not status.isdigit():
-            raise Failed("what answers there is no HTTP server")
+            raise NotFetched("what answers there is no HTTP server")
         if status != b"200":
-            raise Failed(f"expected 200, got {int(status)}: is the url right?")
+            raise NotFetched(f"expected 200, got {int(status)}: is the url right?")
         for line in lines[1:]:
             name, _, value = line.partition(b":")
             if name.lower() == b"content-length" and value.strip().isdigit():
                 self.size = int(value)
                 return
-        raise Failed("the server does not say the size (Content-Length)")
+        raise NotFetched("the server does not say the size (Content-Length)")
 
     async def _read_head(self):
         head = bytearray(_HEAD_BYTES)
@@ -88,13 +88,13 @@ class Document:
         while size < len(head):
             count = await self._stream.readinto(view[size:])
             if count == 0:
-                raise Failed("no answer: the connection was closed")
+                raise NotFetched("no answer: the connection was closed")
             size += count or 0
             end = head.find(b"\r\n\r\n", 0, size)
             if end >= 0:
                 self._begun = bytes(view[end + 4 : size])
                 return bytes(view[:end])
-        raise Failed(f"the answer's head is over {_HEAD_BYTES} bytes")
+        raise NotFetched(f"the answer's head is over {_HEAD_BYTES} bytes")
 
     async def readinto(self, view):
         """Puts what comes next into view; returns how many bytes, 0 at the end."""

@@ -15,7 +15,7 @@ from hashlib import sha256
 from micropython import const
 
 from .. import forget, scratch
-from ..http.request import Refused
+from ..refused import Refused
 
 _PUBLIC_KEY = "update.pub"
 _PART = "update.part"  # the manifest, before its place is ready

@@ -3,6 +3,7 @@
 from micropython import const
 
 from .. import obis, timestamp
+from .members import write_value
 from .numbers import Written, update_numbers, write_numbers
 from .page import Full, Page
 
@@ -111,23 +112,3 @@ class Json:
         page.bytes[0] = _OPEN  # instead of the first key's comma
         page.bytes[size] = _CLOSE
         page.size = self._size = size + 1
-
-
-def write_key(page, key):
-    page.put(b',"')
-    page.put(key)
-    page.put(b'":')
-
-
-def write_stamp(page, reading, at):
-    page.put(b'"')
-    page.stamp(reading.telegram, at, reading.profile.winter_h)
-    page.put(b'"')
-
-
-def write_value(page, reading, submeter, key, stamp_key):
-    if submeter.stamp_at is not None:
-        write_key(page, stamp_key)
-        write_stamp(page, reading, submeter.stamp_at)
-    write_key(page, key)
-    page.number(submeter.mantissa, submeter.decimals)

@@ -4,7 +4,7 @@
 
 from .. import obis
 from ..text import latin
-from .json import write_key, write_stamp, write_value
+from .members import write_key, write_stamp, write_value
 from .page import NUMBER_LENGTH, Full
 
 

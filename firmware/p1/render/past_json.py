@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from .. import past as history
+from .. import past as rings
 from .page import Page
 
 _PAGE = const(256)
@@ -11,19 +11,15 @@ _QUARTER_S = const(900)
 
 
 def pieces(past, reading):
-    """Yields the document of a History that has had a Reading with a clock, piece by piece: views
+    """Yields the document of a Past that has had a Reading with a clock, piece by piece: views
     that hold until the next one. reading: whose monthly peaks are the past year's."""
     page = Page(_PAGE)
     # Fixed now: time goes on while it is sent.
     window, quarter = past.window, past.quarter
-    page.put(
-        b'{"hour":{"end":%d,"step_s":%d,"power_w":[' % (window * history.STEP_S, history.STEP_S)
-    )
-    yield from _values(
-        page, past.power_w, window, _beginning(past.power_w, window, history.WINDOWS)
-    )
+    page.put(b'{"hour":{"end":%d,"step_s":%d,"power_w":[' % (window * rings.STEP_S, rings.STEP_S))
+    yield from _values(page, past.power_w, window, _beginning(past.power_w, window, rings.WINDOWS))
     page.put(b']},"quarters":{"end":%d' % (quarter * _QUARTER_S))
-    start = _beginning(past.peak_w, quarter, history.QUARTERS)
+    start = _beginning(past.peak_w, quarter, rings.QUARTERS)
     for key, value in (
         (b',"import_w":[', past.import_w),
         (b',"export_w":[', past.export_w),

@@ -8,7 +8,7 @@ import sys
 from micropython import const
 
 from .. import forget, large, room
-from ..http.server import Response
+from .response import Response
 
 _OF_UPDATE = (
     "dongle.update.receive",
@@ -55,7 +55,7 @@ async def _update(app, take):
         return 409, {"error": "an update is under way"}
     status = 0
     try:
-        from .receive import Update
+        from ..update.receive import Update
 
         async with large:
             update = Update(app.firmware, app.health, app.renew)
@@ -69,7 +69,7 @@ async def _update(app, take):
 
 
 def _pull(app, update):
-    from .fetch import pull
+    from ..update.fetch import pull
 
     # Who has nothing to look up from day to day has none.
     if app.resolver is None:

@@ -1,0 +1,50 @@
+# What the sub-meters have counted, and when.
+
+from . import brackets, obis, timestamp
+
+
+def read_captures(reading):
+    """What the sub-meters have counted."""
+    reading.captures += 1
+    reading.bad_captures = 0
+    for submeter in reading.submeters:
+        key, had_stamp = submeter.value_key, submeter.stamp_at is not None
+        submeter.clear_capture()
+        row = obis.FIRST_CAPTURE + submeter.channel - 1
+        while row < obis.FIRST_NUMBER:  # a range with a step would leave garbage
+            if submeter.value_key is None and reading.has(row):
+                _capture(reading, submeter, brackets.of_row(reading, row))
+            row += obis.CHANNELS
+        if key != submeter.value_key or had_stamp != (submeter.stamp_at is not None):
+            reading.edition += 1
+
+
+def _capture(reading, submeter, count):
+    """(stamp)(value*unit), (value*unit) alone, or DSMR 2 and 3's
+    (stamp)(status)(period)(n)(code)(unit) with (value) on the next line."""
+    telegram, starts, ends = reading.telegram, brackets.starts, brackets.ends
+    last = count - 1
+    stamped = last > 0
+    if stamped and timestamp.is_never(telegram, starts[0]):
+        return
+    key = None
+    unit_at = brackets.number(telegram, last) if count > 0 else 0
+    if unit_at:
+        if last > 4 and unit_at == ends[last]:
+            key = _captured(telegram, starts[last - 1], ends[last - 1])
+        else:
+            key = _captured(telegram, unit_at, ends[last])
+    if key is None or (stamped and not brackets.is_stamp(telegram, 0)):
+        reading.bad_captures += 1
+        return
+    submeter.value_key = key
+    submeter.mantissa, submeter.decimals = brackets.found
+    submeter.stamp_at = starts[0] if stamped else None
+
+
+def _captured(telegram, at, end):
+    """The key of what the unit telegram[at:end] says has been counted, or None."""
+    for unit in obis.CAPTURED:
+        if len(unit) == end - at and telegram.find(unit, at, end) == at:
+            return obis.CAPTURED[unit]
+    return None
