@@ -3,7 +3,7 @@
     python tools/size.py
 
 Official MicroPython loads a file into the heap, so a byte more in one that is always on is a byte
-less for everything else: whether all of it still fits, host_tests/test_budgets.py says.
+less for everything else: whether all of it still fits, host_tests/dongle/test_budgets.py says.
 """
 
 import sys

@@ -10,7 +10,8 @@ from pathlib import Path
 import atheris
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / name) for name in ("firmware", "tools/cpython", "tools", "host_tests")]
+PLACES = ("firmware", "tools/cpython", "tools", "host_tests/support")
+sys.path[:0] = [str(ROOT / name) for name in PLACES]
 
 with atheris.instrument_imports(include=["p1"]):
     import fuzz_target

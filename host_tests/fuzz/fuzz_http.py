@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / name) for name in ("firmware", "tools/cpython", "tools", "host_tests")]
+PLACES = ("firmware", "tools/cpython", "tools", "host_tests/support")
+sys.path[:0] = [str(ROOT / name) for name in PLACES]
 
 import http_fuzzer  # noqa: E402
 

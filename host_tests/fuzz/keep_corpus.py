@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-CORPUS = HERE.parent / "corpus.zip"
+CORPUS = HERE / "corpus.zip"
 MOST = 300  # the shortest; the rest differs in little
 
 

@@ -24,7 +24,7 @@ from selftest import diagnose, measure
 from selftest.finding import FAULT, OK, SKIPPED, WARNING
 from unix_board import unix_board
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MODULES = (ROOT / "tools" / "sim", ROOT / "firmware")
 PROFILE = json.loads((ROOT / "boards" / "esp32_generic" / "board.json").read_text())
 RX, TX, REQUEST = (PROFILE[key] for key in ("rx_pin", "tx_pin", "request_pin"))

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import telegram
+from exposition_parser import parsed
 from household import Household, Listener, needs_micropython, wait_for
 from meter import telegrams
 from meter.civil import local, stamp
@@ -23,7 +24,6 @@ from p1.decode import decode
 from p1.quarter import Quarter
 from p1.reading import Reading
 from p1.render.quarter_json import QuarterJson
-from test_prometheus import parsed
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 

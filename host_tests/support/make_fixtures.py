@@ -1,6 +1,6 @@
 r"""Writes host_tests/fixtures: our own telegrams, byte for byte, and what each of them says.
 
-    python host_tests/make_fixtures.py
+    python host_tests/support/make_fixtures.py
 
 To add one, put it below and run this; then read its .json against the telegram and the rules of
 the Reading before you keep it. It comes from reference.py, which shares no line with firmware/.
@@ -16,7 +16,7 @@ import fastcrc
 
 import reference
 
-FOLDER = Path(__file__).with_name("fixtures")
+FOLDER = Path(__file__).resolve().parents[1] / "fixtures"
 
 LONG_MESSAGE = ("Uw meter wordt op 3 mei vervangen. " * 30)[:1024]
 

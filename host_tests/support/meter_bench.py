@@ -18,7 +18,7 @@ from meter.transmitter import Transmitter
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 SUMMER_EVENING = datetime(2026, 6, 12, 18, 31, 12)
-PROGRAM = Path(__file__).resolve().parent.parent / "tools" / "meter"
+PROGRAM = Path(__file__).resolve().parents[2] / "tools" / "meter"
 
 
 def crc_is_right(telegram: bytes) -> bool:

@@ -3,14 +3,13 @@ ESP32_GENERIC v1.26.1 in an emulator with the chip's memory map."""
 
 import json
 import subprocess
-from pathlib import Path
 
 import pytest
 
 import rig
 from model import interpreter
 
-DEVICE = Path(__file__).with_name("device")
+DEVICE = rig.ROOT / "host_tests" / "device"
 
 
 @pytest.fixture(scope="module")

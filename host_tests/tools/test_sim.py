@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SIM = ROOT / "tools" / "sim"
 DEVICE = ROOT / "host_tests" / "device"
 MICROPYTHON = os.environ.get("MICROPYTHON") or Path(sys.executable).with_name("micropython")

@@ -6,7 +6,6 @@ mean is in fuzz_target.py. They run in CPython under checked pointers and in Mic
 
 import re
 import zipfile
-from pathlib import Path
 
 import fastcrc
 import pytest
@@ -15,12 +14,12 @@ from hypothesis import strategies as st
 
 import fuzz_target
 import reference
-from conftest import FIXTURE_NAMES, FIXTURES, Receiver, fixture, needs_micropython, telegram
+from conftest import FIXTURE_NAMES, FIXTURES, ROOT, Receiver, fixture, needs_micropython, telegram
 from fuzz_target import Watch
 from p1.reading import Reading
 from telegram_shapes import KINDS, meters
 
-CORPUS = Path(__file__).with_name("corpus.zip")
+CORPUS = ROOT / "host_tests" / "fuzz" / "corpus.zip"
 MUTANTS = 10_000
 
 

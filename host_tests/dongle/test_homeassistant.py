@@ -648,7 +648,7 @@ def test_home_assistant_s_own_schemas_take_every_entity(told):
     kept = told(changes_of_mind).retained[0]
     messages = {topic: kept[topic].decode() for topic in kept if topic.endswith("/config")}
     result = subprocess.run(
-        [HOMEASSISTANT_PYTHON, DEVICE.with_name("hass_schemas.py")],
+        [HOMEASSISTANT_PYTHON, DEVICE.with_name("support") / "hass_schemas.py"],
         input=json.dumps(messages),
         capture_output=True,
         text=True,

@@ -17,7 +17,7 @@ import pytest
 
 import rig
 
-DEVICE = Path(__file__).resolve().parent / "device"
+DEVICE = Path(__file__).resolve().parents[1] / "device"
 PATIENCE_S = 60  # before a test gives up on something; a busy CI machine may be that slow
 
 

@@ -15,8 +15,7 @@ from household import Household, needs_micropython, run_on_device, wait_for
 from meter.civil import BRUSSELS, stamp
 from meter.household import Household as Simulated
 from p1 import country, obis
-from p1 import past
-from p1.past import QUARTERS, WINDOWS
+from p1.past import QUARTERS, WINDOWS, Past
 from p1.quarter import Quarter
 from p1.render.past_json import pieces
 
@@ -48,11 +47,11 @@ class Said:
         return ROWS[row](self._second)
 
 
-class Past:
-    """A History with what goes in and what comes out."""
+class Kept:
+    """A Past with what goes in and what comes out."""
 
     def __init__(self):
-        self.quarter, self.history, self.reading = Quarter(), past.Past(), Said()
+        self.quarter, self.history, self.reading = Quarter(), Past(), Said()
 
     def take(self, second):
         self.reading.take(second)
@@ -149,7 +148,7 @@ def lives(draw):
 @given(lives())
 @settings(max_examples=50)
 def test_the_rings_hold_what_the_model_says(seconds):
-    past = Past()
+    past = Kept()
     for second in seconds:
         past.take(second)
     check(seconds, past.document())
@@ -158,7 +157,7 @@ def test_the_rings_hold_what_the_model_says(seconds):
 def test_values_at_the_edges_of_the_rings():
     """Every number of steps around the lengths of the rings, one Reading each."""
     for step_s, count in ((10, WINDOWS), (900, QUARTERS)):
-        past, seconds = Past(), []
+        past, seconds = Kept(), []
         for at in range(count + 3):
             seconds.append(Second(STARTS[0] // 900 * 900 + at * step_s, at, 0, at, 1000))
             past.take(seconds[-1])
@@ -169,7 +168,7 @@ def test_values_at_the_edges_of_the_rings():
 def test_a_power_that_no_household_has_is_unknown_rather_than_another():
     most_w = 2**23 - 1
     powers_w = (most_w, -most_w, most_w + 1, -most_w - 1, 999_999_999, -999_999_999, 5)
-    past = Past()
+    past = Kept()
     for at, power_w in enumerate([*powers_w, 0]):
         import_w, export_w = max(power_w, 0), max(-power_w, 0)
         past.take(Second(STARTS[0] + 10 * at, import_w, export_w, 0, 1000))
@@ -181,7 +180,7 @@ def test_days_of_the_simulated_meter():
     """Over more than two days, and the night in which an hour comes twice: each quarter is what
     the meter's own registers say."""
     simulated = Simulated(datetime(2026, 10, 24, 14, tzinfo=BRUSSELS), seed=3)
-    past = Past()
+    past = Kept()
     closed, highest_w, start_ws = {}, 0, None
     for _ in range(52 * 3600):
         before_ws = simulated.quarter_ws
@@ -218,7 +217,7 @@ def test_days_of_the_simulated_meter():
 
 def test_the_first_quarter_hour_where_the_meter_keeps_months():
     """However full the page is where no quarter is known yet."""
-    past = Past()
+    past = Kept()
     past.reading.history = [(2025, month, None, 12345678, 3) for month in range(1, 13)]
     for at in range(0, 900, 10):
         past.take(Second(STARTS[0] // 900 * 900 + at, 10 ** (at // 10 % 5), 0, 0, 1000))
@@ -228,7 +227,7 @@ def test_the_first_quarter_hour_where_the_meter_keeps_months():
 
 
 def test_a_meter_without_a_clock_has_no_past():
-    past = Past()
+    past = Kept()
     past.reading.stamp_at = None
     past.quarter.update(past.reading)
     past.history.update(past.reading, past.quarter)

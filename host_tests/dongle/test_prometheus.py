@@ -4,15 +4,14 @@ import socket
 from contextlib import ExitStack
 from datetime import datetime
 from decimal import Decimal
-from itertools import groupby
 from types import SimpleNamespace
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 import reference
 from conftest import FIXTURE_NAMES, FIXTURES, Receiver, country_of, fixture, telegram
+from exposition_parser import parsed
 from household import Household, needs_micropython, wait_for
 from p1.render import submeters
 from p1.render.exposition import Exposition, reading_samples
@@ -73,28 +72,6 @@ def expected(reading):
                 add(name.removeprefix("p1_"), submeter[key], factor, **labels)
     names = {"meter": "meter_id", "version": "protocol_version", "model": "meter_model"}
     add("info", 1, **{label: reading[key] for label, key in names.items() if key in reading})
-    return found
-
-
-def parsed(text):
-    """{(name, labels): value}, read by a foreign parser, which is not the strictest: what the
-    format demands besides is looked at here."""
-    assert text.endswith("\n") and "\r" not in text
-    families = list(text_string_to_metric_families(text))
-    assert all(family.documentation and family.type != "unknown" for family in families)
-    names = [
-        line.split(" ")[2] if line.startswith("#") else line.split("{")[0].split(" ")[0]
-        for line in text.splitlines()
-    ]
-    in_runs = [name for name, _ in groupby(names)]
-    assert len(in_runs) == len(set(in_runs)), "a family in two pieces"
-    samples = [sample for family in families for sample in family.samples]
-    found = {}
-    for sample in samples:
-        key = sample.name, frozenset(sample.labels.items())
-        assert key not in found, f"twice: {key}"
-        # Its floats have been printed in full: repr() gives the digits back.
-        found[key] = Decimal(repr(sample.value))
     return found
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -23,7 +22,7 @@ from conftest import DEVICE, FIRMWARE, MICROPYTHON, needs_micropython
 from dongle.update import ecdsa
 
 P, N, B, G = ecdsa._P, ecdsa._N, ecdsa._B, ecdsa._G
-VECTORS = Path(__file__).with_name("vectors") / "p256_sha256_sigver.rsp"
+VECTORS = DEVICE.with_name("vectors") / "p256_sha256_sigver.rsp"
 
 
 def sha256(message):
