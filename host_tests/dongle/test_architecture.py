@@ -24,7 +24,7 @@ EDGES = {
     *("room", "report_dongle"),
 }
 
-README = FIRMWARE.parent / "README.md"
+ARCHITECTURE = FIRMWARE.parent / "docs" / "architecture.md"
 
 OBIS_CODE = re.compile(r"\d-\d:\d+\.\d+\.\d+")
 
@@ -236,8 +236,8 @@ def test_obis_codes_stand_in_the_registry_only():
 
 
 @pytest.mark.parametrize("folder", ["p1", "dongle"])
-def test_the_readme_s_picture_names_every_module(folder):
-    picture = README.read_text().partition("## How it is built")[2]
+def test_the_architecture_s_picture_names_every_module(folder):
+    picture = ARCHITECTURE.read_text().partition("## How it is built")[2]
     lines = re.search(rf"^  {folder}/.*\n((?:    .*\n)+)", picture, re.MULTILINE)[1]
     named = set(re.findall(r"\w+", lines))
     modules = {path.stem for path in (FIRMWARE / folder).glob("*.py")} - {"__init__"}

@@ -436,7 +436,7 @@ def test_no_document_tells_the_config(dongles):
     assert SECRET not in shown.text
 
 
-def test_the_readme_shows_every_key_with_its_default():
-    readme = (rig.ROOT / "README.md").read_text()
-    start = readme.index('{"wifi": {"ssid": ""')
-    assert json.loads(readme[start : readme.index("```", start)]) == config.validate({})[0]
+def test_the_document_shows_every_key_with_its_default():
+    document = (rig.ROOT / "docs" / "configuration.md").read_text()
+    start = document.index('{"wifi": {"ssid": ""')
+    assert json.loads(document[start : document.index("```", start)]) == config.validate({})[0]

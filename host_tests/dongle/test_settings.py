@@ -287,7 +287,7 @@ json_values = st.recursive(
 
 @st.composite
 def posts(draw):
-    """What somebody may post who has read the README halfway."""
+    """What somebody may post who has read docs/security.md halfway."""
     document = {}
     for section in draw(st.sets(st.sampled_from(sorted(config.FIELDS)), max_size=3)):
         values = {}

@@ -1,1 +1,1 @@
-"""What the firmware costs: the figures that the README states, measured."""
+"""What the firmware costs: the figures that docs/figures.md states, measured."""

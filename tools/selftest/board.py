@@ -50,7 +50,7 @@ def _memory(memory: dict, evidence: dict) -> tuple[str, ...]:
         f"{memory['flash_free'] // 1000}"
     )
     fix = (
-        "switch off what you can do without, freeze the firmware in (docs/how-it-works.md), or "
+        "switch off what you can do without, freeze the firmware in (boards/README.md), or "
         "take a board with PSRAM"
     )
     if left_out := [each for each in memory["problems"] if "memory" in each or "kB" in each]:
