@@ -12,20 +12,24 @@ from dongle import app
 TOPICS = "mqtt.dsmr_reader_topics"
 PARTS = {
     # As health.problems calls it: its module and class, and what is still there of it.
-    "quarter": ("capacity", "Capacity", lambda dongle: dongle.capacity),
-    "mqtt": ("mqtt", "Mqtt", lambda dongle: dongle.mqtt),
+    "quarter": ("meter.capacity", "Capacity", lambda dongle: dongle.capacity),
+    "mqtt": ("mqtt.session", "Mqtt", lambda dongle: dongle.mqtt),
     "tcp": ("stream", "Stream", lambda dongle: dongle.stream),
-    "homewizard": ("homewizard", "Api", lambda dongle: dongle.server.routes.get(b"/api")),
+    "homewizard": ("http.homewizard", "Api", lambda dongle: dongle.server.routes.get(b"/api")),
     TOPICS: (
-        "dsmr_topics",
+        "mqtt.dsmr_topics",
         "DsmrTopics",
         lambda dongle: dongle.mqtt and (dongle.mqtt._more or None),
     ),
-    "influx": ("influx", "Influx", lambda dongle: dongle.pushes.get("influx")),
-    "dsmr_reader": ("dsmr_reader", "DsmrReader", lambda dongle: dongle.pushes.get("dsmr_reader")),
-    "relay": ("relay", "Relay", lambda dongle: dongle.relay),
-    "mdns": ("mdns", "Mdns", lambda dongle: dongle.mdns),
-    "history": ("history", "History", lambda dongle: dongle.server.routes.get(b"/history")),
+    "influx": ("push.influx", "Influx", lambda dongle: dongle.pushes.get("influx")),
+    "dsmr_reader": (
+        "push.dsmr_reader",
+        "DsmrReader",
+        lambda dongle: dongle.pushes.get("dsmr_reader"),
+    ),
+    "relay": ("meter.relay", "Relay", lambda dongle: dongle.relay),
+    "mdns": ("net.mdns", "Mdns", lambda dongle: dongle.mdns),
+    "history": ("meter.history", "History", lambda dongle: dongle.server.routes.get(b"/history")),
 }
 NEEDS = {"quarter": ("quarter", "relay", "history"), "mqtt": (TOPICS,)}
 
@@ -52,8 +56,9 @@ class NoModule:
 
 def forget(module):
     sys.modules.pop("dongle." + module, None)
-    if hasattr(sys.modules["dongle"], module):
-        delattr(sys.modules["dongle"], module)
+    package, _, name = ("dongle." + module).rpartition(".")
+    if hasattr(sys.modules.get(package), name):
+        delattr(sys.modules[package], name)
 
 
 def start():

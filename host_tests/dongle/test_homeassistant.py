@@ -49,7 +49,8 @@ QUARTER = {"quarter_forecast_w", "quarter_headroom_w", "quarter_alert"}
 # So that nobody has to wait long: the shortest pause before an announcement, and readings that
 # are stale after five seconds.
 QUICK = """
-from dongle import discovery, latest
+from dongle import latest
+from dongle.mqtt import discovery
 class random:
     getrandbits = lambda bits: 0
 discovery.random = random

@@ -346,7 +346,7 @@ def test_more_than_a_slow_reader_takes_arrives_as_it_was_sent(authorities, tmp_p
 # The chip's clock begins in 2000 and follows what it is set to, the laptop's is right all along.
 POWERED_UP = """
 import time, world
-from dongle import clock
+from dongle.meter import clock
 class Powered(clock.Clock):
     def __init__(self, latest, health, set_utc):
         start = time.mktime((2000, 1, 1, 0, 0, 0, 0, 0))

@@ -196,13 +196,13 @@ def test_a_token_that_would_break_the_head(token):
 # The real pauses and deadlines would make long stories.
 DEADLINE_S = 3
 QUICK = f"""
-from dongle import client, push
+from dongle.push import client, pusher as push
 client._EXCHANGE_MS = {1000 * DEADLINE_S}
 push._FIRST_PAUSE_MS, push._LONGEST_PAUSE_MS = 100, 100
 """
 EACH_TELEGRAM = QUICK + "push._EARLY_MS = 1000\n"
-SMALL = "from dongle import influx\ninflux._KEPT_BYTES = 3000\n"
-LARGE = "from dongle import influx\ninflux._KEPT_BYTES = 32_000\n"  # for a slow machine
+SMALL = "from dongle.push import influx\ninflux._KEPT_BYTES = 3000\n"
+LARGE = "from dongle.push import influx\ninflux._KEPT_BYTES = 32_000\n"  # for a slow machine
 
 INFLUX_FAULTS = [
     (hang, f"no answer within {DEADLINE_S} s"),

@@ -54,8 +54,9 @@ SECRETS = {
 STAND_INS = """
 import dongle
 forget = dongle.forget
-dongle.forget = lambda *names: forget(*[name for name in names if name != "dongle.update.updating"])
-from dongle import push, updating
+dongle.forget = lambda *names: forget(*[name for name in names if name != "dongle.http.updating"])
+from dongle.http import updating
+from dongle.push import pusher as push
 push._FIRST_PAUSE_MS, push._LONGEST_PAUSE_MS = 200, 400
 import machine
 machine.reset = lambda: print("RESET")

@@ -35,7 +35,7 @@ import boot, sys, time
 try:
     import dongle
     forget = dongle.forget
-    dongle.forget = lambda *names: forget(*[name for name in names if name != "dongle.update.updating"])
+    dongle.forget = lambda *names: forget(*[name for name in names if name != "dongle.updating"])
     from dongle import updating
     take_update = updating._update
     async def update(app, take):

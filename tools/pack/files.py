@@ -11,8 +11,8 @@ from pack.program import Foreign, Module, ModuleName, PackError, Program, Symbol
 
 @dataclass
 class File:
-    """name: dotted, as an import on the board says it; own: the module that has it, which alone can
-    be used as a value or forgotten by name."""
+    """name: dotted, as an import on the board says it; own: the module that has it, which alone
+    can be used as a value or forgotten by name."""
 
     name: str
     members: list[Module]
