@@ -162,7 +162,7 @@ def check(config: dict) -> None:
 def label(transport: SerialTransport, config: dict) -> tuple[str, str]:
     """Name and password of the board's own access point, for a label. The password is made where
     the board has none yet."""
-    module = _firmware("label")
+    module = _firmware("setup.label")
     try:
         password = module.parse(transport.fs_readfile(module.PATH).decode())
     except FileNotFoundError:

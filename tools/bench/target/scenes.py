@@ -156,7 +156,7 @@ def _update(text, old, reading) -> Scene:
         "ROW_UNIT": obis.ROW_UNIT,
     }
     calls = [((bytes(text), bytes(old), 0), None)]
-    return Scene("p1/update.py", "update", names, calls, _changed(reading))
+    return Scene("p1/quick.py", "update", names, calls, _changed(reading))
 
 
 def _derive(reading, sums, differences) -> Scene:
