@@ -29,6 +29,7 @@ check: $(VENV)/check $(VENV)/stubs  ## style, types and board profiles
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/basedpyright
+	$(VENV)/bin/oxlint --deny-warnings firmware/web/script
 	$(RUN) tools/boards.py
 
 size: $(VENV)/device  ## what each compiled file takes, against its budget

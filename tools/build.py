@@ -8,15 +8,13 @@ The same sources give the same bytes: no time, no path of this machine gets into
 
 They are packed first (tools/pack), so that they are small in the chip's memory. names.json, which
 no board gets, turns the tracebacks of such a build back. With --debug they are compiled as they
-are, and tracebacks have lines.
+are, and tracebacks have lines. The pages are put together by tools/pages.py.
 """
 
 import argparse
 import ast
 import functools
-import gzip
 import hashlib
-import io
 import json
 import re
 import shutil
@@ -34,6 +32,7 @@ from rich.console import Console
 from rich.table import Table
 
 import boards
+import pages
 from boards import Board, BoardError
 from pack import Packed, PackError, Sources, pack, traceback_name
 from pack.mpy import names_of
@@ -49,7 +48,6 @@ _COMPILED = ("p1", "dongle")
 _STARTED = ("boot.py", "main.py")
 _CHOOSER = "slots.py"  # what boot.py imports before there is a slot
 _HOLD, _HELD = "dongle/hold.py", "_NAMES"  # where the names of all modules are told, and as what
-_GZIPPED = {".html", ".css", ".js"}
 
 # Both leave asserts to the tests: they cost flash and RAM on the board. -O3 leaves out the numbers
 # of lines too; of what is packed names.json tells the function, what is not is for people to read.
@@ -206,10 +204,17 @@ def _slot_files(
             yield f"{name.removesuffix('.py')}.mpy", compile_mpy(source, name, board.arch)
     for source in (firmware / "web").rglob("*"):
         name = source.relative_to(firmware).as_posix()
-        if source.suffix in _GZIPPED:
-            yield f"{name}.gz", _gzip(source.read_bytes())
-        elif source.is_file():
+        if source.suffix == ".html":
+            yield f"{name}.gz", pages.packed(_page(source))
+        elif source.is_file() and source.suffix not in pages.PARTS:
             yield name, source.read_bytes()
+
+
+def _page(source: Path) -> bytes:
+    try:
+        return pages.page(source)
+    except pages.PageError as error:
+        raise BuildError(f"{error}") from None
 
 
 def beside_frozen(files: dict[str, bytes]) -> dict[str, bytes]:
@@ -313,14 +318,6 @@ def arch_of(micropython: str | Path) -> str:
     """What code a MicroPython on this machine runs, as mpy-cross calls it."""
     ask = [micropython, "-c", "import sys; print(sys.implementation._mpy)"]
     return MpyFormat.of_number(int(subprocess.check_output(ask))).arch
-
-
-def _gzip(data: bytes) -> bytes:
-    """Gzip without a time or a file name in it. gzip.compress would add the operating system."""
-    packed = io.BytesIO()
-    with gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as file:
-        file.write(data)
-    return packed.getvalue()
 
 
 def _json(value: dict) -> bytes:

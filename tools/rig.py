@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pages
 import umqtt
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -173,6 +174,7 @@ class Dongle:
     def _install(self, folder: Path):
         """Puts onto its flash what it needs beside its config."""
         shutil.copy(_BOARD, folder / "board.json")
+        pages.build(folder)  # found before their sources, which are among the firmware's
 
     def _interpreter(self) -> tuple[str, str, str]:
         """The program, its search path, and what it runs at power-up."""

@@ -1,6 +1,5 @@
 """The page in a real browser, in front of the dongle itself."""
 
-import gzip
 import re
 import signal
 import time
@@ -12,7 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from conftest import FIRMWARE, FIXTURE_NAMES, FIXTURES
+import pages
+from conftest import FIXTURE_NAMES, FIXTURES
 from household import Household, needs_micropython, wait_for
 from page_meter import PAST, ScriptedMeter
 from rig import ROOT
@@ -27,10 +27,11 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="no chromium here; on Debian: apt install chromium"),
 ]
 
-SOURCE = (FIRMWARE / "web" / "index.html").read_text()
-PACKED = gzip.compress(SOURCE.encode(), 9, mtime=0)
+WHOLE = pages.page(pages.WEB / "index.html")
+SOURCE = WHOLE.decode()
+PACKED = pages.packed(WHOLE)
 SHOTS = ROOT / "build" / "page"
-LANGUAGES = ["en", "nl", "fr", "de"]
+LANGUAGES = list(pages.languages())
 EVENING = datetime(2026, 11, 24, 18, 36, 12)
 PROMPT_S = 2
 

@@ -1,7 +1,6 @@
 """The first set-up without a computer: a phone's checks for the internet, a real browser that
 tries a wrong password first, and the telegrams that come in all the while."""
 
-import gzip
 import json
 import random
 import re
@@ -20,8 +19,8 @@ from axe_playwright_python.sync_playwright import Axe
 from dnslib import DNSQuestion, DNSRecord
 from playwright.sync_api import sync_playwright
 
+import pages
 import rig
-from conftest import FIRMWARE
 from household import PATIENCE_S, Household, needs_micropython, told_at_once, wait_for
 
 pytestmark = [needs_micropython, pytest.mark.timeout(300)]
@@ -503,8 +502,7 @@ def test_no_answer_has_a_secret(told):
 
 
 def test_the_page_is_small():
-    packed = gzip.compress((FIRMWARE / "web" / "setup.html").read_bytes(), 9, mtime=0)
-    assert len(packed) < 8_000
+    assert len(pages.packed(pages.page(pages.WEB / "setup.html"))) < 8_000
 
 
 # --- What a phone's system and a stranger see ---

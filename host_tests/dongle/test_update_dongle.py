@@ -137,7 +137,7 @@ def another(target: Path, version: str, arch: str = "x64", start: str = "") -> b
     package, app = sources / "dongle" / "__init__.py", sources / "dongle" / "app.py"
     package.write_text(package.read_text().replace('"0.1.0"', f'"{version}"'))
     app.write_text(start + app.read_text())
-    (sources / "web" / "index.html").write_text(f"the page of {version}")
+    (sources / "web" / "index.html").write_text(f"the page of {version}\n")
     board = dataclasses.replace(bundles.board(), arch=arch)
     build.build(board, sources, target / "built", version, KEPT)
     return bundles.pack(target / "built")
@@ -255,7 +255,7 @@ def good_story(versions, folder):
         # Once to try it, and once to be rid of the watchdog that only a trial has.
         wait_for(lambda: dongle.resets == 2, "it starts anew")
         dongle.wait_for(version="0.2.0", slot="slot_b", state="confirmed", **proved)
-        assert dongle.http.get("/").text == "the page of 0.2.0"
+        assert dongle.http.get("/").text == "the page of 0.2.0\n"
         dongle.cut_power()
         dongle.wait_for(version="0.2.0", slot="slot_b", state="confirmed", **proved)
         flash = dongle.flash()

@@ -98,6 +98,12 @@ def test_package_json_is_not_stale():
     assert written == package.package(), "run: python tools/package.py"
 
 
+def test_the_pages_for_mip_are_not_stale():
+    folder = build.ROOT / package.PAGES
+    written = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert written == package.whole_pages(), "run: python tools/package.py"
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
@@ -123,11 +129,13 @@ def test_mip_installs_all_of_it(repository, at):
         fs_writefile=lambda path, data, **_: files.update({path: data}),
     )
     mip._install_package(board, source, "nowhere", "/flash", None, True)
-    assert files == {
+    sources = {
         f"/flash/{path.relative_to(FIRMWARE).as_posix()}": path.read_bytes()
-        for path in FIRMWARE.rglob("*.*")
-        if path.is_file() and path.suffix not in (".pyc", ".toml")
+        for path in FIRMWARE.rglob("*.py")
     }
+    whole = {f"/flash/web/{name}": data for name, data in package.whole_pages().items()}
+    assert files == {**sources, **whole}
+    assert whole.keys() == {"/flash/web/index.html", "/flash/web/setup.html"}
     assert "/flash/p1/render" in folders
     assert json.loads((build.ROOT / package.PACKAGE).read_text())["version"] == (
         build.project_version()

@@ -16,6 +16,7 @@ import build
 import debian
 import image
 import owner
+import pages
 import rig
 from household import DEVICE, needs_micropython
 from install import InstallError, flash, partitions
@@ -229,6 +230,6 @@ def test_a_frozen_firmware_finds_the_rest_in_the_image(micropython, built, tmp_p
         assert dongle.files().keys() == files.keys()
         port = json.loads(files["config.json"])["http"]["port"]
         page = httpx.get(f"http://127.0.0.1:{port}/", trust_env=False)
-        assert page.text == (build.ROOT / "firmware/web/index.html").read_text()
+        assert page.text == pages.page(pages.WEB / "index.html").decode()
         health = httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).json()
         assert health["firmware"]["slot"] is None and health["config_problems"] == []
