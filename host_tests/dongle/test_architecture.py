@@ -240,7 +240,7 @@ def test_the_architecture_s_picture_names_every_module(folder):
     picture = ARCHITECTURE.read_text().partition("## How it is built")[2]
     lines = re.search(rf"^  {folder}/.*\n((?:    .*\n)+)", picture, re.MULTILINE)[1]
     named = set(re.findall(r"\w+", lines))
-    modules = {path.stem for path in (FIRMWARE / folder).glob("*.py")} - {"__init__"}
+    modules = {path.stem for path in (FIRMWARE / folder).rglob("*.py")} - {"__init__"}
     assert modules <= named, modules - named
 
 
