@@ -44,8 +44,14 @@ needs_telegrams = pytest.mark.skipif(
 
 
 # Three thousand tests are many objects that stay; to look through them for garbage takes a tenth
-# of the time.
+# of the time, and much more where the firmware itself calls gc.collect().
 gc.set_threshold(50_000)
+
+
+def pytest_collection_finish():
+    gc.collect()
+    gc.freeze()
+
 
 # A busy machine is no failure, and the same commit has the same examples each time; those that
 # look for new ones say `pytest --hypothesis-profile=thorough`.
