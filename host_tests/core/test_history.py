@@ -176,6 +176,7 @@ def test_a_power_that_no_household_has_is_unknown_rather_than_another():
     assert past.document()["hour"]["power_w"] == known
 
 
+@pytest.mark.slow
 def test_days_of_the_simulated_meter():
     """Over more than two days, and the night in which an hour comes twice: each quarter is what
     the meter's own registers say."""

@@ -103,6 +103,7 @@ def test_the_network_has_room_whatever_is_asked(usual):
     assert least >= IDF_LEAST_IN_ONE_PIECE, moments
 
 
+@pytest.mark.slow
 def test_what_is_in_use_at_rest_where_the_firmware_is_frozen_in():
     moments, *_ = measured(is_frozen=True)
     assert moments["start"].used <= FROZEN_AT_REST, moments["start"]

@@ -245,6 +245,7 @@ def test_clients_that_take_no_answer(home):
     assert max(counts) < page and any(counts), (counts, page)
 
 
+@pytest.mark.slow
 def test_two_hundred_quick_requests(home):
     paths = ("/reading", "/telegram", "/health", "/")
     assert [home.get(paths[number % 4]).status_code for number in range(200)] == [200] * 200
@@ -290,6 +291,7 @@ def live_memory(home) -> int:
     return min(after_collections())
 
 
+@pytest.mark.slow
 def test_abuse_leaves_neither_memory_nor_descriptors_behind(home):
     abuse(home)  # whatever is made once is there now
     descriptors = home.descriptors_at_rest()

@@ -139,6 +139,7 @@ def test_health_tells_of_the_run_before(tmp_path):
         assert home.health()["reset_cause"] == "hard reset"
 
 
+@pytest.mark.slow
 @needs_micropython
 @pytest.mark.parametrize("case", ["wifi", "memory", "patience", "doubt"])
 def test_the_last_resort(case, tmp_path):

@@ -264,6 +264,7 @@ def test_a_flash_that_fails_leaves_what_runs(attempt, made):
 # --- The power is cut ---
 
 
+@pytest.mark.slow
 def test_a_power_cut_at_any_write_leaves_the_old_or_the_new(made):
     figures = run(
         "update_power_cuts.py",
@@ -277,6 +278,7 @@ def test_a_power_cut_at_any_write_leaves_the_old_or_the_new(made):
     assert figures["update"][0] > 50 and len(figures) == 12
 
 
+@pytest.mark.slow
 def test_a_power_cut_in_an_update_of_the_real_firmware(made, tmp_path):
     for version in (OLD, NEW):
         target = tmp_path / version

@@ -144,6 +144,7 @@ def demos(tmp_path_factory):
 # --- Running ---
 
 
+@pytest.mark.slow
 @needs_micropython
 def test_its_three_addresses_answer(demos):
     demo = demos("default")
@@ -169,6 +170,7 @@ def test_the_ready_line_comes_once(demos):
     assert len(demo.left_over()) >= 4, "itself, broker, meter, firmware"
 
 
+@pytest.mark.slow
 @needs_micropython
 def test_its_page_in_a_browser(demos):
     pytest.importorskip("playwright", reason="playwright is not installed: `make test` does that")
