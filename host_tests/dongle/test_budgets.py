@@ -118,6 +118,7 @@ LARGE = {
 }
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_beside_the_usual_is_refused_and_the_rest_runs():
     moments, _, said = measured(config=LARGE)
     for name in ("mqtt.dsmr_reader_topics", "homewizard", "influx", "dsmr_reader"):

@@ -171,6 +171,7 @@ app.App = start
 """
 
 
+@pytest.mark.slow
 @needs_micropython
 def test_after_five_fast_starts_safe_mode_and_out_of_it_when_the_fault_is_gone(tmp_path):
     with Household(tmp_path, before=FAULTY, files={"fault": ""}) as home:

@@ -162,6 +162,7 @@ def test_its_three_addresses_answer(demos):
         listener.stop()
 
 
+@pytest.mark.slow
 @needs_micropython
 def test_the_ready_line_comes_once(demos):
     demo = demos("default")
@@ -201,6 +202,7 @@ def test_its_page_in_a_browser(demos):
 # --- Ending ---
 
 
+@pytest.mark.slow
 @needs_micropython
 def test_it_ends_by_itself_after_so_many_seconds(demos):
     demo = demos("two seconds")
@@ -209,6 +211,7 @@ def test_it_ends_by_itself_after_so_many_seconds(demos):
     assert "Traceback" not in "".join(demo.lines) + demo.process.stderr.read()
 
 
+@pytest.mark.slow
 @needs_micropython
 @pytest.mark.parametrize("how", ENDINGS)
 def test_it_leaves_no_process_behind(demos, how):
@@ -234,6 +237,7 @@ def test_it_may_be_ended_before_it_is_ready(how):
 # --- Replaying ---
 
 
+@pytest.mark.slow
 @needs_micropython
 def test_a_file_is_replayed_byte_for_byte(demos):
     demo = demos("replay")
