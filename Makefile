@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check size bench bench-target soak fuzz fuzz-http decode build frozen bundle image \
+.PHONY: help demo test test-all check size bench bench-target soak fuzz fuzz-http decode build frozen bundle image \
   install flash deploy configure wait selftest monitor clean
 .DEFAULT_GOAL := help
 
@@ -22,8 +22,13 @@ demo: $(VENV)/demo  ## the dongle on this laptop: HTTP_PORT MQTT_PORT TCP_PORT T
 	  $(if $(SECONDS),--seconds $(SECONDS)) \
 	  $(if $(SPEED),--speed $(SPEED))
 
-test: $(VENV)/test  ## everything that can be tested without a board: TESTS=file or folder
-	$(RUN) -m pytest -n 5 --dist loadfile --no-loadscope-reorder $(TESTS)
+PYTEST = $(RUN) -m pytest -n 5 --dist loadfile --no-loadscope-reorder
+
+test: $(VENV)/test  ## what every change must pass, or all of some tests: TESTS=file or folder
+	$(PYTEST) $(if $(TESTS),$(TESTS),-m "not slow")
+
+test-all: $(VENV)/test  ## everything that can be tested without a board, in eight minutes or so
+	$(PYTEST)
 
 check: $(VENV)/check $(VENV)/stubs  ## style, types and board profiles
 	$(VENV)/bin/ruff check .

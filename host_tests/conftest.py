@@ -44,8 +44,14 @@ needs_telegrams = pytest.mark.skipif(
 
 
 # Three thousand tests are many objects that stay; to look through them for garbage takes a tenth
-# of the time.
+# of the time, and much more where the firmware itself calls gc.collect().
 gc.set_threshold(50_000)
+
+
+def pytest_collection_finish():
+    gc.collect()
+    gc.freeze()
+
 
 # A busy machine is no failure, and the same commit has the same examples each time; those that
 # look for new ones say `pytest --hypothesis-profile=thorough`.
@@ -57,17 +63,66 @@ settings.load_profile("patient")
 # Workers take file after file. These come first, the longest before the others, so that none is
 # left with one of them at the end; what computes and what mostly waits take turns.
 LONGEST = (
-    *("test_every_meter", "test_stream", "test_soak", "test_selftest"),
-    *("test_broker_faults", "test_page", "test_bench_counts", "test_update", "test_portal"),
-    *("test_fuzz", "test_packed", "test_micropython", "test_logbook", "test_decode"),
-    *("test_quarter", "test_homeassistant", "test_history", "test_update_dongle", "test_dongle"),
-    "test_security",
+    *(
+        "test_budgets",
+        "test_soak",
+        "test_packed",
+        "test_http_fuzz",
+        "test_stream",
+        "test_selftest",
+    ),
+    *("test_broker_faults", "test_page", "test_security", "test_update_dongle"),
+    *("test_demo", "test_http_abuse", "test_push", "test_homeassistant", "test_every_meter"),
+    *(
+        "test_portal",
+        "test_install",
+        "test_update",
+        "test_bench_counts",
+        "test_dongle",
+        "test_logbook",
+    ),
+    *("test_pack", "test_fuzz", "test_micropython", "test_image", "test_history", "test_tasks"),
+    *("test_homewizard", "test_settings", "test_mqtt_tls", "test_quarter", "test_mdns"),
 )
 
 
 def pytest_collection_modifyitems(items):
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
+# --- What `make test` leaves out ---
+
+# Each worker of pytest-xdist chooses all tests for itself, and tells how many it left out.
+LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_configure(config):
+    config.stash[LEFT_OUT] = 0
+
+
+def pytest_deselected(items):
+    if items and all(item.get_closest_marker("slow") for item in items):
+        config = items[0].config
+        if config.option.markexpr == "not slow":  # and not by their names
+            config.stash[LEFT_OUT] += len(items)
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash[LEFT_OUT]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    told = getattr(node, "workeroutput", {}).get("left_out", 0)
+    node.config.stash[LEFT_OUT] = max(node.config.stash[LEFT_OUT], told)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if count := config.stash[LEFT_OUT]:
+        slow = "1 slow test" if count == 1 else f"{count} slow tests"
+        terminalreporter.write_line(f"left out: {slow}; `make test-all` runs everything")
 
 
 # --- Telegrams ---

@@ -23,6 +23,7 @@ from axe_playwright_python.sync_playwright import Axe
 from page_browser import CHROMIUM, PHONE, Visit, chromium
 
 pytestmark = [
+    pytest.mark.slow,
     needs_micropython,
     pytest.mark.skipif(not CHROMIUM, reason="no chromium here; on Debian: apt install chromium"),
 ]

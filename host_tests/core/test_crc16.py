@@ -33,9 +33,15 @@ def test_check_value():
 @pytest.mark.parametrize("found", found_telegrams("OK"), ids=str)
 def test_vectors_from_real_meters(found):
     covered, printed = found.data.rsplit(b"!", 1)
-    crc = crc16.check(covered + b"!")
-    assert crc == int(printed, 16)
-    assert crc == PRINTED.get(found.name, crc)
+    assert crc16.check(covered + b"!") == int(printed, 16)
+
+
+@needs_telegrams
+@pytest.mark.parametrize("name, crc", PRINTED.items())
+def test_vectors_copied_from_real_meters(name, crc):
+    """What those print, kept here apart from how the test above reads it."""
+    [data] = [found.data for found in found_telegrams("OK") if found.name == name]
+    assert crc16.check(data[: data.rindex(b"!") + 1]) == crc
 
 
 @given(data=st.binary(max_size=300), cuts=st.lists(st.integers(0, 300), max_size=6))

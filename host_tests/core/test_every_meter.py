@@ -19,6 +19,7 @@ METERS, EACH = 2520, 4  # 10 080 telegrams
 STRANGE_CLOCKS = ("SE", "DK", "LT", "NL2", "BE-walloon")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @needs_micropython
 def test_agrees_with_dsmr_parser_and_the_reference(micropython, tmp_path, capsys):

@@ -46,6 +46,7 @@ def test_the_corpus_in_micropython(replayed, micropython, tmp_path):
     assert [line.split(b" ", 1)[1] for line in printed] == [document for _, document in replayed]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 @needs_micropython
 def test_mutants(micropython):

@@ -522,6 +522,7 @@ def test_http_and_metrics_are_of_one_second(home):
     assert agrees(document, reading.json())
     assert answer.headers["content-type"] == "application/json" and "age" in answer.headers
     found = parsed(metrics.text)
+    assert {"average_power_w", "forecast_power_w", "alert"} <= document.keys()
     for name, key in (
         ("average_watts", "average_power_w"),
         ("forecast_watts", "forecast_power_w"),

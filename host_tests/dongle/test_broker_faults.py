@@ -22,7 +22,7 @@ import pytest
 import rig
 from household import PATIENCE_S, Household, Listener, needs_micropython, told_at_once, wait_for
 
-pytestmark = [needs_micropython, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, needs_micropython, pytest.mark.timeout(300)]
 
 BACK_WITHIN_S = 30
 LOOK_S = 0.4  # often enough to see each second's reading

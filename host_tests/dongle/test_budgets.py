@@ -103,6 +103,7 @@ def test_the_network_has_room_whatever_is_asked(usual):
     assert least >= IDF_LEAST_IN_ONE_PIECE, moments
 
 
+@pytest.mark.slow
 def test_what_is_in_use_at_rest_where_the_firmware_is_frozen_in():
     moments, *_ = measured(is_frozen=True)
     assert moments["start"].used <= FROZEN_AT_REST, moments["start"]
@@ -117,6 +118,7 @@ LARGE = {
 }
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_beside_the_usual_is_refused_and_the_rest_runs():
     moments, _, said = measured(config=LARGE)
     for name in ("mqtt.dsmr_reader_topics", "homewizard", "influx", "dsmr_reader"):

@@ -26,6 +26,7 @@ def test_the_fuzzer_knows_a_fault(answer, fault):
     assert found == fault or (fault and found.startswith(fault))
 
 
+@pytest.mark.slow
 @needs_micropython
 def test_odd_requests_find_nothing():
     findings = http_fuzzer.run(REQUESTS)

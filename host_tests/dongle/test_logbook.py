@@ -139,6 +139,7 @@ def test_health_tells_of_the_run_before(tmp_path):
         assert home.health()["reset_cause"] == "hard reset"
 
 
+@pytest.mark.slow
 @needs_micropython
 @pytest.mark.parametrize("case", ["wifi", "memory", "patience", "doubt"])
 def test_the_last_resort(case, tmp_path):
@@ -170,6 +171,7 @@ app.App = start
 """
 
 
+@pytest.mark.slow
 @needs_micropython
 def test_after_five_fast_starts_safe_mode_and_out_of_it_when_the_fault_is_gone(tmp_path):
     with Household(tmp_path, before=FAULTY, files={"fault": ""}) as home:

@@ -23,7 +23,7 @@ import pages
 import rig
 from household import PATIENCE_S, Household, needs_micropython, told_at_once, wait_for
 
-pytestmark = [needs_micropython, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, needs_micropython, pytest.mark.timeout(300)]
 
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine")

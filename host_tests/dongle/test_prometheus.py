@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 from types import SimpleNamespace
 
-import httpx
 import pytest
 
 import reference
@@ -119,9 +118,12 @@ def test_the_longest_numbers_are_exact(text):
 
 def test_a_page_that_is_too_small_costs_whole_samples_only():
     whole = parsed(rendered(fixture("be-50217-capacity")))
+    sizes = []
     for capacity in range(200, 2000, 37):
         part = parsed(rendered(fixture("be-50217-capacity"), capacity=capacity) or "\n")
         assert part.items() <= whole.items()
+        sizes.append(len(part))
+    assert sizes == sorted(sizes) and len(set(sizes)) > 10, sizes
 
 
 # --- The dongle ---
@@ -225,7 +227,9 @@ def test_a_client_that_leaves_in_the_middle_costs_nothing(street):
     for _ in range(5):
         with home.connect() as hasty:
             hasty.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-            hasty.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
-            hasty.recv(64)
-    assert isinstance(home.get("/metrics"), httpx.Response)
+            hasty.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert hasty.recv(64).startswith(b"HTTP/1.1 200 ")
+    wait_for(lambda: home.get("/metrics").is_success, "whoever comes next is served")
+    found = scrape(home)
+    assert found["p1_telegrams_total", frozenset({("result", "ok")})] > 0
     assert home.health()["task_failures"] == {}

@@ -162,6 +162,7 @@ def add(backlog, model, lost, line):
 # --- The configuration ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "url",
     [

@@ -285,6 +285,7 @@ def test_every_path_and_method(home):
     assert home.home.health()["task_failures"] == {}
 
 
+@pytest.mark.slow
 def test_every_path_and_method_where_reading_needs_the_password_too(closed):
     # The list of what there is stands in the 404, which tells nothing of the house.
     seen = check_all(closed, is_closed=True)
@@ -477,6 +478,7 @@ def upload_head(home, size, *headers, password=PASSWORD):
     return "\r\n".join([*lines, f"Authorization: Basic {credentials}", "", ""]).encode()
 
 
+@pytest.mark.slow
 def test_a_long_body_is_taken_as_it_comes_however_long_that_takes(home):
     data = bytes(range(256)) * 1200  # more than its heap would like to keep
     with home.home.connect() as client, client.makefile("rb") as answer:

@@ -12,7 +12,7 @@ from dsmr_parser.telegram_specifications import BELGIUM_FLUVIUS
 from household import PATIENCE_S, Household, needs_micropython, wait_for
 from meter import telegrams
 
-pytestmark = needs_micropython
+pytestmark = [pytest.mark.slow, needs_micropython]
 
 START = datetime(2026, 3, 30, 17, 30)
 SECONDS = 3600

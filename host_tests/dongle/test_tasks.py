@@ -52,8 +52,9 @@ BITTEN = [("dongle_tasks.py", f"{case}_until_bitten") for case in ("hangs", "spi
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """results(command): what became of a script. They mostly wait, so several run at once."""
+def results(request, tmp_path_factory):
+    """results(command): what became of a script. They mostly wait, so several run at once: those
+    of the chosen tests, and no others."""
 
     def run(command, folder):
         config: dict = {"http": {"port": rig.free_port()}, "tcp": {"port": 0}}
@@ -85,11 +86,20 @@ def results(tmp_path_factory):
         return run_on_device(*command, folder=folder, P1_WIFI='{"home": "secret"}')
 
     with ThreadPoolExecutor(8) as pool:
-        futures = {
-            command: pool.submit(run, command, tmp_path_factory.mktemp("flash"))
-            for command in SCRIPTS + BITTEN
-        }
-        yield lambda command: futures[command].result()
+        futures = {}
+
+        def begin(command):
+            if command not in futures:
+                futures[command] = pool.submit(run, command, tmp_path_factory.mktemp("flash"))
+            return futures[command]
+
+        chosen = [item for item in request.session.items if item.path == request.path]
+        for item in chosen:
+            if hasattr(item, "callspec"):
+                begin(item.callspec.params["command"])
+            elif item.name.endswith("watchdog_bite"):
+                begin(BITTEN["loop" in item.name])
+        yield lambda command: begin(command).result()
 
 
 @pytest.mark.parametrize("command", SCRIPTS, ids=" ".join)

@@ -21,7 +21,7 @@ import rig
 from household import PATIENCE_S, needs_micropython, run_on_device, wait_for
 from pack import names_in
 
-pytestmark = needs_micropython
+pytestmark = [pytest.mark.slow, needs_micropython]
 
 PASSWORD, WRONG = "owner's own", "somebody's"
 SALT = bytes(8)

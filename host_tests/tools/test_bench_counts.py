@@ -33,11 +33,13 @@ def test_the_loop_leaves_little_and_writes_once():
     assert found["writes"] == 1
 
 
+@pytest.mark.slow
 def test_a_request_leaves_little_on_32_bits(micropython_on_32_bits):
     found = loop.measure(micropython_on_32_bits.command)
     assert found["request_bytes"] <= loop.REQUEST_BYTES
 
 
+@pytest.mark.slow
 def test_a_tcp_client_costs_one_write_a_telegram_and_no_garbage_of_its_own():
     _needs_micropython()
     telegrams, requests = clients.measure(times=1, seconds=50)
@@ -67,6 +69,7 @@ def test_scan_derive_and_numbers_on_the_chips_own_instruction_set(machine):
         counts.run(machine, scene)
 
 
+@pytest.mark.slow
 def test_the_sizes_of_the_files_are_told():
     told = {figure.name: figure for figure in sizes.figures()}
     assert told["mpy_bytes_dongle_app"].value > 5_000 and len(told) > 60

@@ -144,6 +144,7 @@ def demos(tmp_path_factory):
 # --- Running ---
 
 
+@pytest.mark.slow
 @needs_micropython
 def test_its_three_addresses_answer(demos):
     demo = demos("default")
@@ -161,6 +162,7 @@ def test_its_three_addresses_answer(demos):
         listener.stop()
 
 
+@pytest.mark.slow
 @needs_micropython
 def test_the_ready_line_comes_once(demos):
     demo = demos("default")
@@ -169,6 +171,7 @@ def test_the_ready_line_comes_once(demos):
     assert len(demo.left_over()) >= 4, "itself, broker, meter, firmware"
 
 
+@pytest.mark.slow
 @needs_micropython
 def test_its_page_in_a_browser(demos):
     pytest.importorskip("playwright", reason="playwright is not installed: `make test` does that")
@@ -199,6 +202,7 @@ def test_its_page_in_a_browser(demos):
 # --- Ending ---
 
 
+@pytest.mark.slow
 @needs_micropython
 def test_it_ends_by_itself_after_so_many_seconds(demos):
     demo = demos("two seconds")
@@ -207,6 +211,7 @@ def test_it_ends_by_itself_after_so_many_seconds(demos):
     assert "Traceback" not in "".join(demo.lines) + demo.process.stderr.read()
 
 
+@pytest.mark.slow
 @needs_micropython
 @pytest.mark.parametrize("how", ENDINGS)
 def test_it_leaves_no_process_behind(demos, how):
@@ -232,6 +237,7 @@ def test_it_may_be_ended_before_it_is_ready(how):
 # --- Replaying ---
 
 
+@pytest.mark.slow
 @needs_micropython
 def test_a_file_is_replayed_byte_for_byte(demos):
     demo = demos("replay")

@@ -132,6 +132,7 @@ def test_a_port_that_comes_back_is_waited_for_and_one_that_does_not_is_told(monk
         port.wait_for("/dev/ttyACM0")
 
 
+@pytest.mark.slow
 @needs_micropython
 @pytest.mark.parametrize("wired", [False, True])
 def test_the_firmware_says_what_is_waited_for(tmp_path, wired):

@@ -34,6 +34,7 @@ def quarter_of(begin_s: int) -> tuple:
     return moment.date(), moment.hour, moment.minute // 15, moment.utcoffset()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "start, hours, phases",
     [

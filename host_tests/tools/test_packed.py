@@ -33,7 +33,7 @@ from meter import telegrams
 from pack import Sources, pack
 from pack.back import Back
 
-pytestmark = needs_micropython
+pytestmark = [pytest.mark.slow, needs_micropython]
 
 PASSWORD, SALT = "owner's own", bytes(8)
 KEY = hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), SALT, 100)

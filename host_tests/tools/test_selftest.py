@@ -126,6 +126,7 @@ def test_what_is_well_wired_is_well(evidence, wiring):
     assert found["UART"].verdict == (SKIPPED if is_old else OK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault, wiring",
     [

@@ -5,6 +5,8 @@ import pytest
 import rig
 from soak.campaign import Campaign
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def campaign():

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import serial
-from mpremote.transport import TransportError
+from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 from serial.tools import list_ports
 
@@ -16,7 +16,7 @@ from install import InstallError
 _READ_TIMEOUT_S = 10  # else a board that is pulled out in mid-word holds us for ever
 _ENTER_TIMEOUT_S = 5
 _START_S = 10
-_ENTER_TRIES = 3  # opening the port resets some boards, and a Ctrl-C while they start is lost
+_TRIES = 3  # opening the port resets some boards, and a Ctrl-C while they start is lost
 
 
 def check(port: str) -> None:
@@ -76,7 +76,6 @@ def raw_repl(port: str) -> Iterator[SerialTransport]:
         raise InstallError(explain(port) or str(error)) from None
     with contextlib.closing(transport):
         _enter(transport)
-        _hold_watchdog(transport)
         try:
             yield transport
         finally:
@@ -86,13 +85,30 @@ def raw_repl(port: str) -> Iterator[SerialTransport]:
 
 
 def _enter(transport: SerialTransport) -> None:
-    for _ in range(_ENTER_TRIES):
-        with contextlib.suppress(TransportError), _quiet():
-            return transport.enter_raw_repl(timeout_overall=_ENTER_TIMEOUT_S)
+    for _ in range(_TRIES):
+        with _once_more(transport):
+            transport.enter_raw_repl(timeout_overall=_ENTER_TIMEOUT_S)
+            _hold_watchdog(transport)
+            return
     raise InstallError(
         f"no MicroPython answers at {transport.device_name}. A bare board: `make flash` first. "
         "A board that has it: press its reset button and try again"
     )
+
+
+@contextlib.contextmanager
+def _once_more(transport: SerialTransport) -> Iterator[None]:
+    """Lets what it is around be tried again. What the board says of its raw REPL may come in two
+    parts, one of them late. Then mpremote takes it for the answer to its next question, whether
+    the board knows the raw paste mode, and the answer to that for one to a command."""
+    transport.use_raw_paste = True
+    try:
+        with _quiet():
+            yield
+    except TransportExecError:  # heard and understood
+        raise
+    except TransportError:
+        pass
 
 
 def _quiet() -> contextlib.redirect_stdout:
@@ -113,6 +129,10 @@ def _hold_watchdog(transport: SerialTransport) -> None:
 
 def _reset(transport: SerialTransport) -> None:
     """Starts the board anew, as its reset button does."""
-    with _quiet():
-        transport.enter_raw_repl(soft_reset=False)  # from whatever we were interrupted in
-    transport.exec_raw_no_follow("import machine, time\ntime.sleep_ms(100)\nmachine.reset()")
+    for _ in range(_TRIES):
+        with _once_more(transport):
+            transport.enter_raw_repl(soft_reset=False)  # from whatever we were interrupted in
+            transport.exec_raw_no_follow(
+                "import machine, time\ntime.sleep_ms(100)\nmachine.reset()"
+            )
+            return
