@@ -16,7 +16,7 @@ import pytest
 from dsmr_parser import telegram_specifications
 from dsmr_parser.parsers import TelegramParser
 
-import rig
+import pages
 from household import PATIENCE_S, Household, Listener, needs_micropython, wait_for
 
 pytestmark = needs_micropython
@@ -150,7 +150,7 @@ def test_the_page_is_the_one_of_the_sources(home):
     answer = home.get("/")
     assert answer.is_success
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert answer.text == (rig.ROOT / "firmware/web/index.html").read_text()
+    assert answer.text == pages.page(pages.WEB / "index.html").decode()
 
 
 @pytest.mark.parametrize("path", ["/", "/reading", "/telegram", "/health", "/nothing"])
