@@ -1,4 +1,4 @@
-# What the chip says of itself. Only a start needs this.
+# What the chip knows about itself. Needed only at the start.
 
 from binascii import hexlify
 
@@ -6,17 +6,17 @@ import machine
 
 
 def number():
-    """Its own, in hexadecimal digits: the dongle's id."""
+    """Returns the chip's unique number in hexadecimal digits: the dongle's id."""
     return hexlify(machine.unique_id()).decode()
 
 
 def hostname(number):
-    """The dongle's name on the network, unless it was given another."""
+    """Returns the dongle's default name on the network."""
     return "p1meter-" + number[-6:]
 
 
 def reset_cause():
-    """Why it has started, in words."""
+    """Returns why the chip has started, in words."""
     causes = {
         machine.PWRON_RESET: "power on",
         machine.HARD_RESET: "hard reset",
