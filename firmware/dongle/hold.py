@@ -25,8 +25,8 @@ _NETWORK = const(43_200)
 _LEAST, _MOST = const(30_000), const(65_000)  # limits of the reserve
 _MUCH = const(300_000)  # boards with PSRAM have this much and need no reserve
 
-# The names of all modules' code, one in each line. With a slash in front, the line is the end of a
-# module's path. tools/build.py fills this in.
+# The names that the code of all modules uses, one in each line. A line that starts with a slash is
+# the end of a module's path. tools/build.py fills this in.
 _NAMES = b""
 _SLASH = const(47)
 
