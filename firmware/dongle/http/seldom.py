@@ -1,4 +1,4 @@
-# Documents that are seldom asked for. Loaded for one answer, and forgotten again.
+# Documents that clients seldom request. Loaded for one answer and then forgotten.
 
 import os
 import sys
@@ -11,8 +11,8 @@ _PIECE = const(256)
 
 
 def page(path):
-    """A page of the folder web."""
-    # It lies beside the packages. The build packs it; run from source, it is there as it is.
+    """Returns a page from the folder web."""
+    # The folder is beside the packages. In a build, the pages are compressed.
     for folder in sys.path:
         found = folder + "/" + path if folder else path
         for ending, headers in ((".gz", b"Content-Encoding: gzip\r\n"), ("", b"")):
@@ -38,7 +38,7 @@ def _pieces(path):
 
 
 def bad_telegram(framer, content_type):
-    """The last one that was damaged."""
+    """Returns the last damaged telegram."""
     if framer.bad_reason is None:
         return refusal(404, "no bad telegram since start")
     reason = framer.bad_reason
