@@ -28,12 +28,12 @@ _STARTS = const(3)  # in a trial; more than one, because a power cut is no fault
 state = None  # the state at the start, for the firmware that runs
 
 
-def manifest(slot):
+def manifest(slot: str) -> str:
     """Returns the path of the file that describes a slot."""
     return slot + ".json"
 
 
-def read():
+def read() -> dict:
     """Returns the state as above. If slots.json is missing or wrong, picks a firmware that can
     run."""
     previous, result = "", ""
@@ -55,7 +55,7 @@ def read():
     return {"slot": "", "previous": "", "trial": None, "result": result}
 
 
-def write(state):
+def write(state: dict) -> None:
     """Writes the state atomically. Raises OSError."""
     beside = _STATE + ".new"
     try:
@@ -67,7 +67,7 @@ def write(state):
         raise
 
 
-def discard(path):
+def discard(path: str) -> None:
     """Removes a file if it exists."""
     try:
         os.remove(path)
@@ -75,13 +75,13 @@ def discard(path):
         pass
 
 
-def roll_back(state, why):
+def roll_back(state: dict, why: str) -> dict:
     """Returns the state that makes the previous firmware run again; why: the reason, in words."""
     result = f"{state['trial']['version']} rolled back: {why}"
     return {"slot": state["previous"], "previous": "", "trial": None, "result": result}
 
 
-def start():
+def start() -> None:
     """Runs at power-up: counts a start of a trial or ends the trial, and puts the slot that runs
     into sys.path."""
     global state

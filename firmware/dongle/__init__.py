@@ -14,7 +14,7 @@ large = asyncio.Lock()
 scratch = bytearray(512)
 
 
-def forget(*names):
+def forget(*names: str) -> None:
     """Removes these modules from sys.modules, so that the garbage collector can free what no code
     uses any more. Seldom used modules are imported inside functions and forgotten afterwards."""
     for name in names:

@@ -67,16 +67,16 @@ class App:
 
         add(self, config, board)
 
-    def listener_failed(self, error):
+    def listener_failed(self, error: Exception) -> None:
         """Latest calls this when a listener raises an exception."""
         self.health.failed("listener", error)
 
-    def renew(self, why):
+    def renew(self, why: str) -> None:
         """Resets the chip on purpose: this does not count as a fast start."""
         self.logbook.lasted()
         self.reset(why)
 
-    async def run(self):
+    async def run(self) -> None:
         """Once a second, calls the tick functions of the parts and the guard, the only place that
         feeds the watchdog; measures how long the loop was blocked."""
         # For tasks that keep() does not restart, such as those of single connections.
@@ -101,7 +101,7 @@ class App:
         self.ticks.append(("guard", self._look))
         forget("dongle.options")  # a build packs dongle.tasks into one file with it
 
-    async def keep(self, name, make, *arguments):
+    async def keep(self, name: str, make, *arguments) -> None:
         """Runs a task for ever and restarts it when it ends: no task ends on purpose."""
         pause_ms = _FIRST_PAUSE_MS
         while True:
@@ -115,7 +115,7 @@ class App:
             await asyncio.sleep_ms(pause_ms)
             pause_ms = min(2 * pause_ms, _LONGEST_PAUSE_MS)
 
-    async def announce(self):
+    async def announce(self) -> None:
         """Runs multicast DNS while this code has to do it. On most dongles that is a short time,
         because official firmware has a responder built in."""
         await self.mdns.run()
@@ -155,7 +155,7 @@ class App:
         if why:
             self.reset(why)
 
-    def spare_auth(self, idle_ms):
+    def spare_auth(self, idle_ms: int) -> None:
         """Drops the Auth object if it has been idle for that long. rest.py creates a new one when
         a request needs it."""
         if self.auth and self.auth.is_idle(idle_ms):
@@ -191,7 +191,7 @@ class App:
             return "out of memory %d times" % self._memory_errors
         return None
 
-    def reset(self, why):
+    def reset(self, why: str) -> None:
         """Resets the chip and keeps the reason in the logbook for the next run."""
         try:
             self.health.say("reset: " + why)
@@ -206,7 +206,7 @@ class App:
 
         return Report(self)
 
-    def why(self):
+    def why(self) -> str | None:
         """Returns why there is no reading, in words, or None if there is one."""
         try:
             return self.report().reason

@@ -16,7 +16,7 @@ from .net.uplink import make as make_uplink
 from .setup.provision import Provision
 
 
-def assemble(app):
+def assemble(app) -> tuple:
     """Sets the parts of an App; a part that cannot be used is None. Returns the arguments of
     options.add(): the sections of the config that are left, and the board's profile."""
     app.id = chip.number()
@@ -92,7 +92,7 @@ def _firmware(state):
     }
 
 
-def complain(app, text):
+def complain(app, text: str) -> None:
     """Reports a problem with board.json."""
     app.health.problems.append(f"board.json: {text}; run `make deploy`")
 

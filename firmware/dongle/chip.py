@@ -5,17 +5,17 @@ from binascii import hexlify
 import machine
 
 
-def number():
+def number() -> str:
     """Returns the chip's unique number in hexadecimal digits: the dongle's id."""
     return hexlify(machine.unique_id()).decode()
 
 
-def hostname(number):
+def hostname(number: str) -> str:
     """Returns the dongle's default name on the network."""
     return "p1meter-" + number[-6:]
 
 
-def reset_cause():
+def reset_cause() -> str:
     """Returns why the chip has started, in words."""
     causes = {
         machine.PWRON_RESET: "power on",

@@ -5,7 +5,7 @@ import json
 from p1 import country
 
 
-def in_words(problems):
+def in_words(problems: list) -> list:
     """Turns the problems that config.check() has found into a list of str."""
     return [_in_words(*problem) for problem in problems]
 

@@ -97,7 +97,7 @@ FIELDS = {
 }
 
 
-def field(line):
+def field(line: str) -> tuple:
     """Returns (key, kind, default, limits) of a line of FIELDS; limits is a list of str."""
     key, kind, *limits = line.split()
     default = limits.pop(0) if limits else kind == "on"
@@ -108,7 +108,7 @@ def field(line):
     return key, kind, default, limits
 
 
-def check(section, given, problems):
+def check(section: str, given, problems: list) -> dict | None:
     """Checks a section as parsed from JSON. Returns a dict with every key, with the default if
     the given value cannot be used; None if there is no such section. Adds to the list problems
     what complaint.in_words() takes."""
@@ -146,7 +146,7 @@ def _check_whole(section, given, values, problems):
         problems.append(("http.read_password", "closed", None, None))
 
 
-def validate(raw):
+def validate(raw) -> tuple:
     """Checks a config as parsed from JSON. Returns (config, problems): config has every section
     and key, with the default if the given value cannot be used; problems is a list of str."""
     return _take_apart(dict(raw) if isinstance(raw, dict) else raw)
@@ -170,7 +170,7 @@ def _take_apart(raw):
     return config, problems
 
 
-def read(path=CONFIG_PATH):
+def read(path: str = CONFIG_PATH) -> tuple:
     """Returns (the file parsed from JSON, or {} if that fails; the problem as str, or None)."""
     try:
         with open(path) as file:
@@ -181,14 +181,14 @@ def read(path=CONFIG_PATH):
         return {}, f"{path}: no valid JSON ({error}); run `make configure`"
 
 
-def load(path=CONFIG_PATH):
+def load(path: str = CONFIG_PATH) -> tuple:
     """Reads and checks the file. Returns (config, problems) like validate()."""
     raw, problem = read(path)
     config, problems = _take_apart(raw)
     return config, problems if problem is None else [problem]
 
 
-def save(config, path=CONFIG_PATH):
+def save(config: dict, path: str = CONFIG_PATH) -> None:
     """See store.save()."""
     from .store import save
 
@@ -196,7 +196,7 @@ def save(config, path=CONFIG_PATH):
     save(config, path)
 
 
-def load_board():
+def load_board() -> dict:
     """See store.load_board()."""
     from .store import load_board
 

@@ -21,7 +21,7 @@ class Health:
         self.problems = []  # of the config, str
         self._watchdog = None
 
-    def uptime_ms(self):
+    def uptime_ms(self) -> int:
         """Returns the milliseconds since the start. Never wraps if it is called at least once in
         six days."""
         now = self._ticks_ms()
@@ -29,20 +29,20 @@ class Health:
         self._last_tick = now
         return self._uptime_ms
 
-    def expect(self, task, within_ms):
+    def expect(self, task: str, within_ms: int) -> None:
         """From now on this task must call beat() at least every within_ms."""
         self._owed[task] = within_ms
         self.beat(task)
 
-    def beat(self, task):
+    def beat(self, task: str) -> None:
         self._beats[task] = self.uptime_ms()
 
-    def late(self):
+    def late(self) -> list:
         """Returns the tasks whose heartbeat is late."""
         now = self.uptime_ms()
         return [task for task, within in self._owed.items() if now - self._beats[task] > within]
 
-    def failed(self, task, error):
+    def failed(self, task: str, error: Exception) -> None:
         """Records that a task ended with an exception; App.keep() starts it again. Raises nothing:
         after a MemoryError there may be no memory here either."""
         try:
@@ -56,15 +56,15 @@ class Health:
         except MemoryError:
             pass
 
-    def say(self, text):
+    def say(self, text: str) -> None:
         """Prints one line on the serial console."""
         print(f"{self.uptime_ms() // 1000:8d} s  {text}")
 
-    def watch(self, watchdog_class):
+    def watch(self, watchdog_class) -> None:
         """Starts the hardware watchdog. From now on guard() must be called again and again."""
         self._watchdog = watchdog_class(timeout=_WATCHDOG_MS)
 
-    def guard(self):
+    def guard(self) -> list:
         """Feeds the watchdog unless a task is late. Returns the late tasks."""
         late = self.late()
         if self._watchdog and not late:

@@ -31,7 +31,7 @@ _NAMES = b""
 _SLASH = const(47)
 
 
-def hold():
+def hold() -> None:
     """Allocates the memory outside the Python heap. Ignores errors in the two files: the modules
     that use them report these later."""
     _tell_names()

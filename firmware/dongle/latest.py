@@ -51,7 +51,7 @@ class Latest:
         self._rewritten = self._quiet = 0
         self._failed = failed
 
-    def take(self, telegram, size):
+    def take(self, telegram: bytearray, size: int) -> None:
         # If decoding fails, there is no reading, instead of half of one.
         self._taken_ms = None
         self._end_views()
@@ -94,7 +94,7 @@ class Latest:
             raise EOFError
         return found
 
-    async def let_go(self):
+    async def let_go(self) -> None:
         """Waits until no task is sending a view, for a second at most."""
         for _ in range(_TURNS):
             if not self.in_use:
@@ -118,7 +118,7 @@ class Latest:
                 self._json.forget()
                 forget("p1.texts", "p1.country")  # a build packs them into one file
 
-    def age_ms(self):
+    def age_ms(self) -> int | None:
         """Returns the time since the last good telegram; None if there is none or it is stale."""
         if self._taken_ms is None:
             return None
@@ -129,14 +129,14 @@ class Latest:
             return None
         return age_ms
 
-    def json(self):
+    def json(self) -> memoryview | None:
         """Returns the reading as JSON, a view that is valid until the next telegram; None if the
         reading is stale."""
         if self.age_ms() is None:
             return None
         return memoryview(self.page.bytes)[: self.page.size]
 
-    def telegram(self):
+    def telegram(self) -> memoryview | None:
         """Returns the telegram byte for byte, a view that is valid until the next one; None if the
         telegram is stale."""
         if self.age_ms() is None:

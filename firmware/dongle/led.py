@@ -12,7 +12,7 @@ _BLINK_MS = const(250)
 _blinking = []  # the Signal that blinks now, if any
 
 
-def find(board):
+def find(board: dict):
     """Returns the LED of a board's profile as a Signal, or None if it has none. Raises ValueError
     or TypeError if its pin is not valid."""
     if board.get("led_pin") is None:
@@ -23,7 +23,7 @@ def find(board):
     return Signal(Pin(board["led_pin"], Pin.OUT, value=is_low), invert=is_low)
 
 
-def blink(signal):
+def blink(signal) -> None:
     """Starts a task that blinks the LED for some seconds."""
     if not _blinking:
         _blinking.append(signal)

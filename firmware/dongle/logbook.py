@@ -37,36 +37,36 @@ class Logbook:
         self._failure = self._why = ""
         self._write()
 
-    def lasted(self):
+    def lasted(self) -> None:
         """This run has lasted long enough: it is not a fast start."""
         self.fast = 0
         self._write()
 
-    def helped(self):
+    def helped(self) -> None:
         """The problem that caused the resets is gone."""
         if self.vain:
             self.vain = 0
             self._write()
 
-    def note(self, uptime_s, failure, counts):
+    def note(self, uptime_s: int, failure: str | None, counts: tuple) -> None:
         """Records the state of this run. failure: the last one in words, or None; counts: numbers
         of good telegrams, rejected ones, lost Wi-Fi connections, and failures."""
         self._uptime_s = uptime_s
         self._counts = tuple([sum(pair) for pair in zip(self._earlier, counts)])
         self.failed(failure or self._failure)
 
-    def failed(self, what):
+    def failed(self, what: str) -> None:
         """Records the last failure of this run, in words."""
         self._failure = what[:_LONGEST]
         self._write()
 
-    def ends(self, why):
+    def ends(self, why: str) -> None:
         """Records that the firmware is about to reset the chip, and why."""
         self._why = why[:_LONGEST]
         self.vain += 1
         self._write()
 
-    def report(self):
+    def report(self) -> dict:
         """Returns the part for /health. before: the previous run; counts: of all runs since
         power-up."""
         counts = dict(zip(_COUNTS, self._counts))

@@ -26,7 +26,7 @@ _USUAL = const(34_000)
 _PINS = ("rx_pin", "tx_pin", "request_pin", "led_pin")
 
 
-def add(app, config, board):
+def add(app, config: dict, board: dict) -> None:
     """Sets the optional parts of an App; a part that is off or cannot be used is None. config,
     board: as assembly.assemble() returns them; takes the sections out of config."""
     app.resolver = app.capacity = app.mqtt = app.stream = app.relay = None

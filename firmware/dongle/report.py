@@ -31,7 +31,7 @@ class Report:
         finally:
             forget("dongle.report")
 
-    def prepare(self, topic):
+    def prepare(self, topic: bytes) -> None:
         """Prepares publish(): does everything that allocates memory."""
         from .mqtt.wire import publish_head  # here, because it is loaded only with MQTT
 
@@ -41,7 +41,7 @@ class Report:
         self._page.take(scratch)
         self._page.put(publish_head(topic, sum([len(part) for part in self._parts])))
 
-    async def publish(self, link):
+    async def publish(self, link) -> None:
         """Sends the report to the MQTT broker, over a Link."""
         page = self._page
         for part in self._parts:

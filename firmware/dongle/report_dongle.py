@@ -8,7 +8,7 @@ import esp32
 from . import room
 
 
-def texts(app, reason):
+def texts(app, reason: str | None):
     """Yields the text in pieces; reason: what is wrong, or None."""
     yield ',"memory":' + _memory()
     yield ',"longest_turn_ms":%d,"task_failures":%s' % (

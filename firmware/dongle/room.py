@@ -23,7 +23,7 @@ _PLENTY = const(40_000)  # more than can be sent within a second
 _LOOKS = const(60)
 
 
-def free():
+def free() -> int:
     """Returns the free bytes of the Python heap. For a large heap, does not count what it could
     grow by: that growth would take all memory of the network."""
     # On an ESP32, mem_free() also counts what the heap could grow by.
@@ -32,19 +32,19 @@ def free():
     return within if gc.mem_alloc() + within > _GROWN else free
 
 
-def has(size):
+def has(size: int) -> bool:
     """Whether so many bytes of the Python heap are free. Collects garbage if necessary."""
     if free() < size:
         gc.collect()
     return free() >= size
 
 
-def fits(size):
+def fits(size: int) -> bool:
     """Whether there is memory to keep a buffer of so many bytes, beside temporary objects."""
     return has(size + _FOR_PIECES)
 
 
-async def for_network(size):
+async def for_network(size: int) -> bool:
     """Waits until the network has memory to send so many bytes, for a second at most. Returns
     False if it has none: then the caller should not send. Sent data takes memory until the other
     side acknowledges it, and without Wi-Fi no acknowledgement arrives."""
@@ -57,7 +57,7 @@ async def for_network(size):
     return False
 
 
-def has_network(size):
+def has_network(size: int) -> bool:
     """Whether the network has memory to send so many bytes now."""
     return Watch.has_plenty or _has_beyond(Watch.reserve, _SEGMENTS + 2 * size)
 
@@ -70,7 +70,7 @@ def _has_beyond(kept, size):
     return free >= kept + size and most >= kept // 2 + 1_000 + size
 
 
-def largest():
+def largest() -> int:
     """Returns the size in bytes of the largest free block of ESP-IDF's heap."""
     regions = esp32.idf_heap_info(esp32.HEAP_DATA)  # total, free, largest, least ever of each
     return max([region[2] for region in regions])
@@ -86,7 +86,7 @@ class Watch:
     def __init__(self):
         self._looks = 0
 
-    def look(self):
+    def look(self) -> bool:
         """Must be called once a second. Returns whether the network has had no memory for a
         minute."""
         Watch.has_plenty = _has_beyond(_PLENTY, 0)

@@ -57,7 +57,7 @@ class Safe:
         }
         return Response(_pieces(report), status=503)
 
-    async def run(self):
+    async def run(self) -> None:
         self.health.say("safe mode: the last starts did not last")
         if self._has_watchdog:
             self.health.watch(machine.WDT)

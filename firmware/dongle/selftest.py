@@ -14,22 +14,22 @@ from . import config as config_file
 from .meter.port import DataRequest
 
 
-def version():
+def version() -> str:
     return VERSION
 
 
-def request(board):
+def request(board: dict) -> tuple:
     """Sets up the data request line, released. Returns the functions (request, release)."""
     line = DataRequest(board["request_drive"], board["request_pin"], board["request_active"])
     return line.request, line.release
 
 
-def ssid():
+def ssid() -> str:
     """Returns the name of the configured network, "" if there is none."""
     return config_file.load()[0]["wifi"]["ssid"]
 
 
-def work(text):
+def work(text: bytes) -> tuple:
     """Processes a telegram (bytes), and the same telegram damaged. Returns how many were good, how
     many had a wrong CRC, the JSON, and how long CRC, decoding and JSON took, in microseconds."""
     from p1.decode import decode
@@ -62,7 +62,7 @@ def _feed(framer, text):
         framer.feed(chunk, len(chunk))
 
 
-def listener():
+def listener() -> tuple:
     """Returns how the configured meter is read: (country, (baud, data bits, parity), whether there
     is a key, feed(buffer, size), counts()). counts() returns the numbers of telegrams that were
     good, had a wrong CRC, had a wrong form, were too long."""
@@ -91,7 +91,7 @@ def _cipher(meter, framer):
     return Cipher(unhexlify(meter["key"]), second or DEFAULT_AUTHENTICATION_KEY, framer.feed)
 
 
-def load():
+def load() -> list:
     """Loads everything that the dongle loads, in the same order, and keeps it. Returns the
     problems with the configuration, including the parts left out because of too little memory."""
     from .start import hold

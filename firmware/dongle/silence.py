@@ -1,7 +1,7 @@
 # Why there is no reading. Loaded only when there is none.
 
 
-def why(app):
+def why(app) -> str:
     """Returns the likely reason, in words that help the owner."""
     if app.cipher and app.cipher.bad and not app.cipher.good:
         return "encrypted telegrams arrive, but meter.key does not open them"

@@ -17,7 +17,7 @@ _FATAL_S, _FATAL_AGAIN_S = 10, 600  # before the reset after a fatal error
 _POLL_AGAIN_MS = const(50)  # after a poll that failed
 
 
-def run():
+def run() -> None:
     """Runs the dongle; never returns."""
     logbook, made = None, []
     try:
@@ -40,7 +40,7 @@ async def _live(logbook, made):
     await dongle.run()
 
 
-def hold():
+def hold() -> None:
     """See hold.py."""
     from .hold import hold
 
@@ -60,7 +60,7 @@ def _safe(logbook):
     return Safe(logbook)
 
 
-def outlast_poll(health):
+def outlast_poll(health) -> None:
     """asyncio stops if its poll raises an exception, as it does on the chip when lwIP has no
     memory. From now on the error is only recorded, and the tasks that are due go on: some of them
     close connections at their deadline, which frees memory."""
@@ -77,7 +77,7 @@ def outlast_poll(health):
     queue.wait_io_event = wait_io_event
 
 
-def fail(error, logbook):
+def fail(error: Exception, logbook: Logbook | None) -> None:
     """Handles a fatal error: prints it, keeps it in the logbook for the next start, waits and
     resets. The pause leaves time to read the console and to press Ctrl-C. It is longer when this
     happens again and again."""

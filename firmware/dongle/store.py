@@ -6,7 +6,7 @@ import os
 BOARD_PATH = "board.json"
 
 
-def save(document, path):
+def save(document: dict, path: str) -> None:
     """Writes document so that a power cut, or a full flash, leaves either the old file or the new
     one. Raises OSError."""
     temporary = path + ".new"
@@ -23,7 +23,7 @@ def save(document, path):
         raise
 
 
-def load_board(path=BOARD_PATH):
+def load_board(path: str = BOARD_PATH) -> dict:
     """Returns the board's profile. Raises OSError or ValueError if it cannot be read."""
     with open(path) as file:
         return json.load(file)

@@ -10,7 +10,7 @@ import machine
 _LATE_MS = 30_000  # a heartbeat is late after this time
 
 
-def begin(app):
+def begin(app) -> list:
     """Creates the tasks of the parts. Returns the functions that must be called once a second, as
     a list of (name, function)."""
     # No task may use a function of this module: that would keep the whole module in memory.

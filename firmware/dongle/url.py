@@ -7,7 +7,7 @@ _BLANK, _TILDE = const(0x20), const(0x7E)
 _HOST = b"-._0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def split(url):
+def split(url: str) -> tuple:
     """Returns (host, port, target) of http://host[:port][/path][?query]; the port is an int.
     Raises ValueError for any other form."""
     # Bytes here: MicroPython interns each single character of a str and never frees it.

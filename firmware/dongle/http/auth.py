@@ -44,12 +44,12 @@ class Auth:
         self._guesses = guesses
         self._used_ms = 0  # uptime of the last request
 
-    def is_idle(self, for_ms):
+    def is_idle(self, for_ms: int) -> bool:
         """Whether there was no request for that long."""
         idle_ms = self._health.uptime_ms() - self._used_ms
         return not self._guesses[_IS_BUSY] and idle_ms >= for_ms
 
-    async def refuse(self, request, needs_password):
+    async def refuse(self, request, needs_password: bool) -> tuple | None:
         """Returns None if the request is allowed, else (status, text, headers)."""
         self._used_ms = self._health.uptime_ms()
         if request.method != b"GET" and _is_foreign(request):

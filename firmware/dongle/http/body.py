@@ -14,7 +14,7 @@ _PIECE = const(256)
 _PIECE_MS = const(20_000)  # for each piece of a body that is read as a stream
 
 
-async def take(server, client, resource, begun):
+async def take(server, client, resource, begun: memoryview):
     """Returns the Response to a request that can have a body; begun: see Body."""
     request = client.request
     body = Body(client.stream, request, begun)
@@ -53,13 +53,13 @@ class Body:
         self._stream, self._request = stream, request
         self._begun = begun[: request.left]
 
-    async def go_on(self):
+    async def go_on(self) -> None:
         """Answers a client that waits for "100 Continue" before it sends the body."""
         if self._request.left and not self._request.is_old and self._request.header(b"expect"):
             self._stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             await self._stream.drain()
 
-    async def readinto(self, buffer):
+    async def readinto(self, buffer: bytearray | memoryview) -> int:
         """Returns how many bytes were read; 0 at the end, or if the client has disconnected."""
         left = self._request.left
         view = memoryview(buffer)[: min(left, len(buffer))]

@@ -18,7 +18,7 @@ async def _in_turn(body, app):
         return await change(body, app)
 
 
-async def change(body, app):
+async def change(body, app) -> Response:
     """The body is an object like the config, with only the values to change; null means the
     default. Other values stay as they are, and so does a secret that is true or false, as in a
     backup. Answers {"restart": whether the new config needs a restart, "missing": the secrets that

@@ -96,7 +96,7 @@ uptime_s 1 -
 )
 
 
-def collect(pieces):
+def collect(pieces) -> list:
     """Returns, for each table, {place in the table: int}. pieces: the pieces of a Report that
     contain complete members. Parses one piece at a time, because all of them together would take
     several kilobytes."""
@@ -127,7 +127,7 @@ def _put(numbers, path, value):
                 numbers[index][at + 1] = int(value)
 
 
-def samples(out, numbers):
+def samples(out, numbers: list):
     """Writes the numbers to an Exposition; a generator that yields after each one."""
     from p1.render.exposition import samples  # here, because collect() does not need it
 

@@ -19,7 +19,7 @@ class Web:
             b"/health": self._health,
         }
 
-    def gate(self, request):
+    def gate(self, request) -> None:
         """The gate of a Server, see there."""
         if not request.is_for(self._names):
             raise Refused(421, "unknown host name; use the IP address")
@@ -39,7 +39,7 @@ class Web:
     def _telegram(self):
         return self._current(self._app.latest.telegram(), TEXT)
 
-    def quarter(self):
+    def quarter(self) -> Response:
         """GET /quarter, if there is a Capacity."""
         capacity = self._app.capacity
         if capacity.render():
@@ -48,7 +48,7 @@ class Web:
             return self._current(None, "")
         return refusal(503, _NO_CLOCK)
 
-    def history(self):
+    def history(self) -> Response:
         """GET /history. It also works while the meter is silent: old values stay valid."""
         pieces = self._app.history.pieces()
         if pieces is None:

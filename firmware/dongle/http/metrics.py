@@ -41,7 +41,7 @@ class Metrics:
         self._capacity = capacity
         self._health_report = health_report
 
-    def view(self):
+    def view(self) -> Response:
         return Response(self._pieces(), _TYPE)
 
     def _pieces(self):

@@ -10,7 +10,7 @@ from .response import Response, refusal
 _RESTART_MS = const(1_000)  # leaves time for the answer to reach the client
 
 
-def view(app, path, method):
+def view(app, path: bytes, method: bytes):
     """Returns the function for this path and method (bytes), see Resource."""
     if path == b"/config":
         if method == b"GET":

@@ -18,7 +18,7 @@ _PAGE = "web/index.html"
 _METRICS_ROOM = const(13_000)  # bytes of the Python heap: what metrics take, and a margin
 
 
-def find(app, path):
+def find(app, path: bytes):
     """Returns the Resource of a path (bytes), or just the function for GET if there is no other
     method; None if there is no such path."""
     if path == b"/":
@@ -34,7 +34,7 @@ def find(app, path):
     return None
 
 
-def names(app):
+def names(app) -> tuple:
     """Returns all paths that find() knows."""
     known = (b"/", b"/telegram/bad") + _OWNERS + _HOMEWIZARD
     return known + (b"/metrics",) if app.has_metrics else known
@@ -51,7 +51,7 @@ class _Owners(Resource):
         elif path.startswith(b"/update"):
             self.most = None  # may take minutes  # pyright: ignore[reportAttributeAccessIssue]
 
-    def view(self, path, method):
+    def view(self, path: bytes, method: bytes):
         from . import owner
 
         try:

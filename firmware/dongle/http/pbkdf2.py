@@ -8,12 +8,12 @@ _BLOCK = const(64)  # bytes that SHA-256 takes at a time
 _SLICE = const(8)  # iterations; some milliseconds on an ESP32
 
 
-def hmac(key, message):
+def hmac(key: bytes, message: bytes) -> bytes:
     """Returns the HMAC-SHA-256, 32 bytes."""
     return _mac(_pads(key), message)
 
 
-def derive(password, salt, iterations):
+def derive(password: bytes, salt: bytes, iterations: int):
     """Derives a key. The work is long, so this yields None after each slice of it. At the end it
     yields the key, 32 bytes."""
     pads = _pads(password)

@@ -11,7 +11,7 @@ from .. import large, room
 _PACE_MS = const(20)  # between the pieces of a long document, so that they do not pile up in lwIP
 
 
-async def gather(client, pieces, is_chunked):
+async def gather(client, pieces, is_chunked: bool) -> None:
     """Gathers the pieces on pages and sends all pages except the last one, with a short pause
     after each, so that the network can send it. An empty piece is a pause to collect garbage."""
     async with large:

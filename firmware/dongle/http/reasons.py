@@ -25,7 +25,7 @@ _REASONS = (
 )
 
 
-def line(status):
+def line(status) -> bytes:
     """Returns the status and its reason phrase."""
     status = b"%d " % status
     for lines in _REASONS:

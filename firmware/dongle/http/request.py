@@ -45,7 +45,7 @@ class Request:
         if length:
             self.left = int(length)
 
-    def header(self, name):
+    def header(self, name: bytes) -> bytes | None:
         """Returns the value (bytes) of the header with this name (bytes, in lower case), or None
         if there is none. Raises Refused if there are two."""
         return self._value(b"\r\n" + name + b":")
@@ -59,7 +59,7 @@ class Request:
             raise Refused(400, f"there are two {start[2:-1].decode()}")
         return bytes(memoryview(head)[at + len(start) : head.find(b"\r\n", at + 1)]).strip()
 
-    def is_for(self, names):
+    def is_for(self, names: list):
         """Whether the request's Host is an IP address or one of these names (bytes, in lower case;
         with or without .local). Refusing other names prevents DNS rebinding: an attacker's name
         server could give the dongle's address for the attacker's own name, and then the attacker's
@@ -120,7 +120,7 @@ def _line_up(head: ptr8, size: int) -> int:
     return 0
 
 
-async def read_head(stream, head):
+async def read_head(stream, head: bytearray) -> tuple:
     """Reads up to the empty line. Returns (length of the head, how many bytes were read); the
     length is 0 if the client has disconnected. Raises Refused if the head is too long."""
     view = memoryview(head)

@@ -20,6 +20,6 @@ class Resource:
     def __init__(self, views, refuse=refusal, needs_password=True):
         self.views, self.refuse, self.needs_password = views, refuse, needs_password
 
-    def view(self, path, method):
+    def view(self, path: bytes, method: bytes):
         """Returns the function for a method that is in views."""
         return self.views[method]

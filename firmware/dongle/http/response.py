@@ -18,6 +18,6 @@ class Response:
         self.headers = headers  # more headers, each with CR LF at the end
 
 
-def refusal(status, text, headers=b""):
+def refusal(status: int, text: str, headers: bytes = b"") -> Response:
     """Returns an error answer with its reason as JSON."""
     return Response(json.dumps({"error": text}).encode(), status=status, headers=headers)

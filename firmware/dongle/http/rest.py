@@ -9,7 +9,7 @@ from ..refused import Refused
 from .resource import BODY_BYTES, Resource
 
 
-async def respond(server, client, begun):
+async def respond(server, client, begun: memoryview):
     """Returns the Response to client.request, or a coroutine for it that no longer needs this
     module; begun: the part of the request's body that came with the head. Raises Refused."""
     request, app = client.request, server.app

@@ -10,7 +10,7 @@ from .response import Response, refusal
 _PIECE = const(256)
 
 
-def page(path):
+def page(path: str) -> Response:
     """Returns a page from the folder web."""
     # The folder is beside the packages. In a build, the pages are compressed.
     for folder in sys.path:
@@ -37,7 +37,7 @@ def _pieces(path):
             yield memoryview(piece)[:count]
 
 
-def bad_telegram(framer, content_type):
+def bad_telegram(framer, content_type: str) -> Response:
     """Returns the last damaged telegram."""
     if framer.bad_reason is None:
         return refusal(404, "no bad telegram since start")

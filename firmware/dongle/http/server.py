@@ -65,24 +65,24 @@ class Server:
         self.requests = 0
         self.refused = 0  # answered with an error
 
-    def run(self, port, address="0.0.0.0", network=""):
+    def run(self, port: int, address: str = "0.0.0.0", network: str = ""):
         """Returns a coroutine that never ends; address, network: see listen()."""
         self._health.say(f"http: on port {port}")
         return listen("http", port, self._most, self._serve, self._health, address, network)
 
-    def close(self):
+    def close(self) -> None:
         """Ends all exchanges, except that of the calling task."""
         for client in self._clients:
             if client.task is not asyncio.current_task():
                 client.task.cancel()
 
-    def rest(self, rests):
+    def rest(self, rests: bool) -> None:
         """Stops accepting clients (True), or starts again (False)."""
         self.is_resting = rests
         if rests:
             self.close()
 
-    def tick(self):
+    def tick(self) -> None:
         """Ends exchanges that take too long. A wait_for() for each exchange would leave a kilobyte
         of garbage."""
         for client in self._clients:
@@ -185,7 +185,7 @@ class Server:
             forget("dongle.http.rest", "dongle.http.resource")
         return respond
 
-    def see(self, resource, request, *arguments):
+    def see(self, resource, request: Request, *arguments):
         """Calls the function of the path. Returns a Response, or a coroutine for one."""
         view, refuse = resource, refusal
         try:
@@ -196,7 +196,7 @@ class Server:
         except Exception as error:
             return self.broken(refuse, error)
 
-    def broken(self, refuse, error):
+    def broken(self, refuse, error: Exception):
         """Returns the Response for a document that raised an exception, so that the server goes
         on."""
         self._health.failed("http", error)
@@ -213,14 +213,14 @@ class _Client:
         self.stream = self.task = self.request = None
         self.left_ms = None  # the time that is left for the exchange; None: no limit
 
-    async def linger(self, buffer):
+    async def linger(self, buffer: bytearray) -> None:
         """Reads what the client still sends. Closing at once could destroy the answer before the
         client has read it."""
         self.left_ms = _LINGER_MS
         while await self.stream.readinto(buffer) != 0:
             pass
 
-    async def answer(self, response, is_head, is_old):
+    async def answer(self, response, is_head: bool, is_old: bool | None) -> None:
         body = response.body
         parts = body if isinstance(body, tuple) else (body,)
         length, is_long = response.length, hasattr(body, "send")
@@ -276,7 +276,7 @@ class _Client:
         page.put(response.headers)
         page.put(b"\r\n")
 
-    def write(self):
+    def write(self) -> None:
         """Sends the page. The stream keeps a copy of what does not fit into the socket."""
         page = self.page
         self.stream.write(memoryview(page.bytes)[: page.size])

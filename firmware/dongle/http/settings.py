@@ -7,7 +7,7 @@ from .. import forget
 from .response import Response
 
 
-def show():
+def show() -> Response:
     """Returns every setting; for a secret only whether it is set."""
     from .. import config as config_file
 

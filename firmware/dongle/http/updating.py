@@ -22,7 +22,7 @@ _BOTH_BYTES = const(40_000)  # of the Python heap
 _LEAVE_MS = const(50)  # until the memory of the closed connections is free
 
 
-def into(app, path):
+def into(app, path: bytes):
     """Returns the function that handles one request, so that the caller's module can be freed."""
     if path == b"/update":
         return lambda readinto, size: _respond(app, lambda update: update.receive(readinto, size))

@@ -28,7 +28,7 @@ _ANSWERED = b"\x84\x00\x00\x01\x00%c\x00\x00\x00\x00"
 _HERE = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x01\x00\x04"
 
 
-async def answer(address):
+async def answer(address: str) -> None:
     """Runs the server at this address, and answers with this address. Never returns."""
     here = _HERE + bytes([int(part) for part in address.split(".")])
     port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -49,7 +49,7 @@ async def answer(address):
         port.close()
 
 
-def to(packet, here):
+def to(packet: bytes, here: bytes) -> bytes | None:
     """Returns the answer to packet, or None if it is not a plain query. The answer for other types
     than A has no data, so that a phone does not wait for an IPv6 address."""
     end = _HEAD

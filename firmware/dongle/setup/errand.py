@@ -20,7 +20,7 @@ _PORT = const(80)
 _CONFIG_PATH = "config.json"
 
 
-async def start(portal, address):
+async def start(portal, address: str) -> None:
     """Opens the access point, which has this address."""
     if not portal.station.isconnected() or portal.is_mistakable():
         portal.station.active(True)
@@ -42,7 +42,7 @@ async def start(portal, address):
     )
 
 
-async def look(portal):
+async def look(portal) -> bytes:
     """Scans for networks and returns them as JSON."""
     found = await scan(portal.station)
     return json.dumps(
@@ -53,14 +53,14 @@ async def look(portal):
     ).encode()
 
 
-async def retry(portal):
+async def retry(portal) -> None:
     """Tries the configured network once."""
     wifi = portal.wifi
     await join_station(portal.station, wifi.ssid, wifi.password, attempts=1)
     portal.tried_ms = portal.health.uptime_ms()
 
 
-async def join(portal, changes):
+async def join(portal, changes: dict) -> None:
     """Tries the network that was chosen on the page, and saves the changes if it works."""
     ssid, password = changes["wifi"]["ssid"], changes["wifi"]["password"]
     reason = await join_station(portal.station, ssid, password)

@@ -15,14 +15,14 @@ _KEY = "ap_password"
 _LETTERS = b"abcdefghijkmnpqrstuvwxyz23456789"  # 32: no l and 1, no o and 0
 
 
-def make(chance):
+def make(chance: bytes) -> dict:
     """Returns the content of the file, with a password of 12 characters, 60 bits; chance:
     CHANCE_BYTES random bytes."""
     # Bytes here: MicroPython interns each single character of a str and never frees it.
     return {_KEY: bytes([_LETTERS[byte & 31] for byte in chance]).decode()}
 
 
-def parse(text):
+def parse(text: str) -> str | None:
     """Returns the password in the text of the file, or None if there is none that is valid for
     WPA2."""
     try:
@@ -32,7 +32,7 @@ def parse(text):
     return password if isinstance(password, str) and 8 <= len(password) <= 63 else None
 
 
-def password():
+def password() -> str:
     """Returns this dongle's password. The first call creates it. The radio must be on, because
     only then are the chip's random numbers good."""
     try:

@@ -62,7 +62,7 @@ class Portal:
             b"/try": Resource({b"POST": self._try}),
         }
 
-    async def run(self):
+    async def run(self) -> None:
         """Opens the portal, and returns when it is closed again."""
         async with self.wifi.turn:
             server = Server(
@@ -117,7 +117,7 @@ class Portal:
             return True
         return self._since(self._visited_ms) >= _LONELY_MS
 
-    def is_mistakable(self):
+    def is_mistakable(self) -> bool:
         """Whether the home network uses the same addresses as the access point. Then devices in
         the home could be mistaken for clients of the access point."""
         is_connected = self.station.isconnected()

@@ -36,7 +36,7 @@ class Provision:
         self._closed_ms = 0  # uptime when the portal was last closed
         self._rests_until_ms = 0  # uptime until which it does not open, after a failure
 
-    def is_due(self):
+    def is_due(self) -> bool:
         """Must be called once a second. Returns whether the caller must call serve()."""
         now_ms = self._app.health.uptime_ms()
         if self.is_open or now_ms < self._rests_until_ms:
@@ -51,7 +51,7 @@ class Provision:
         self.is_open = held or self._is_away or not wifi.ssid
         return self.is_open
 
-    async def serve(self):
+    async def serve(self) -> None:
         """Opens the portal, and returns when it is closed again."""
         health = self._app.health
         resting = () if room.has(_BOTH_BYTES) else (self._app.server, self._app.stream)

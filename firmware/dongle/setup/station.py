@@ -17,7 +17,7 @@ _ADDRESS_MS = 15_000  # at most, until it has an address
 _LOOK_MS = const(100)
 
 
-async def scan(station):
+async def scan(station) -> list:
     """Returns the networks in reach as [(name, rssi_dbm, whether it is secured)], each name once,
     the strongest first. Leaves out hidden names and names that are not UTF-8, because config.json
     cannot contain them. The station must not be connecting: then the driver finds nothing."""
@@ -49,7 +49,7 @@ async def scan(station):
     return sorted(networks.values(), key=lambda each: -each[1])
 
 
-async def join(station, ssid, password, attempts=_ATTEMPTS):
+async def join(station, ssid: str, password: str, attempts: int = _ATTEMPTS) -> str | None:
     """Leaves the current network and joins this one. Returns None if the station gets an address,
     else the reason, in words; then the station is disconnected."""
     try:
@@ -74,7 +74,7 @@ async def join(station, ssid, password, attempts=_ATTEMPTS):
             pass  # IDF 5.5 refuses this while connecting, but MicroPython has stored the value
 
 
-async def rest(station):
+async def rest(station) -> None:
     """Stops the station's attempts, which take the radio off the access point's channel."""
     station.disconnect()
     await asyncio.sleep_ms(PAUSE_MS)

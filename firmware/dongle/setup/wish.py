@@ -6,7 +6,7 @@ import gc
 from .. import forget
 
 
-async def changes(wanted):
+async def changes(wanted) -> dict:
     """Turns what the page sends into changes to the config. Raises ValueError with the problems,
     or other exceptions if `wanted` is not an object of the expected form."""
     changes = {"wifi": {"ssid": wanted["ssid"], "password": wanted["password"]}}
