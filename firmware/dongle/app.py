@@ -34,7 +34,7 @@ class App:
     is_outdated = False  # config.json has changed since the start
     longest_turn_ms = 0
     mdns = None
-    mdns_state = {"responder": "none", "reason": "off"}  # while there is no mdns
+    mdns_state = {"responder": "none", "reason": "off"}  # reported while mdns is None
     _memory_errors = 0
     _noted_ms = 0  # uptime of the last entry in the logbook
     _noted_failure = None  # the failure in that entry

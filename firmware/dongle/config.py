@@ -66,7 +66,7 @@ FIELDS = {
     "homewizard": "enabled off\n",  # HomeWizard's local API, see homewizard.py
     "meter": (
         "country country auto\n"
-        "key key - 32 32\n"  # of an encrypted meter (LU, AT), from its operator
+        "key key - 32 32\n"  # of an encrypted meter (LU, AT), from the grid operator
         "authentication_key key - 32 32\n"  # if the operator gives a second key
     ),
     "influx": (  # line protocol to InfluxDB and the like

@@ -12,7 +12,7 @@ from p1.render.json import Json
 
 from . import forget
 
-HEAD = 128  # bytes in front of the page: for MQTT's topic, which a config may make 90 long
+HEAD = 128  # bytes before the page, for the MQTT topic, which can have 90 bytes
 _QUIET = const(5)  # after so many telegrams without new texts, the modules for these are forgotten
 _MOST_POSTPONED = const(5)
 _TURN_MS, _TURNS = 25, 40  # as long as a sender may wait for the network's memory
@@ -43,9 +43,9 @@ class Latest:
         self.reading = Reading(country_code, self._may_load)
         self._has_room = has_room
         self._postponed = 0  # telegrams in a row
-        self.rejected = 0  # unusable values since start
+        self.rejected = 0  # unusable values since the start
         self.listeners = []
-        self.taken = 0  # telegrams
+        self.taken = 0  # telegrams since the start
         self._edition = 0  # goes up with each telegram, which makes the earlier views invalid
         self.in_use = 0  # how many tasks are sending a valid view
         self._rewritten = self._quiet = 0

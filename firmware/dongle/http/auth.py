@@ -16,7 +16,7 @@ _COUNT, _IS_BUSY, _KEY, _RIGHT = const(0), const(1), const(2), const(3)
 _WRONG, _PAUSE_MS, _WRONG_MS = const(4), const(5), const(6)
 _TURN_MS = const(20)
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 60_000
-_FORGOTTEN_MS = const(600_000)  # after so long without a wrong password the pauses are short again
+_FORGOTTEN_MS = const(600_000)  # without a wrong password; then the pauses are short again
 
 _NOT_SET = (
     "there is no owner's password yet, so nothing can be changed; set it with "

@@ -53,7 +53,7 @@ class Api:
             }
         ).encode()
         self._data = HomeWizard()
-        self._rendered = None  # which telegram is on the page, as latest.taken counts them
+        self._rendered = None  # the number (latest.taken) of the telegram on the page
         self.routes = {
             b"/api": Resource({b"GET": self._get_device}, _refuse),
             b"/api/v1/data": Resource({b"GET": self._get_data}, _refuse),

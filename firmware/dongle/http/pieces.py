@@ -8,7 +8,7 @@ from micropython import const
 
 from .. import large, room
 
-_PACE_MS = const(20)  # between the pieces of a long document, so that they do not pile up in lwIP
+_PACE_MS = const(20)  # between two pages of a long document, so that lwIP can send the first
 
 
 async def gather(client, pieces, is_chunked: bool) -> None:
