@@ -2,13 +2,14 @@ import gc
 
 import slots
 
-# Garbage is collected early. Late, it would lie between what stays, and no large buffer would
-# find its room.
+# Collects garbage early. Otherwise garbage would lie between the objects that stay, and no free
+# block would be long enough for a large buffer.
 gc.threshold(4096)
 
 slots.start()
 if slots.state["trial"]:
-    # A firmware that does not get as far as its own watchdog is started again, and then not.
+    # For a new firmware that hangs before it starts its own watchdog: this one restarts the
+    # chip, and after some starts slots.py rolls back.
     from machine import WDT
 
     WDT(timeout=60_000)

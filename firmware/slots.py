@@ -1,17 +1,18 @@
-# Which firmware runs: the one in the folder slot_a, the one in slot_b or, "", the one that is
-# frozen into MicroPython. boot.py asks, an update decides. An update touches neither this file
-# nor boot.py and main.py: they bring the dongle back when the new firmware does not work.
+# Which firmware runs: the one in the folder slot_a, the one in slot_b or, if the slot is "", the
+# one that is frozen into MicroPython. boot.py reads this choice, and an update writes it. An
+# update never changes this file, boot.py or main.py: they bring the old firmware back when the
+# new one does not work.
 #
-# What a slot holds stands in the file of its name, slot_a.json, which also says that all of it is
-# there: it comes last and goes first. The decision is in slots.json. It is replaced as a whole, so
-# that a power cut leaves the old one or the new one. Without it, as after `make deploy`, the first
-# slot with a firmware runs.
+# slot_a.json describes the content of slot_a. It also shows that the slot is complete, because an
+# update writes it last and deletes it first. The choice is in slots.json. It is replaced as a
+# whole, so that a power cut leaves either the old file or the new one. Without slots.json, as
+# after `make deploy`, the first slot with a firmware runs.
 #
-#   slot      what runs
-#   previous  what ran before, and comes back when slot does not prove itself
-#   trial     null once slot has proved itself; before that {"version": its version, "starts":
+#   slot      the firmware that runs
+#   previous  the firmware that ran before; it runs again if slot fails its trial
+#   trial     null when slot has passed its trial; before that {"version": its version, "starts":
 #             how often it has been started}
-#   result    what became of the last update, in words
+#   result    the result of the last update, in words
 
 import json
 import os
@@ -22,18 +23,19 @@ from micropython import const
 SLOTS = ("slot_a", "slot_b")
 
 _STATE = "slots.json"
-_STARTS = const(3)  # of a trial: a power cut is not the firmware's fault
+_STARTS = const(3)  # in a trial; more than one, because a power cut is no fault of the firmware
 
-state = None  # what start() found, for the firmware that it started
+state = None  # the state at the start, for the firmware that runs
 
 
-def manifest(slot):
-    """The path of the file that says what is in a slot."""
+def manifest(slot: str) -> str:
+    """Returns the path of the file that describes a slot."""
     return slot + ".json"
 
 
-def read():
-    """The state as above, a dict; where the file is missing or wrong, the best that can run."""
+def read() -> dict:
+    """Returns the state as above. If slots.json is missing or wrong, picks a firmware that can
+    run."""
     previous, result = "", ""
     try:
         with open(_STATE) as file:
@@ -45,7 +47,7 @@ def read():
         result = "slots.json names nothing that runs"
     except OSError:
         pass
-    except Exception:  # whatever it is, it must not keep the dongle from starting
+    except Exception:  # no error here may stop the dongle from starting
         result = "slots.json is no JSON"
     for slot in (previous,) + SLOTS:
         if slot and _is_complete(slot):
@@ -53,8 +55,8 @@ def read():
     return {"slot": "", "previous": "", "trial": None, "result": result}
 
 
-def write(state):
-    """Makes it so, now or never. Raises OSError."""
+def write(state: dict) -> None:
+    """Writes the state atomically. Raises OSError."""
     beside = _STATE + ".new"
     try:
         with open(beside, "w") as file:
@@ -65,22 +67,23 @@ def write(state):
         raise
 
 
-def discard(path):
-    """Removes a file, if it is there."""
+def discard(path: str) -> None:
+    """Removes a file if it exists."""
     try:
         os.remove(path)
     except OSError:
         pass
 
 
-def roll_back(state, why):
-    """The state after which the firmware before runs again; why: in words."""
+def roll_back(state: dict, why: str) -> dict:
+    """Returns the state that makes the previous firmware run again; why: the reason, in words."""
     result = f"{state['trial']['version']} rolled back: {why}"
     return {"slot": state["previous"], "previous": "", "trial": None, "result": result}
 
 
-def start():
-    """At power-up: counts the start of a trial, or ends it, and lets imports find what runs."""
+def start() -> None:
+    """Runs at power-up: counts a start of a trial or ends the trial, and puts the slot that runs
+    into sys.path."""
     global state
     state = read()
     if state["trial"]:
@@ -92,7 +95,7 @@ def start():
         try:
             write(state)
         except OSError as error:
-            # What cannot be counted might be tried for ever.
+            # Without a count the trial might never end.
             if state["trial"]:
                 state = roll_back(state, f"the flash cannot be written ({error})")
     if state["slot"]:

@@ -1,4 +1,4 @@
-# The device around p1: hardware edges and asyncio tasks, one capability a file.
+# The device around p1: hardware access and asyncio tasks. Each file has one capability.
 
 import asyncio
 import gc
@@ -6,20 +6,21 @@ import sys
 
 VERSION = "0.1.0"
 
-# Held by whoever has something large in memory for its moment: a long document, an announcement.
-# One after the other they fit, together they would not.
+# A task holds this lock while it has something large in memory: a long document, an announcement.
+# One of them fits into memory, two would not.
 large = asyncio.Lock()
-# For who holds it: later on there may be no such piece of memory any more.
+# A buffer for the task that holds the lock. Allocated at the start: later there may be no free
+# block of this size.
 scratch = bytearray(512)
 
 
-def forget(*names):
-    """Takes these modules out of memory, as far as nobody has them in use: what is wanted now and
-    then is imported where it is, and forgotten after."""
+def forget(*names: str) -> None:
+    """Removes these modules from sys.modules, so that the garbage collector can free what no code
+    uses any more. Seldom used modules are imported inside functions and forgotten afterwards."""
     for name in names:
         if sys.modules.pop(name, None):
             package, _, own = name.rpartition(".")
             if package:
-                # Not there where its import has failed half-way.
+                # The attribute is missing if the import has failed.
                 sys.modules[package].__dict__.pop(own, None)
     gc.collect()

@@ -1,6 +1,7 @@
-# What is there for as long as the dongle runs: its parts, and who looks after them.
+# The application: it holds the parts of the dongle, keeps their tasks running and checks them once
+# a second.
 
-# App gets its parts from parts.py and options.py.
+# assembly.py and options.py set the parts as attributes of App.
 # pyright: reportAttributeAccessIssue=false
 
 import asyncio
@@ -18,40 +19,40 @@ _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 30_000  # before a failed task is st
 _GUARD_MS = 1_000
 _IDLE_MS = const(2_000)
 _NOTE_MS = 60_000  # between entries in the logbook
-_LASTING_MS = 300_000  # a start that is no fast one
-# The last resort, where neither waiting nor restarting the radio has helped: a reset. Twice as
-# much patience after each one that was in vain, up to 16 hours.
+_LASTING_MS = 300_000  # a run that reaches this uptime does not count as a fast start
+# The last resort is a reset, when neither waiting nor restarting the radio has helped. The time
+# before it doubles after each reset that did not help, up to 16 hours.
 _HOPELESS_MS = 1_800_000
 _MOST_DOUBLINGS = const(5)
-_MOST_MEMORY_ERRORS = const(20)  # of which one a minute is forgiven
+_MOST_MEMORY_ERRORS = const(20)  # the count goes down by one each minute
 
 
 class App:
-    """Has what all others may ask for. What is None is off, or cannot be."""
+    """Holds the parts that the others use. A part that is None is off or cannot be used."""
 
-    auth = None  # until somebody wants more than to read
+    auth = None  # until a request needs more than reading
     is_outdated = False  # config.json has changed since the start
     longest_turn_ms = 0
     mdns = None
-    mdns_state = {"responder": "none", "reason": "off"}  # while there is no mdns
+    mdns_state = {"responder": "none", "reason": "off"}  # reported while mdns is None
     _memory_errors = 0
     _noted_ms = 0  # uptime of the last entry in the logbook
-    _noted_failure = None  # what it said
-    _late = ()  # tasks, at the guard's last look
-    _is_reading = False  # since the first telegram
+    _noted_failure = None  # the failure in that entry
+    _late = ()  # the tasks that were late at the last check
+    _is_reading = False  # True from the first telegram on
 
     def __init__(self, logbook=None):
         self.logbook = logbook or Logbook(machine.RTC().memory)
         self._memory = room.Watch()
-        self.guesses = []  # of all that auth has ever been
+        self.guesses = []  # shared by all Auth objects, one after the other
         self._assemble()
         for problem in self.health.problems:
             self.health.say("config: " + problem)
 
     def _assemble(self):
-        # One after the other, so that neither is there while the other one is at work.
+        # Loads the two modules one after the other, so that they are never in memory together.
         config, board = self._basic()
-        # dongle.chip is in one file with dongle.uplink.
+        # A build packs dongle.chip into one file with dongle.net.uplink.
         forget("dongle.assembly", "dongle.net.uplink", "slots")
         self._optional(config, board)
         forget("dongle.options")
@@ -66,19 +67,19 @@ class App:
 
         add(self, config, board)
 
-    def listener_failed(self, error):
-        """For Latest."""
+    def listener_failed(self, error: Exception) -> None:
+        """Latest calls this when a listener raises an exception."""
         self.health.failed("listener", error)
 
-    def renew(self, why):
-        """A reset that is no failure, however soon after the start it is."""
+    def renew(self, why: str) -> None:
+        """Resets the chip on purpose: this does not count as a fast start."""
         self.logbook.lasted()
         self.reset(why)
 
-    async def run(self):
-        """Once a second: feeds the watchdog, which nobody else does, and has each part look after
-        what is its own; measures how long the loop is held up."""
-        # The last net: for tasks that no keep() looks after, as those of single connections.
+    async def run(self) -> None:
+        """Once a second, calls the tick functions of the parts and the guard, the only place that
+        feeds the watchdog; measures how long the loop was blocked."""
+        # For tasks that keep() does not restart, such as those of single connections.
         asyncio.get_event_loop().set_exception_handler(self._stray)
         self._begin()
         while True:
@@ -89,19 +90,19 @@ class App:
             for name, tick in self.ticks:
                 try:
                     tick()
-                except Exception as error:  # a MemoryError here must not cost all the rest
+                except Exception as error:  # a MemoryError here must not stop the other parts
                     self._failed(name, error)
 
     def _begin(self):
-        """Makes the tasks."""
+        """Creates the tasks."""
         from .tasks import begin
 
         self.ticks = begin(self)
         self.ticks.append(("guard", self._look))
-        forget("dongle.options")  # what is in one file with it
+        forget("dongle.options")  # a build packs dongle.tasks into one file with it
 
-    async def keep(self, name, make, *arguments):
-        """Runs a task for ever: none of them ever ends on purpose."""
+    async def keep(self, name: str, make, *arguments) -> None:
+        """Runs a task for ever and restarts it when it ends: no task ends on purpose."""
         pause_ms = _FIRST_PAUSE_MS
         while True:
             started_ms = self.health.uptime_ms()
@@ -114,13 +115,14 @@ class App:
             await asyncio.sleep_ms(pause_ms)
             pause_ms = min(2 * pause_ms, _LONGEST_PAUSE_MS)
 
-    async def announce(self):
-        """Multicast DNS, as long as it is ours to do; most dongles need it for a moment only."""
+    async def announce(self) -> None:
+        """Runs multicast DNS while this code has to do it. On most dongles that is a short time,
+        because official firmware has a responder built in."""
         await self.mdns.run()
         self.mdns_state = self.mdns.state()
         self.mdns = None
         forget("dongle.net.mdns")
-        raise asyncio.CancelledError  # so that nobody starts it again
+        raise asyncio.CancelledError  # so that keep() does not start it again
 
     def _stray(self, _, context):
         self._failed("stray", context["exception"])
@@ -145,22 +147,23 @@ class App:
         self._note()
         if self.provision and self.provision.is_due():
             asyncio.create_task(self.provision.serve())
-        # What the portal takes comes back; and not one start after the other.
+        # No reset while the portal is open, because it gives its memory back, and no reset soon
+        # after a start, because resets must not follow each other quickly.
         is_open = self.provision and self.provision.is_open
         is_starved = self._memory.look() and not is_open and health.uptime_ms() > _LASTING_MS
         why = "no memory for the network" if is_starved else self._hopeless()
         if why:
             self.reset(why)
 
-    def spare_auth(self, idle_ms):
-        """Forgets who decides what the owner may, where that has been idle for so long. rest.py
-        makes another one when it is needed."""
+    def spare_auth(self, idle_ms: int) -> None:
+        """Drops the Auth object if it has been idle for that long. rest.py creates a new one when
+        a request needs it."""
         if self.auth and self.auth.is_idle(idle_ms):
             self.auth = None
-            forget("dongle.http.auth")  # and what is in one file with it
+            forget("dongle.http.auth")  # and the modules that a build packs into its file
 
     def _note(self):
-        """Writes in the logbook what is new."""
+        """Writes new failures and counts to the logbook."""
         now = self.health.uptime_ms()
         if self.logbook.fast and now >= _LASTING_MS:
             self.logbook.lasted()
@@ -176,11 +179,11 @@ class App:
             self.logbook.helped()
 
     def _hopeless(self):
-        """Why only a reset is left, or None. Not before it has been tried long enough without."""
+        """Returns why only a reset can help, or None. Waits long enough first."""
         now = self.health.uptime_ms()
         if now < _HOPELESS_MS << min(self.logbook.vain, _MOST_DOUBLINGS):
             return None
-        # Not while somebody may be setting it up.
+        # Not while the portal is open: the owner may be setting up the dongle.
         is_open = self.provision and self.provision.is_open
         if self.wifi.away_ms() > _HOPELESS_MS and not is_open:
             return "no network for %d minutes" % (self.wifi.away_ms() // 60_000)
@@ -188,23 +191,23 @@ class App:
             return "out of memory %d times" % self._memory_errors
         return None
 
-    def reset(self, why):
-        """Starts the chip anew, and lets the next run know why."""
+    def reset(self, why: str) -> None:
+        """Resets the chip and keeps the reason in the logbook for the next run."""
         try:
             self.health.say("reset: " + why)
             self.logbook.ends(why)
-        finally:  # also where there is no memory to say it
+        finally:  # also if there is no memory for the message
             machine.reset()
 
     def report(self):
-        """A Report, of report.py."""
-        # Takes 4 KiB: its pieces() take it out of memory again.
+        """Returns a Report, see report.py."""
+        # The module takes 4 KiB. Report.pieces() removes it from memory again.
         from .report import Report
 
         return Report(self)
 
-    def why(self):
-        """Why there is no reading, in words; None where there is one."""
+    def why(self) -> str | None:
+        """Returns why there is no reading, in words, or None if there is one."""
         try:
             return self.report().reason
         finally:

@@ -1,5 +1,4 @@
-# Makes the parts that every dongle has, and hands each what it needs of the others. Only a start
-# needs this.
+# Creates the parts that every dongle has and connects them. Needed only at the start.
 
 from binascii import unhexlify
 
@@ -17,15 +16,15 @@ from .net.uplink import make as make_uplink
 from .setup.provision import Provision
 
 
-def assemble(app):
-    """Gives an App its parts; None stands for one that cannot be. Returns what options.add()
-    takes: of the config, what these parts have not taken out of it, and the board's profile."""
+def assemble(app) -> tuple:
+    """Sets the parts of an App; a part that cannot be used is None. Returns the arguments of
+    options.add(): the sections of the config that are left, and the board's profile."""
     app.id = chip.number()
     app.hostname = chip.hostname(app.id)
     app.reset_cause = chip.reset_cause()
     app.health = Health()
     config, board = _settings(app)
-    forget("dongle.config", "dongle.store")  # all else still needs their room
+    forget("dongle.config", "dongle.store")  # the other parts need their memory
     app.tcp_port = config.pop("tcp")["port"]
     app.update_url = config.pop("update")["url"]
     system = config.pop("system")
@@ -38,13 +37,13 @@ def assemble(app):
     profile = app.latest.reading.profile
     app.framer = Framer(app.latest.take, profile.has_crc, has_room=room.fits)
     app.cipher = _cipher(meter, app.framer)
-    # The port first: its ring is taken from memory that Wi-Fi wants too.
+    # The port comes first: its ring buffer is in memory that Wi-Fi takes from too.
     app.port = None
     try:
         if board is not None:
             app.port = Port(board, profile.line, app.health)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        # Without a port the rest still comes up and says so.
+        # Without a port the other parts still start, and they report the problem.
         complain(app, f"{type(error).__name__} {error}")
     board = board or {}
     wifi = config["wifi"]
@@ -63,7 +62,7 @@ def assemble(app):
 
 
 def _settings(app):
-    """(config, what board.json says or None where it cannot be read)."""
+    """Returns (config, board.json as a dict, or None if it cannot be read)."""
     from . import config
 
     settings, app.health.problems = config.load()
@@ -84,7 +83,7 @@ def _uplink(app, settings, board):
 
 
 def _firmware(state):
-    """What runs, for /health. slot: None for what is frozen into MicroPython."""
+    """Returns what /health says of the firmware. slot: None if it is frozen into MicroPython."""
     return {
         "version": VERSION,
         "slot": state["slot"] or None,
@@ -93,8 +92,8 @@ def _firmware(state):
     }
 
 
-def complain(app, text):
-    """Of board.json."""
+def complain(app, text: str) -> None:
+    """Reports a problem with board.json."""
     app.health.problems.append(f"board.json: {text}; run `make deploy`")
 
 
@@ -112,8 +111,8 @@ def _cipher(settings, framer):
 
 
 def _button(app, board):
-    """The board's button, low while it is pressed; None where it has none."""
-    # Without a port what is wrong with board.json is said already.
+    """Returns the pin of the board's button, low while pressed, or None if there is no button."""
+    # If there is no port, the problem with board.json is already reported.
     if app.port is None or board.get("button_pin") is None:
         return None
     try:

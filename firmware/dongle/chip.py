@@ -1,22 +1,22 @@
-# What the chip says of itself. Only a start needs this.
+# What the chip knows about itself. Needed only at the start.
 
 from binascii import hexlify
 
 import machine
 
 
-def number():
-    """Its own, in hexadecimal digits: the dongle's id."""
+def number() -> str:
+    """Returns the chip's unique number in hexadecimal digits: the dongle's id."""
     return hexlify(machine.unique_id()).decode()
 
 
-def hostname(number):
-    """The dongle's name on the network, unless it was given another."""
+def hostname(number: str) -> str:
+    """Returns the dongle's default name on the network."""
     return "p1meter-" + number[-6:]
 
 
-def reset_cause():
-    """Why it has started, in words."""
+def reset_cause() -> str:
+    """Returns why the chip has started, in words."""
     causes = {
         machine.PWRON_RESET: "power on",
         machine.HARD_RESET: "hard reset",

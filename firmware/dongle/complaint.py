@@ -1,18 +1,18 @@
-# What is wrong with a config, in words.
+# Messages about what is wrong with a config.
 
 import json
 
 from p1 import country
 
 
-def in_words(problems):
-    """What config.check() has found, as a list of str."""
+def in_words(problems: list) -> list:
+    """Turns the problems that config.check() has found into a list of str."""
     return [_in_words(*problem) for problem in problems]
 
 
 def _in_words(name, kind, limits, got):
-    """limits: of the kind, behind the default; or the keys that are known. got: the value; where
-    it is not for the log, an Ellipsis."""
+    """limits: the default and then the limits of the kind, or the known keys. got: the value, or
+    an Ellipsis if the value must not be shown."""
     if kind == "unknown":
         return f"{name}: unknown key, expected one of {_names(limits)}"
     if kind == "closed":
@@ -53,7 +53,7 @@ def _names(table):
 
 
 def _sort(value):
-    # Not the value: there may be a secret in it.
+    # Never shows the value itself: there may be a secret in it.
     if isinstance(value, list):
         return "a list"
     return "text" if isinstance(value, str) else "something else"

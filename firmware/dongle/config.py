@@ -1,8 +1,8 @@
-# config.json: what the owner decides. Loaded, checked and saved here; board.json: where the
-# wires of this board go.
+# Loads, checks and saves config.json, which has the owner's settings. Loads board.json, which has
+# the pins of this board.
 #
-# A value that cannot be used never stops the dongle: it says which key is wrong and what was
-# expected, and goes on with the default.
+# A value that cannot be used never stops the dongle. The dongle reports which key is wrong and
+# what was expected, and uses the default.
 
 import json
 from binascii import unhexlify
@@ -14,40 +14,41 @@ from . import forget
 CONFIG_PATH = "config.json"
 
 _MQTT_TLS_PORT = const(8883)
-# Bytes, here and below: MicroPython would keep each letter of a str for good, as a name.
+# Bytes here and below: MicroPython interns each single character of a str and never frees it.
 _BLANK, _TILDE = const(0x20), const(0x7E)
 _NOT_IN_TOPIC = b'+#%"\\'
 
-# Keys whose values are not for anybody to read. There may be a password in a url.
+# Keys whose values are never shown. There may be a password in a url.
 SECRETS = ("password", "password_hash", "key", "authentication_key", "token", "url")
 
-# Every key there is, by section, a line each:
+# All keys, by section. Each line is one key:
 #
 #   key  kind  default  limits
 #
-# The limits are, of whole, the lowest and the highest number; of choice and number, the other
-# words or numbers; of text and what is more than that, the fewest and the most bytes. on and off
-# are a switch and its default, "-" is the empty text. What else a kind asks for is in _is_fit().
-# Text, and read a line at a time: an object a key would take ten times the memory.
+# The limits depend on the kind. whole: the lowest and the highest number. choice and number: the
+# other words or numbers that are allowed. text and its special forms: the fewest and the most
+# bytes. on and off are a switch and its default. "-" is the empty text. _is_fit() has the other
+# rules of each kind. This is text that is read line by line, because one object for each key
+# would take ten times the memory.
 FIELDS = {
     "wifi": (
         "ssid text - 0 32\n"  # exactly as given: blanks count
         "password text - 0 63\n"
         "hostname text - 0 32\n"  # empty: p1meter- and the end of the dongle's id
-        "delay_s whole 2 0 60\n"  # after the port, before the radio: a supply may be weak
-        "txpower_dbm whole 0 0 20\n"  # 0: as MicroPython has it
+        "delay_s whole 2 0 60\n"  # between port and radio, because the power supply may be weak
+        "txpower_dbm whole 0 0 20\n"  # 0: MicroPython's default
     ),
     "mqtt": (
         "host text - 0 253\n"  # empty: MQTT is off
-        "port whole 1883 1 65535\n"  # where it is not given, 8883 with TLS
+        "port whole 1883 1 65535\n"  # if it is not given, 8883 with TLS
         "tls off\n"
         "ca text ca.pem 1 64\n"  # file with the certificate of the broker's CA
         "user text - 0 128\n"
         "password text - 0 128\n"
         "prefix topic p1 1 64\n"
         "telegram off\n"  # publish the raw telegram too
-        "dsmr_reader_topics off\n"  # publish what dsmr-reader would
-        "swap_tariffs off\n"  # in these topics: 1 and 2 as in the Netherlands
+        "dsmr_reader_topics off\n"  # publish the same topics as dsmr-reader
+        "swap_tariffs off\n"  # in these topics: tariffs 1 and 2 as in the Netherlands
     ),
     "homeassistant": (
         "discovery choice device entity off\n"  # entity: for versions before 2024.12
@@ -57,21 +58,21 @@ FIELDS = {
     "http": (
         "port whole 80 1 65535\n"
         "metrics on\n"  # GET /metrics, for Prometheus
-        "name text - 0 64\n"  # one more that requests may call the dongle, see request.py
+        "name text - 0 64\n"  # one more host name that requests may use, see request.py
         "password_hash hash -\n"  # the owner's; empty: nothing can be changed by HTTP
-        "read_password off\n"  # whether reading by HTTP needs it too
+        "read_password off\n"  # whether reading by HTTP needs the password too
     ),
     "tcp": "port whole 1502 0 65535\n",  # raw telegrams; 0: off
-    "homewizard": "enabled off\n",  # their local API, see homewizard.py
+    "homewizard": "enabled off\n",  # HomeWizard's local API, see homewizard.py
     "meter": (
         "country country auto\n"
-        "key key - 32 32\n"  # of an encrypted meter (LU, AT), from its operator
-        "authentication_key key - 32 32\n"  # where the operator gives a second one
+        "key key - 32 32\n"  # of an encrypted meter (LU, AT), from the grid operator
+        "authentication_key key - 32 32\n"  # if the operator gives a second key
     ),
     "influx": (  # line protocol to InfluxDB and the like
         "url write_url - 0 256\n"  # empty: off
         "token word - 0 256\n"
-        "user text - 0 128\n"  # where there is no token
+        "user text - 0 128\n"  # if there is no token
         "password text - 0 128\n"
         "interval_s whole 10 1 3600\n"
     ),
@@ -88,16 +89,16 @@ FIELDS = {
         "relay_active whole 1 0 1\n"  # the level that switches it on
     ),
     "history": "enabled on\n",  # GET /history; takes 3 KiB of memory
-    "update": "url url - 0 256\n",  # where a new firmware can be pulled from; empty: nowhere
+    "update": "url url - 0 256\n",  # where the dongle can download a new firmware; empty: nowhere
     "system": (
         "watchdog on\n"  # off for work at the REPL
-        "cpu_mhz number 0 80 160 240\n"  # 0: as MicroPython has it; less takes less power
+        "cpu_mhz number 0 80 160 240\n"  # 0: MicroPython's default; less takes less power
     ),
 }
 
 
-def field(line):
-    """(key, kind, default, limits) of a line of FIELDS; the limits are words."""
+def field(line: str) -> tuple:
+    """Returns (key, kind, default, limits) of a line of FIELDS; limits is a list of str."""
     key, kind, *limits = line.split()
     default = limits.pop(0) if limits else kind == "on"
     if kind == "whole" or kind == "number":
@@ -107,9 +108,10 @@ def field(line):
     return key, kind, default, limits
 
 
-def check(section, given, problems):
-    """The values of a section as parsed from JSON: every key, with the default where the given
-    value is unusable. Adds to problems, a list, what complaint.in_words() takes."""
+def check(section: str, given, problems: list) -> dict | None:
+    """Checks a section as parsed from JSON. Returns a dict with every key, with the default if
+    the given value cannot be used; None if there is no such section. Adds to the list problems
+    what complaint.in_words() takes."""
     if section not in FIELDS:
         problems.append((section, "unknown", list(FIELDS), None))
         return None
@@ -124,7 +126,7 @@ def check(section, given, problems):
         if not _is_fit(value, kind, default, limits):
             values[key] = default
             if key in SECRETS:
-                value = ...  # not for the log
+                value = ...  # must not be shown
             problems.append((section + "." + key, kind, [default] + limits, value))
     if not is_object:
         problems.append((section, "object", list(values), given))
@@ -134,7 +136,7 @@ def check(section, given, problems):
 
 
 def _check_whole(section, given, values, problems):
-    """What is to be said of a section's keys together."""
+    """Checks the rules for the keys of a section together."""
     for key in given:
         if key not in values:
             problems.append((section + "." + key, "unknown", list(values), None))
@@ -144,14 +146,14 @@ def _check_whole(section, given, values, problems):
         problems.append(("http.read_password", "closed", None, None))
 
 
-def validate(raw):
+def validate(raw) -> tuple:
     """Checks a config as parsed from JSON. Returns (config, problems): config has every section
-    and key, with the default where the given value is unusable; problems is a list of str."""
+    and key, with the default if the given value cannot be used; problems is a list of str."""
     return _take_apart(dict(raw) if isinstance(raw, dict) else raw)
 
 
 def _take_apart(raw):
-    # What has been looked at is gone from raw: together with the config it would be much.
+    # Removes each section from raw after its check: raw and config together take much memory.
     config, problems = dict.fromkeys(FIELDS), []
     if not isinstance(raw, dict):
         problems.append(("config", "object", list(FIELDS), raw))
@@ -161,15 +163,15 @@ def _take_apart(raw):
     for section in raw:
         check(section, None, problems)
     if problems:
-        from . import complaint  # which is seldom needed
+        from . import complaint  # here, because it is seldom needed
 
         forget("dongle.complaint")
         problems = complaint.in_words(problems)
     return config, problems
 
 
-def read(path=CONFIG_PATH):
-    """(what the file says as JSON, {} where it does not; what is wrong with it, or None)."""
+def read(path: str = CONFIG_PATH) -> tuple:
+    """Returns (the file parsed from JSON, or {} if that fails; the problem as str, or None)."""
     try:
         with open(path) as file:
             return json.load(file), None
@@ -179,23 +181,23 @@ def read(path=CONFIG_PATH):
         return {}, f"{path}: no valid JSON ({error}); run `make configure`"
 
 
-def load(path=CONFIG_PATH):
-    """Reads and validates the file; (config, problems) as validate()."""
+def load(path: str = CONFIG_PATH) -> tuple:
+    """Reads and checks the file. Returns (config, problems) like validate()."""
     raw, problem = read(path)
     config, problems = _take_apart(raw)
     return config, problems if problem is None else [problem]
 
 
-def save(config, path=CONFIG_PATH):
-    """As store.save()."""
+def save(config: dict, path: str = CONFIG_PATH) -> None:
+    """See store.save()."""
     from .store import save
 
     forget("dongle.store")
     save(config, path)
 
 
-def load_board():
-    """As store.load_board()."""
+def load_board() -> dict:
+    """See store.load_board()."""
     from .store import load_board
 
     forget("dongle.store")
@@ -203,7 +205,7 @@ def load_board():
 
 
 def _is_fit(value, kind, default, limits):
-    # In Python, true and false are numbers too.
+    # No isinstance(): a bool is an int in Python.
     if type(value) is not type(default):
         return False
     if kind == "on" or kind == "off":
@@ -213,7 +215,7 @@ def _is_fit(value, kind, default, limits):
     if kind == "choice" or kind == "number":
         return value == default or str(value) in limits
     if kind == "country":
-        from p1 import country  # here: the portal has no room for it
+        from p1 import country  # here, because the portal has no memory for it
 
         forget("p1.country")
         return value in country.CODES
@@ -221,7 +223,7 @@ def _is_fit(value, kind, default, limits):
         return True
     if kind == "hash":
         return _is_hash(value)
-    # The others are text, with something more to it.
+    # The other kinds are text with more rules.
     return int(limits[0]) <= len(value.encode()) <= int(limits[1]) and _is_fit_text(value, kind)
 
 

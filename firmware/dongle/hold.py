@@ -1,15 +1,14 @@
-# What comes first at a start: what does not lie in the Python heap takes its memory while there
-# still is some.
+# The first step of a start: allocates the memory outside the Python heap while some is left.
 #
-# The Python heap of an ESP32 grows when it is full, and then takes all that is left of the
-# largest block of the chip's own heap; from then on the radio and the network find nothing, and
-# that cannot be mended (py/gc.c, gc_try_add_heap; ports/esp32/gccollect.c). So native code is
-# loaded and the radio's driver started first, and the port's UART holds what the network will
-# need, as its ring, until all is loaded. What Python then takes is what it may take, and what
-# finds no room fails in Python, where it can be told.
+# The Python heap of an ESP32 grows when it is full. It then takes all that is left of the largest
+# block of ESP-IDF's heap, and never gives it back; the radio and the network find no memory any
+# more (py/gc.c, gc_try_add_heap; ports/esp32/gccollect.c). So this module loads native code and
+# starts the radio's driver first. Then the ring buffer of the port's UART reserves the memory that
+# the network will need, until everything is loaded. The Python heap can only grow by the rest. If
+# that is not enough, Python raises MemoryError, which can be reported.
 #
-# All names are told before all else. MicroPython never forgets one: so they lie together, and not
-# in the midst of what comes and goes.
+# Before all that, it interns all names. MicroPython never frees an interned name: in this way they
+# lie together, and not between objects that come and go.
 
 import gc
 import json
@@ -19,22 +18,22 @@ from micropython import const
 
 import esp32
 
-# Bytes of the chip's heap that the network comes to want in all: 8,000 for the radio's start,
-# 5,000 for the port, 8,000 that nobody sends from (room.py), the rest for sockets and what they
-# send. The Python heap may grow, once, by what there is beyond that.
+# Bytes of ESP-IDF's heap that the network needs in all: 8,000 for the start of the radio, 5,000
+# for the port, 8,000 that sending never uses (room.py), the rest for sockets and what they send.
+# The Python heap may grow, once, by what there is beyond that.
 _NETWORK = const(43_200)
-_LEAST, _MOST = const(30_000), const(65_000)  # that are held
-_MUCH = const(300_000)  # as boards with PSRAM have: nothing has to be held there
+_LEAST, _MOST = const(30_000), const(65_000)  # limits of the reserve
+_MUCH = const(300_000)  # boards with PSRAM have this much and need no reserve
 
-# One a line, of all modules; with a slash in front the rest of a module's path. tools/build.py
-# puts them here.
+# The names that the code of all modules uses, one in each line. A line that starts with a slash is
+# the end of a module's path. tools/build.py fills this in.
 _NAMES = b""
 _SLASH = const(47)
 
 
-def hold():
-    """Takes the memory that is not Python's. What is wrong with the files is told later, by who
-    needs them."""
+def hold() -> None:
+    """Allocates the memory outside the Python heap. Ignores errors in the two files: the modules
+    that use them report these later."""
     _tell_names()
     board, settings = _read("board.json"), _read("config.json")
     for take in (_native_code, _asyncio, _network, _ring):
@@ -50,13 +49,13 @@ def _tell_names():
     while at < len(_NAMES):
         end = _NAMES.find(b"\n", at)
         name = _NAMES[at:end].decode()
-        hasattr(sys, folder + name if _NAMES[at] == _SLASH else name)  # makes a name of it
+        hasattr(sys, folder + name if _NAMES[at] == _SLASH else name)  # interns the name
         at = end + 1
 
 
 def _native_code(board, settings):
-    """All modules that contain it, but for those that few have. None of them is ever forgotten:
-    the chip gets the memory of such code back by a reset alone."""
+    """Loads all modules with native code, except those that few dongles use. They are never
+    forgotten: only a reset frees the memory of native code."""
     from p1 import decode, framer  # noqa: F401
     from p1.render import json  # noqa: F401
 
@@ -67,7 +66,8 @@ def _native_code(board, settings):
 
 
 def _asyncio(board, settings):
-    """Of its modules those that come when they are first used: here they are not in the way."""
+    """Loads the parts of asyncio that MicroPython otherwise loads at their first use, so that they
+    do not later split the free memory."""
     import asyncio
 
     for name in ("Event", "Lock", "StreamReader", "ThreadSafeFlag", "wait_for_ms"):
@@ -90,9 +90,9 @@ def _ring(board, settings):
 
     regions = esp32.idf_heap_info(esp32.HEAP_DATA)  # total, free, largest, least ever of each
     free, largest = sum([region[1] for region in regions]), max([region[2] for region in regions])
-    heap = gc.mem_alloc() + gc.mem_free() - largest  # which counts what it could grow by
+    heap = gc.mem_alloc() + gc.mem_free() - largest  # mem_free() counts the possible growth
     grows_by = free - _NETWORK
-    # By itself it grows by as much as it has, or by all of the largest block.
+    # Without a reserve the heap would grow by its own size, or by all of the largest block.
     size = _LEAST if grows_by >= heap else max(_LEAST, largest - grows_by)
     if free < _MUCH:
         hold(board, min(size, _MOST))

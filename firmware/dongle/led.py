@@ -1,4 +1,4 @@
-# The board's LED, which tells which of several boards is this one.
+# The board's LED. It blinks so that the owner can find this board among several.
 
 import asyncio
 
@@ -9,12 +9,12 @@ from . import forget
 _BLINKS = const(6)
 _BLINK_MS = const(250)
 
-_blinking = []  # signals
+_blinking = []  # the Signal that blinks now, if any
 
 
-def find(board):
-    """The LED of a board's profile, with on() and off(); None where it has none. Raises ValueError
-    or TypeError where its pin is none."""
+def find(board: dict):
+    """Returns the LED of a board's profile as a Signal, or None if it has none. Raises ValueError
+    or TypeError if its pin is not valid."""
     if board.get("led_pin") is None:
         return None
     from machine import Pin, Signal
@@ -23,8 +23,8 @@ def find(board):
     return Signal(Pin(board["led_pin"], Pin.OUT, value=is_low), invert=is_low)
 
 
-def blink(signal):
-    """For some seconds, beside whatever else is done."""
+def blink(signal) -> None:
+    """Starts a task that blinks the LED for some seconds."""
     if not _blinking:
         _blinking.append(signal)
         asyncio.create_task(_blink(signal))

@@ -1,6 +1,6 @@
-# Makes the parts that a config switches on, when those are there that every dongle has: one after
-# the other, the most wanted first. What finds no memory any more is left out, and says so. Only a
-# start needs this.
+# Creates the optional parts that the config switches on, after assembly.py has created the others.
+# The most important parts come first. A part without enough memory is left out and reported.
+# Needed only at the start.
 
 import errno
 import gc
@@ -14,8 +14,8 @@ from . import forget
 
 _FIX = "freeze the firmware in, or take a board with PSRAM (boards/README.md)"
 _NO_MEMORY = "this board has no memory left for it; " + _FIX
-# Bytes of the Python heap, measured by tools/soak/census.py: what the large ones come to have, and
-# what the rest of the usual configuration still takes then, with what comes and goes.
+# Bytes of the Python heap, measured by tools/soak/census.py: what the large parts take, and what
+# the rest of the usual configuration takes in addition, with its temporary objects.
 _NEEDS = {
     "homewizard": 13_000,
     "influx": 15_400,
@@ -26,13 +26,13 @@ _USUAL = const(34_000)
 _PINS = ("rx_pin", "tx_pin", "request_pin", "led_pin")
 
 
-def add(app, config, board):
-    """Gives an App its optional parts; None stands for one that is off or cannot be. config,
-    board: as parts.assemble() returns them; the config is used up."""
+def add(app, config: dict, board: dict) -> None:
+    """Sets the optional parts of an App; a part that is off or cannot be used is None. config,
+    board: as assembly.assemble() returns them; takes the sections out of config."""
     app.resolver = app.capacity = app.mqtt = app.stream = app.relay = None
     app.pushes = {}
     _try(app, "quarter", _capacity, config["quarter"], "dongle.meter.capacity")
-    more = []  # that goes out by MQTT with each reading
+    more = []  # what else MQTT publishes with each reading
     with_mqtt = (
         "dongle.mqtt.session",
         "dongle.mqtt.telegrams",
@@ -56,7 +56,7 @@ def add(app, config, board):
         settings = config.pop(name)
         if settings["url"]:
             _try(app, name, make, settings, "dongle." + name)
-    # Without a port what is wrong with board.json is said already.
+    # If there is no port, the problem with board.json is already reported.
     if config["quarter"]["relay_pin"] >= 0 and app.capacity and app.port:
         _try(app, "relay", _relay, (config["quarter"], board), "dongle.meter.relay")
     if config.pop("mdns")["enabled"]:
@@ -66,7 +66,7 @@ def add(app, config, board):
 
 
 def _try(app, name, make, settings, *modules):
-    """Makes a part, if there is memory for it. modules: what it may have loaded by then."""
+    """Creates a part if there is memory for it. modules: forgotten again if there is not."""
     gc.collect()
     missing = _NEEDS.get(name, 0) + _USUAL - gc.mem_free()
     if name in _NEEDS and sys.platform == "esp32" and missing > 0:
@@ -83,7 +83,7 @@ def _try(app, name, make, settings, *modules):
     except OSError as error:
         if error.errno != errno.ENOMEM:
             raise
-    # As if nobody had tried.
+    # Removes what the failed attempt has left.
     del listeners[count:]
     app.health.problems.append(f"{name}: {_NO_MEMORY}")
     forget(*modules)
@@ -194,11 +194,11 @@ def _homewizard(app, ssid_and_board):
 
 
 def _led(app, board):
-    """The board's LED, with on() and off(); None where it has none."""
+    """Returns the board's LED, with on() and off(), or None if it has none."""
     from . import led
 
     try:
-        # Without a port what is wrong with board.json is said already.
+        # If there is no port, the problem with board.json is already reported.
         return led.find(board) if app.port else None
     except (ValueError, TypeError) as error:
         app.health.problems.append(f"board.json: led_pin: {error}; run `make deploy`")

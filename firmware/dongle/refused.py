@@ -1,8 +1,8 @@
-# What is not done for who asks for it by HTTP.
+# The exception for an HTTP request that the dongle refuses.
 
 
 class Refused(Exception):
-    """A request that gets no answer but this status and text (str)."""
+    """The request is answered with this status and text (str)."""
 
     def __init__(self, status, text):
         self.status, self.text = status, text

@@ -1,8 +1,8 @@
-# What GET /health says, and MQTT once a minute: all there is to know of the dongle.
+# The report on the state of the dongle, for GET /health and, once a minute, for MQTT.
 #
-# In memory only while somebody makes one, see App.report(), and of its parts only the one whose
-# turn it is. It is written piece by piece, as text: as dictionaries each of these names would stay
-# in the chip's memory for good.
+# This module is in memory only while a report is made, see App.report(). The modules of its parts
+# are loaded one after the other. The report is written piece by piece, as text: in dictionaries,
+# MicroPython would intern all these names and never free them.
 
 import json
 
@@ -12,7 +12,7 @@ from . import forget, scratch
 
 
 class Report:
-    """Of an App. reason: what is wrong, or None."""
+    """The report of an App. reason: what is wrong, or None."""
 
     def __init__(self, app):
         self._app = app
@@ -23,26 +23,26 @@ class Report:
             self.reason = _silence(app)
 
     def pieces(self):
-        """Yields the document, in bytes; each piece is made when it is its turn, because together
-        they take more than a kilobyte."""
+        """Yields the document in pieces of bytes. Each piece is made only when it is needed,
+        because together they take more than a kilobyte."""
         try:
             for text in self._texts():
                 yield text.encode()
         finally:
             forget("dongle.report")
 
-    def prepare(self, topic):
-        """For publish(): what takes memory."""
-        from .mqtt.wire import publish_head  # here, because without a broker there is none
+    def prepare(self, topic: bytes) -> None:
+        """Prepares publish(): does everything that allocates memory."""
+        from .mqtt.wire import publish_head  # here, because it is loaded only with MQTT
 
-        # Kept, because their lengths have to be known first, and they change.
+        # Keeps the pieces: the head needs their length, and new ones could differ in length.
         self._parts = list(self.pieces())
         self._page = Page(0)
         self._page.take(scratch)
         self._page.put(publish_head(topic, sum([len(part) for part in self._parts])))
 
-    async def publish(self, link):
-        """By MQTT, over a Link."""
+    async def publish(self, link) -> None:
+        """Sends the report to the MQTT broker, over a Link."""
         page = self._page
         for part in self._parts:
             at = page.fill(part, 0)

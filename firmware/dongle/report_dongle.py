@@ -1,4 +1,4 @@
-# Of the dongle itself, for report.py: loaded when it is its turn.
+# The report's part on the dongle itself. report.py loads it only while it is needed.
 
 import gc
 import json
@@ -8,8 +8,8 @@ import esp32
 from . import room
 
 
-def texts(app, reason):
-    """Yields str; reason: what is wrong, or None."""
+def texts(app, reason: str | None):
+    """Yields the text in pieces; reason: what is wrong, or None."""
     yield ',"memory":' + _memory()
     yield ',"longest_turn_ms":%d,"task_failures":%s' % (
         app.longest_turn_ms,
@@ -22,7 +22,7 @@ def texts(app, reason):
     yield from _now(app, reason)
 
 
-# Apart, because a function takes its memory in one piece.
+# A function of its own, because MicroPython allocates the memory of a function in one piece.
 def _now(app, reason):
     if app.cipher:
         counts = app.cipher.good, app.cipher.bad, app.cipher.overflow
@@ -40,9 +40,9 @@ def _now(app, reason):
 
 
 def _memory():
-    """In bytes: of the Python heap, which is as large as heap says, what is used and free; of
-    IDF's, from which Wi-Fi, sockets and a growth of the Python heap are taken, what is free, the
-    largest piece of that, and the least there has been."""
+    """Returns numbers of bytes. used, free, heap: of the Python heap, and its size. idf_free,
+    idf_largest, idf_least: what is free of ESP-IDF's heap, the largest block of that, and the
+    least that was ever free. Wi-Fi, sockets and a larger Python heap take from ESP-IDF's heap."""
     used, free = gc.mem_alloc(), room.free()
     regions = esp32.idf_heap_info(esp32.HEAP_DATA)  # total, free, largest, least ever of each
     return ('{"used":%d,"free":%d,"heap":%d,"idf_free":%d,"idf_largest":%d,"idf_least":%d}') % (

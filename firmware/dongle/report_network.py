@@ -1,4 +1,4 @@
-# Of the network, for report.py: loaded when it is its turn.
+# The report's part on the network. report.py loads it only while it is needed.
 
 import json
 
@@ -6,12 +6,12 @@ _OFF = '{"connected":false,"reason":"off"}'
 
 
 def texts(app):
-    """Yields str."""
+    """Yields the text in pieces."""
     is_wifi = app.wifi.NAME == "wifi"
     yield ',"wifi":' + (json.dumps(app.wifi.state()) if is_wifi else _OFF)
     yield ',"mqtt":' + (_mqtt(app.mqtt) if app.mqtt else _OFF)
     yield ',"mdns":' + json.dumps(app.mdns.state() if app.mdns else app.mdns_state)
-    server, guesses = app.server, app.guesses  # their number first
+    server, guesses = app.server, app.guesses  # guesses[0]: the number of wrong passwords
     stream = app.stream.counts() if app.stream else (0, 0)
     yield (
         ',"http":{"requests":%d,"refused":%d,"wrong_passwords":%d},'

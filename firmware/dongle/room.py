@@ -1,4 +1,4 @@
-# How much memory is left, of Python's and of the network's.
+# How much memory is free in the Python heap and for the network.
 
 import asyncio
 import gc
@@ -8,46 +8,46 @@ from micropython import const
 
 import esp32
 
-# What comes and goes, and as much again: a heap with less is too full for one large piece more.
+# Twice what temporary objects take. If less is free, another large buffer must not stay.
 _FOR_PIECES = const(30_000)
-_GROWN = const(80_000)  # bytes of a Python heap that is not to grow any more
-# Bytes of ESP-IDF's heap that are the radio's and lwIP's: nobody sends from the first so many
-# while others give back what they have, and nobody ever from the last so many. Half of them and a
-# thousand more are in one piece.
+_GROWN = const(80_000)  # bytes; a Python heap of this size must not grow any more
+# Bytes of ESP-IDF's heap that are reserved for the radio and lwIP. Sending normally leaves _WANTED
+# bytes free, so that memory in use can come back first. It always leaves _KEPT bytes free. Half of
+# these and a thousand more must be one block.
 _WANTED, _KEPT = const(14_500), const(8_000)
-_WANTED_AGAIN = const(18_000)  # with so much it is no longer short
-_SEGMENTS = const(700)  # for two of them, beside their bytes, which are in memory twice
+_WANTED_AGAIN = const(18_000)  # with so much free memory, the reserve is _WANTED again
+_SEGMENTS = const(700)  # two TCP segments without their data, which is in memory twice
 _TURN_MS, _TURNS = 25, 40
-_PATIENCE = const(10)  # turns: who waits may have what the others wait for
+_PATIENCE = const(10)  # turns of waiting; after these, only _KEPT bytes stay reserved
 _PLENTY = const(40_000)  # more than can be sent within a second
 _LOOKS = const(60)
 
 
-def free():
-    """Bytes of the Python heap that are free without its growing, which would take all that the
-    network has."""
-    # mem_free() of an ESP32 counts what the heap could grow by.
+def free() -> int:
+    """Returns the free bytes of the Python heap. For a large heap, does not count what it could
+    grow by: that growth would take all memory of the network."""
+    # On an ESP32, mem_free() also counts what the heap could grow by.
     free = gc.mem_free()
     within = free - largest() if sys.platform == "esp32" else free
     return within if gc.mem_alloc() + within > _GROWN else free
 
 
-def has(size):
-    """Whether so many bytes of it are free, if need be once garbage is collected."""
+def has(size: int) -> bool:
+    """Whether so many bytes of the Python heap are free. Collects garbage if necessary."""
     if free() < size:
         gc.collect()
     return free() >= size
 
 
-def fits(size):
-    """Whether a buffer of so many bytes may stay, beside what comes and goes."""
+def fits(size: int) -> bool:
+    """Whether there is memory to keep a buffer of so many bytes, beside temporary objects."""
     return has(size + _FOR_PIECES)
 
 
-async def for_network(size):
-    """Waits until the network has memory for sending so many bytes, a second at the most. False
-    where it has none: then it is better not to send them. What was sent takes memory until the
-    other side has acknowledged it, which without Wi-Fi nobody does."""
+async def for_network(size: int) -> bool:
+    """Waits until the network has memory to send so many bytes, for a second at most. Returns
+    False if it has none: then the caller should not send. Sent data takes memory until the other
+    side acknowledges it, and without Wi-Fi no acknowledgement arrives."""
     for turn in range(_TURNS):
         if has_network(size):
             return True
@@ -57,8 +57,8 @@ async def for_network(size):
     return False
 
 
-def has_network(size):
-    """Whether it has memory for so many bytes now."""
+def has_network(size: int) -> bool:
+    """Whether the network has memory to send so many bytes now."""
     return Watch.has_plenty or _has_beyond(Watch.reserve, _SEGMENTS + 2 * size)
 
 
@@ -70,24 +70,25 @@ def _has_beyond(kept, size):
     return free >= kept + size and most >= kept // 2 + 1_000 + size
 
 
-def largest():
-    """Bytes of the largest free block of ESP-IDF's heap."""
+def largest() -> int:
+    """Returns the size in bytes of the largest free block of ESP-IDF's heap."""
     regions = esp32.idf_heap_info(esp32.HEAP_DATA)  # total, free, largest, least ever of each
     return max([region[2] for region in regions])
 
 
 class Watch:
-    """Whether the network has been without memory for a minute. Nothing but a start gives back
-    what the Python heap has grown by."""
+    """Detects that the network has had no memory for a minute. Then only a restart helps, because
+    the Python heap never gives back what it has grown by."""
 
-    has_plenty = False  # so much that until the next look nobody has to ask
-    reserve = _WANTED  # what nobody sends from
+    has_plenty = False  # whether there is enough memory until the next look()
+    reserve = _WANTED  # bytes that sending leaves free
 
     def __init__(self):
         self._looks = 0
 
-    def look(self):
-        """To be called once a second."""
+    def look(self) -> bool:
+        """Must be called once a second. Returns whether the network has had no memory for a
+        minute."""
         Watch.has_plenty = _has_beyond(_PLENTY, 0)
         if _has_beyond(_WANTED_AGAIN, 0):
             Watch.reserve = _WANTED

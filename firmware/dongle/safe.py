@@ -1,5 +1,6 @@
-# Safe mode, for a dongle that has started several times in a row without lasting: Wi-Fi, and HTTP
-# that says so, and nothing that could be the reason. After half an hour all is tried again.
+# Safe mode, after several starts in a row that were soon followed by a reset. Only Wi-Fi runs, and
+# an HTTP server that reports the safe mode; nothing that could be the cause of the resets. After
+# half an hour the dongle restarts and tries the normal mode again.
 
 import asyncio
 import json
@@ -21,7 +22,7 @@ _LENGTH_MS = 1_800_000
 
 
 class Safe:
-    mdns = None  # as of App
+    mdns = None  # start.py reads this attribute, as it does for App
 
     def __init__(self, logbook):
         self._logbook = logbook
@@ -56,7 +57,7 @@ class Safe:
         }
         return Response(_pieces(report), status=503)
 
-    async def run(self):
+    async def run(self) -> None:
         self.health.say("safe mode: the last starts did not last")
         if self._has_watchdog:
             self.health.watch(machine.WDT)
@@ -73,7 +74,7 @@ class Safe:
 
 
 def _pieces(report):
-    """Yields it as a JSON object, in bytes."""
+    """Yields the report as a JSON object, in pieces of bytes."""
     separator = "{"
     for name, value in report.items():
         yield f'{separator}"{name}":'.encode()
@@ -86,4 +87,4 @@ def _board():
     try:
         return config_file.load_board()
     except (OSError, ValueError):
-        return {}  # then by Wi-Fi
+        return {}  # without a board profile, Wi-Fi is used

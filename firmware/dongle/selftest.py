@@ -1,8 +1,8 @@
-# What the self-test needs of the firmware itself (tools/selftest/device/checks.py): the same
-# modules that a telegram goes through, under names that a build leaves as they are. In memory only
-# when `make selftest` asks.
+# Functions of the firmware for the self-test (tools/selftest/device/checks.py). They use the same
+# modules as the normal operation, and a build does not shorten their names. In memory only during
+# `make selftest`.
 
-# App gets its parts from parts.py and options.py.
+# assembly.py and options.py set the parts as attributes of App.
 # pyright: reportAttributeAccessIssue=false
 
 import asyncio
@@ -14,24 +14,24 @@ from . import config as config_file
 from .meter.port import DataRequest
 
 
-def version():
+def version() -> str:
     return VERSION
 
 
-def request(board):
-    """The request line, released; with request() and release()."""
+def request(board: dict) -> tuple:
+    """Sets up the data request line, released. Returns the functions (request, release)."""
     line = DataRequest(board["request_drive"], board["request_pin"], board["request_active"])
     return line.request, line.release
 
 
-def ssid():
-    """Of the configured network, "" for none."""
+def ssid() -> str:
+    """Returns the name of the configured network, "" if there is none."""
     return config_file.load()[0]["wifi"]["ssid"]
 
 
-def work(text):
-    """What becomes of a telegram (bytes) and of the same one damaged: how many were good and how
-    many were not, the JSON, and how long CRC, decoding and JSON took, in microseconds."""
+def work(text: bytes) -> tuple:
+    """Processes a telegram (bytes), and the same telegram damaged. Returns how many were good, how
+    many had a wrong CRC, the JSON, and how long CRC, decoding and JSON took, in microseconds."""
     from p1.decode import decode
     from p1.framer import Framer
     from p1.reading import Reading
@@ -62,10 +62,10 @@ def _feed(framer, text):
         framer.feed(chunk, len(chunk))
 
 
-def listener():
-    """How the configured meter is read: (country, (baud, data bits, parity), whether there is a
-    key, feed(buffer, size), a function that counts the telegrams that were good, had a wrong CRC,
-    a wrong form, were too long)."""
+def listener() -> tuple:
+    """Returns how the configured meter is read: (country, (baud, data bits, parity), whether there
+    is a key, feed(buffer, size), counts()). counts() returns the numbers of telegrams that were
+    good, had a wrong CRC, had a wrong form, were too long."""
     from p1 import country
     from p1.framer import Framer
 
@@ -91,9 +91,9 @@ def _cipher(meter, framer):
     return Cipher(unhexlify(meter["key"]), second or DEFAULT_AUTHENTICATION_KEY, framer.feed)
 
 
-def load():
-    """Loads what the dongle loads, in its order, and keeps it. Returns what it says of the
-    configuration: also what it has left out because there was no memory."""
+def load() -> list:
+    """Loads everything that the dongle loads, in the same order, and keeps it. Returns the
+    problems with the configuration, including the parts left out because of too little memory."""
     from .start import hold
 
     forget("dongle.config")
@@ -106,7 +106,7 @@ async def _assemble():
     from .app import App
     from .logbook import Logbook
 
-    # Without the real logbook, in which this would be a start.
+    # With an empty logbook, because the real one would count this as a start.
     _app = App(Logbook(lambda *_: b""))
     if _app.port:
         _app.port.settle()

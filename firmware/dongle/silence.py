@@ -1,8 +1,8 @@
-# Why there is no reading. Loaded for that.
+# Why there is no reading. Loaded only when there is none.
 
 
-def why(app):
-    """In words that help."""
+def why(app) -> str:
+    """Returns the likely reason, in words that help the owner."""
     if app.cipher and app.cipher.bad and not app.cipher.good:
         return "encrypted telegrams arrive, but meter.key does not open them"
     if app.port.is_damaged() and app.framer.bad_reason == "overflow":

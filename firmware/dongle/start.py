@@ -1,5 +1,5 @@
-# The first and the last of a dongle: what takes memory before all else, then all else, and what
-# becomes of a start that fails.
+# Starts the dongle: first hold.py, which allocates memory, then everything else. Handles a start
+# that fails.
 
 import asyncio
 import sys
@@ -12,12 +12,12 @@ import machine
 from . import forget
 from .logbook import Logbook
 
-_MOST_FAST = const(5)  # starts in a row that did not last, then safe mode
-_FATAL_S, _FATAL_AGAIN_S = 10, 600  # before a reset where nothing works at all
+_MOST_FAST = const(5)  # fast starts in a row (see logbook.py); after more of them, safe mode
+_FATAL_S, _FATAL_AGAIN_S = 10, 600  # before the reset after a fatal error
 _POLL_AGAIN_MS = const(50)  # after a poll that failed
 
 
-def run():
+def run() -> None:
     """Runs the dongle; never returns."""
     logbook, made = None, []
     try:
@@ -40,7 +40,7 @@ async def _live(logbook, made):
     await dongle.run()
 
 
-def hold():
+def hold() -> None:
     """See hold.py."""
     from .hold import hold
 
@@ -60,10 +60,10 @@ def _safe(logbook):
     return Safe(logbook)
 
 
-def outlast_poll(health):
-    """asyncio ends where its poll fails, as on the chip when lwIP has no memory for one. From now
-    on that is told instead, and the tasks go on whose time has come: the deadlines among them give
-    memory back."""
+def outlast_poll(health) -> None:
+    """asyncio stops if its poll raises an exception, as it does on the chip when lwIP has no
+    memory. From now on the error is only recorded, and the tasks that are due go on: some of them
+    close connections at their deadline, which frees memory."""
     queue = asyncio.core._io_queue  # pyright: ignore[reportAttributeAccessIssue]
     wait = queue.wait_io_event
 
@@ -77,9 +77,10 @@ def outlast_poll(health):
     queue.wait_io_event = wait_io_event
 
 
-def fail(error, logbook):
-    """What should never happen: time to read it on the console, and for Ctrl-C; and where it
-    happens again and again, no reset every few seconds. The next start knows what it was."""
+def fail(error: Exception, logbook: Logbook | None) -> None:
+    """Handles a fatal error: prints it, keeps it in the logbook for the next start, waits and
+    resets. The pause leaves time to read the console and to press Ctrl-C. It is longer when this
+    happens again and again."""
     again = False
     try:
         what = f"{type(error).__name__}: {error}"

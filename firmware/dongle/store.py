@@ -1,5 +1,4 @@
-# The small JSON files on the flash: read whole, and replaced whole, so that a power cut leaves
-# either the old one or the new one.
+# The small JSON files on the flash. They are replaced as a whole.
 
 import json
 import os
@@ -7,7 +6,7 @@ import os
 BOARD_PATH = "board.json"
 
 
-def save(document, path):
+def save(document: dict, path: str) -> None:
     """Writes document so that a power cut, or a full flash, leaves either the old file or the new
     one. Raises OSError."""
     temporary = path + ".new"
@@ -16,7 +15,7 @@ def save(document, path):
             json.dump(document, file)
         os.rename(temporary, path)
     except OSError:
-        # It must not take the last room on a full flash.
+        # The temporary file must not fill the flash.
         try:
             os.remove(temporary)
         except OSError:
@@ -24,7 +23,7 @@ def save(document, path):
         raise
 
 
-def load_board(path=BOARD_PATH):
-    """The board's profile as a dict; raises OSError or ValueError where there is none."""
+def load_board(path: str = BOARD_PATH) -> dict:
+    """Returns the board's profile. Raises OSError or ValueError if it cannot be read."""
     with open(path) as file:
         return json.load(file)

@@ -1,24 +1,24 @@
-# The tasks of a dongle, and what is looked after once a second. Only a start needs this.
+# Creates the tasks of the dongle. Needed only at the start.
 
-# A list of different things.
+# The tuples in the list `tasks` have different types.
 # pyright: reportArgumentType=false
 
 import asyncio
 
 import machine
 
-_LATE_MS = 30_000  # a task's heartbeat
+_LATE_MS = 30_000  # a heartbeat is late after this time
 
 
-def begin(app):
-    """Makes a task for each part that has something to wait for. Returns those that have something
-    to look after: (name, function) in a list."""
-    # No function of this module in any of them: it would keep all of it in memory.
+def begin(app) -> list:
+    """Creates the tasks of the parts. Returns the functions that must be called once a second, as
+    a list of (name, function)."""
+    # No task may use a function of this module: that would keep the whole module in memory.
     ticks = [(app.wifi.NAME, app.wifi.tick), ("http", app.server.tick)]
     tasks = [("http", app.server.run, app.http_port)]
     if app.port:
         sink = app.cipher or app.framer
-        app.port.settle()  # the tasks want what it has held for the network
+        app.port.settle()  # frees the memory that was reserved for the network, see hold.py
         app.port.begin(sink, app.framer)
         tasks.append(("port", app.port.read, sink, app.latest))
         ticks.append(("rearm", app.port.tick))

@@ -210,7 +210,7 @@ def refusals(dongle, made):
     check(dongle.send(good, password=WRONG), 401, "not the owner's password")
     check(dongle.send(b""), 429, "try again in 1 s")
     check(dongle.send(good, Origin="http://evil.com"), 403, "a page from elsewhere")
-    check(dongle.send(good, Host="evil.com"), 421, "by this name")
+    check(dongle.send(good, Host="evil.com"), 421, "unknown host name")
     wait_for(lambda: dongle.post("/config", b"{}")[0] == 200, "the pause is over")
     assert not modules(dongle), "no update has begun yet"
     # It leaves memory then.

@@ -1,5 +1,5 @@
-# Who may: the owner, by his password, and no page but the dongle's own. Loaded when somebody wants
-# more than to read.
+# Checks whether a request is allowed: it needs the owner's password, and a page of another site
+# may change nothing. Loaded when a request needs more than reading.
 
 import asyncio
 import os
@@ -9,13 +9,14 @@ from micropython import const
 
 from .pbkdf2 import derive, hmac
 
-# Of the list of guesses: how many were wrong, whether one is being looked at, the key, the last
-# right and the last wrong password by it, the pause after the wrong one, and its uptime.
+# Places in the list of guesses: the number of wrong passwords, whether a check is under way, the
+# HMAC key, the HMACs of the last right and the last wrong password, the pause after the wrong
+# one, and the uptime when it came.
 _COUNT, _IS_BUSY, _KEY, _RIGHT = const(0), const(1), const(2), const(3)
 _WRONG, _PAUSE_MS, _WRONG_MS = const(4), const(5), const(6)
 _TURN_MS = const(20)
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 60_000
-_FORGOTTEN_MS = const(600_000)  # after so long without a wrong password the pauses are short again
+_FORGOTTEN_MS = const(600_000)  # without a wrong password; then the pauses are short again
 
 _NOT_SET = (
     "there is no owner's password yet, so nothing can be changed; set it with "
@@ -25,31 +26,31 @@ _ASK = b'WWW-Authenticate: Basic realm="P1 dongle", charset="UTF-8"\r\n'
 
 
 class Auth:
-    """The password by HTTP's Basic authentication (RFC 7617), with any user. For whoever guesses
-    there are pauses, the same for everybody: a few per address would be many for a whole network.
-    """
+    """HTTP Basic authentication (RFC 7617) with the owner's password and any user name. After a
+    wrong password there is a pause for all clients: a few guesses for each address would be many
+    guesses for a whole network."""
 
     def __init__(self, stored, health, guesses):
-        """stored: the config's http.password_hash; empty: nobody may. guesses: a list, empty at
-        first, that outlives this Auth: the number of wrong passwords first, and what else has to
-        be remembered. All that are made with the same list count as one."""
+        """stored: the config's http.password_hash; if it is empty, no password is right. guesses:
+        a list, empty at first, that is kept longer than this object. It has the number of wrong
+        passwords and the other values above, so that a new Auth goes on with them."""
         self._stored = stored
         self._health = health
-        # Of the last right password and of the last wrong one, by a key that nobody knows: a poll
-        # a second need not be worked out each time, and what asks a second time for the same wrong
-        # one guesses nothing.
+        # The list keeps HMACs of the last right and the last wrong password, with a random key.
+        # So a client that polls every second does not need a slow PBKDF2 each time, and the same
+        # wrong password sent again does not count as a new guess.
         if not guesses:
             guesses.extend((0, False, os.urandom(16), b"", b"", 0, 0))
         self._guesses = guesses
-        self._used_ms = 0  # uptime when somebody last wanted more than to read
+        self._used_ms = 0  # uptime of the last request
 
-    def is_idle(self, for_ms):
-        """Whether nobody has needed it for so long."""
+    def is_idle(self, for_ms: int) -> bool:
+        """Whether there was no request for that long."""
         idle_ms = self._health.uptime_ms() - self._used_ms
         return not self._guesses[_IS_BUSY] and idle_ms >= for_ms
 
-    async def refuse(self, request, needs_password):
-        """None, or (status, text, headers) that refuse the request."""
+    async def refuse(self, request, needs_password: bool) -> tuple | None:
+        """Returns None if the request is allowed, else (status, text, headers)."""
         self._used_ms = self._health.uptime_ms()
         if request.method != b"GET" and _is_foreign(request):
             return 403, "a page from elsewhere may not do this", b""
@@ -60,7 +61,7 @@ class Auth:
         password = _password(request.header(b"authorization"))
         if password is None:
             return 401, "this needs the owner's password", _ASK
-        # One after the other, or many could guess at once.
+        # One check at a time, because otherwise many clients could guess at once.
         while self._guesses[_IS_BUSY]:
             await asyncio.sleep_ms(_TURN_MS)
         self._guesses[_IS_BUSY] = True
@@ -107,20 +108,21 @@ class Auth:
 
 
 def _is_foreign(request):
-    """Whether a browser says that another page sends this (CSRF); other clients say nothing."""
+    """Whether a browser says that the request comes from another site (CSRF). Other clients do not
+    send these headers."""
     if request.header(b"sec-fetch-site") not in (None, b"same-origin", b"none"):
         return True
     origin = request.header(b"origin")
     if origin is None:
         return False
     scheme, _, host = origin.lower().partition(b"://")
-    # https where a proxy stands in front of the dongle.
+    # https is possible if there is a proxy in front of the dongle.
     own = request.host and request.host.lower()
     return host != own or scheme not in (b"http", b"https")
 
 
 def _password(authorization):
-    """Of the header's value, bytes; None where there is none."""
+    """Returns the password (bytes) in the value of the header, or None if there is none."""
     scheme, _, credentials = (authorization or b"").partition(b" ")
     try:
         _, colon, password = a2b_base64(credentials).partition(b":")
@@ -130,7 +132,7 @@ def _password(authorization):
 
 
 def _is_same(one, other):
-    """Takes as long whatever differs."""
+    """Compares in a time that does not depend on where the two differ."""
     different = len(one) ^ len(other)
     for a, b in zip(one, other):
         different |= a ^ b

@@ -1,4 +1,4 @@
-# What follows the head of a request. Loaded when somebody sends it who may.
+# Reads the body of a request. Loaded when an allowed request has one.
 
 import asyncio
 from io import IOBase
@@ -11,16 +11,16 @@ from .request import EXCHANGE_MS
 
 _WORK_ROOM = const(10_000)  # bytes of the Python heap, to check and change the config
 _PIECE = const(256)
-_PIECE_MS = const(20_000)  # for a piece of a body that is taken as it comes
+_PIECE_MS = const(20_000)  # for each piece of a body that is read as a stream
 
 
-async def take(server, client, resource, begun):
-    """The Response to a request that has a body, or might; begun: as of Body."""
+async def take(server, client, resource, begun: memoryview):
+    """Returns the Response to a request that can have a body; begun: see Body."""
     request = client.request
     body = Body(client.stream, request, begun)
     await body.go_on()
     if resource.most is None:
-        # It may take minutes: each of its pieces has a deadline instead.
+        # The whole body may take minutes, so each piece has its own deadline instead.
         client.left_ms = None
 
         def readinto(buffer):
@@ -35,11 +35,11 @@ async def take(server, client, resource, begun):
     refuse = resource.refuse
     try:
         response = server.see(resource, request, *arguments)
-        resource = arguments = None  # what they are of may be forgotten
+        resource = arguments = None  # so that their modules can be freed
         if hasattr(response, "send"):
             response = await response
     except asyncio.TimeoutError:
-        raise  # the client dawdled
+        raise  # the client was too slow
     except Exception as error:
         response = server.broken(refuse, error)
     client.left_ms = EXCHANGE_MS
@@ -48,18 +48,19 @@ async def take(server, client, resource, begun):
 
 class Body:
     def __init__(self, stream, request, begun):
-        """begun: what of it came with the head, a memoryview that has to stay as it is."""
+        """begun: the part of the body that came with the head, a memoryview that must not change
+        before it is read."""
         self._stream, self._request = stream, request
         self._begun = begun[: request.left]
 
-    async def go_on(self):
-        """Lets a client begin that waits to be told so."""
+    async def go_on(self) -> None:
+        """Answers a client that waits for "100 Continue" before it sends the body."""
         if self._request.left and not self._request.is_old and self._request.header(b"expect"):
             self._stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             await self._stream.drain()
 
-    async def readinto(self, buffer):
-        """How many bytes were read; 0 at its end, and where the client has left."""
+    async def readinto(self, buffer: bytearray | memoryview) -> int:
+        """Returns how many bytes were read; 0 at the end, or if the client has disconnected."""
         left = self._request.left
         view = memoryview(buffer)[: min(left, len(buffer))]
         count = min(len(self._begun), len(view))
@@ -74,11 +75,11 @@ class Body:
         return count
 
     async def whole(self):
-        """All of it, as a stream. Raises EOFError where the client has left, Refused where there
-        is no memory for it and for what becomes of it."""
+        """Reads the whole body and returns it as a stream. Raises EOFError if the client has
+        disconnected, Refused if there is no memory to read and process it."""
         if not room.has(self._request.left + _WORK_ROOM):
             raise Refused(503, "no memory for this at the moment: try again")
-        pieces, cut = [], b""  # cut: the beginning of a character that goes on in the next piece
+        pieces, cut = [], b""  # cut: the first bytes of a character that ends in the next piece
         try:
             while self._request.left or cut:
                 piece = bytearray(min(_PIECE, len(cut) + self._request.left))
@@ -94,12 +95,12 @@ class Body:
                 pieces.append(memoryview(piece)[:end])
                 cut = piece[end:]
         except UnicodeError:
-            pieces = [b"no UTF-8"]  # and no JSON, as whoever reads it will say
+            pieces = [b"no UTF-8"]  # this is no JSON either, so the JSON parser reports the error
         return Pieces(pieces)
 
 
 def _end(piece):
-    """Where the last character ends that is all there."""
+    """Returns where the last complete character ends."""
     for back in range(1, min(4, len(piece)) + 1):
         byte = piece[-back]
         if byte & 0xC0 != 0x80:  # a character begins here
@@ -109,7 +110,8 @@ def _end(piece):
 
 
 class Pieces(IOBase):
-    """A stream of bytes that lie in several pieces, because a chip's memory has no long ones."""
+    """A stream over several pieces of bytes, because the chip often has no long block of memory
+    free."""
 
     def __init__(self, pieces):
         self._pieces = pieces

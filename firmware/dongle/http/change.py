@@ -1,4 +1,4 @@
-# POST /config: what is sent is merged into config.json, if all of it is right.
+# POST /config: merges the body into config.json if all of it is valid.
 
 import asyncio
 import gc
@@ -9,7 +9,7 @@ from .response import Response, refusal
 
 
 def into(app):
-    """The function for one request. Who asks for it is not needed any more then."""
+    """Returns the function that handles one request, so that the caller's module can be freed."""
     return lambda body: _in_turn(body, app)
 
 
@@ -18,12 +18,12 @@ async def _in_turn(body, app):
         return await change(body, app)
 
 
-async def change(body, app):
-    """An object like the config with what is to change, null for the default. What is not in it
-    stays as it is, and so does a secret that is true or false, as in a backup. Answers {"restart":
-    whether the dongle goes by another config until it is restarted, "missing": the secrets that a
-    backup had and this dongle has not}; or 400 with all that is wrong, or 507 where the flash is
-    full, and nothing is written."""
+async def change(body, app) -> Response:
+    """The body is an object like the config, with only the values to change; null means the
+    default. Other values stay as they are, and so does a secret that is true or false, as in a
+    backup. Answers {"restart": whether the new config needs a restart, "missing": the secrets that
+    are set in the backup but not on this dongle}. Answers 400 with all problems, or 507 if the
+    flash is full; then nothing is written."""
     try:
         posted = json.load(body)
         body = None
@@ -31,7 +31,7 @@ async def change(body, app):
         return refusal(400, f"no valid JSON ({error})")
     known, problems, missing = [], [], []
     config, is_other = _merge(posted, known, problems, missing)
-    await asyncio.sleep(0)  # on a stack that has been left, the collector sees no traces of that
+    await asyncio.sleep(0)  # leaves the stack: old values on it keep garbage alive
     gc.collect()
     refused = _refused(known, problems) or _saved(config)
     if refused:
@@ -41,12 +41,12 @@ async def change(body, app):
     return Response(json.dumps(answer).encode())
 
 
-# Several functions, because each takes its memory in one piece.
+# Several functions, because MicroPython allocates the memory of each function in one piece.
 
 
 def _refused(known, problems):
-    """The Response to what is wrong; None where nothing is. known: what was wrong before, which is
-    no reason not to change something else."""
+    """Returns the Response that reports the problems, or None if there is none. known: the old
+    problems of these sections; they do not prevent a change of something else."""
     if not problems:
         return None
     from .. import complaint
@@ -58,7 +58,8 @@ def _refused(known, problems):
 
 
 def _saved(config):
-    """The Response where it cannot be kept, else None. config: None where nothing is to be."""
+    """Saves config; None means that nothing has changed. Returns None, or the Response that says
+    why it cannot be saved."""
     if config is None:
         return None
     from ..store import save
@@ -72,12 +73,12 @@ def _saved(config):
 
 
 def _merge(posted, known, problems, missing):
-    """(all of the config with what is posted, None where that is what there is; whether the dongle
-    would go by another). Adds to three lists: what was wrong before and what is wrong now in the
-    sections that are posted, and the secrets that should be there and are not."""
+    """Returns (the whole config with the posted values, or None if nothing changes; whether the
+    checked values differ from before). Adds to three lists: the problems that the posted sections
+    had before, the problems that they have now, and the missing secrets."""
     from .. import config as config_file
 
-    forget("dongle.config")  # large, and nobody's but ours
+    forget("dongle.config")  # large, and not used elsewhere now
     config, _ = config_file.read()
     is_new, is_other = not isinstance(config, dict), False
     if is_new:
@@ -88,7 +89,7 @@ def _merge(posted, known, problems, missing):
     for section in list(posted):
         is_there = section in config
         before = config.get(section, {})
-        # Popped: there may be little memory for it and for the config too.
+        # Popped, because there may be little memory for the posted values and the config together.
         values = _merged(section, before, posted.pop(section), config_file.SECRETS, missing)
         is_new = is_new or not is_there or values != before
         config[section] = values
@@ -99,7 +100,7 @@ def _merge(posted, known, problems, missing):
 
 
 def _merged(section, before, values, secrets, missing):
-    """What becomes of a section's values."""
+    """Returns the values of a section after the change."""
     if not isinstance(values, dict):
         return values
     own = dict(before) if isinstance(before, dict) else {}
@@ -109,8 +110,7 @@ def _merged(section, before, values, secrets, missing):
 
 
 def _into(own, values, secrets):
-    """Changes a section to the values that are posted; yields the secrets that should be there and
-    are not."""
+    """Puts the posted values into a section. Yields the keys of the missing secrets."""
     for key, value in values.items():
         if key in secrets and isinstance(value, bool):
             if value and not own.get(key):

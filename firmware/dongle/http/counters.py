@@ -1,5 +1,5 @@
-# What Prometheus gets of the dongle itself: some numbers of the report of /health. Loaded for one
-# scrape.
+# The metrics of the dongle itself for Prometheus: some numbers of the report for /health. Loaded
+# for one scrape.
 
 import json
 
@@ -7,8 +7,8 @@ from micropython import const
 
 _OPENING, _CLOSING = const(0x7B), const(0x7D)  # brackets
 
-# As exposition.py has it; the number's name is its path in the report. Several tables, because a
-# chip's memory has no long pieces.
+# In the format of exposition.py; the name of a number is its path in the report. Several tables,
+# because the chip often has no long block of memory free.
 _REPORT = (
     b"""
 # telegrams_total counter Telegrams since the dongle's start, by what became of them
@@ -96,12 +96,13 @@ uptime_s 1 -
 )
 
 
-def collect(pieces):
-    """For each table {place in it: int} of a Report's pieces, those that have whole members. Of
-    one after the other, because all that they say would be several kilobytes."""
+def collect(pieces) -> list:
+    """Returns, for each table, {place in the table: int}. pieces: the pieces of a Report that
+    contain complete members. Parses one piece at a time, because all of them together would take
+    several kilobytes."""
     numbers = [{} for _ in _REPORT]
     for piece in pieces:
-        # ',"name":value' or the like; the first begins with "{" instead.
+        # A piece is ',"name":value' or the like; the first piece begins with "{" instead.
         text = bytearray(piece)
         text[0] = _OPENING
         text.append(_CLOSING)
@@ -111,7 +112,7 @@ def collect(pieces):
             elif name != "mqtt":
                 for part in value:
                     _put(numbers, name + "." + part, value[part])
-            elif "connects" in value:  # it is switched on
+            elif "connects" in value:  # MQTT is switched on
                 value["reconnects"] = max(0, value["connects"] - 1)
                 for part in value:
                     _put(numbers, name + "." + part, value[part])
@@ -126,9 +127,9 @@ def _put(numbers, path, value):
                 numbers[index][at + 1] = int(value)
 
 
-def samples(out, numbers):
-    """Writes them onto an Exposition; a generator that stops after each one."""
-    from p1.render.exposition import samples  # here: collect() does without it
+def samples(out, numbers: list):
+    """Writes the numbers to an Exposition; a generator that yields after each one."""
+    from p1.render.exposition import samples  # here, because collect() does not need it
 
     for index, lines in enumerate(_REPORT):
 

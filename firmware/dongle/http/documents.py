@@ -1,4 +1,4 @@
-# What is asked for again and again. All other paths are in paths.py.
+# The documents that clients request often. All other paths are in paths.py.
 
 from ..refused import Refused
 from .response import TEXT, Response, refusal
@@ -8,7 +8,7 @@ _NO_CLOCK = "the meter's telegrams have no clock, so there is no quarter hour"
 
 class Web:
     def __init__(self, app, name):
-        """name: one that requests may call the dongle, besides its hostname."""
+        """name: a host name that requests may use, besides the dongle's hostname."""
         self._app = app
         names = "localhost", app.hostname, name
         self._names = [each.lower().encode() for each in names if each]
@@ -19,13 +19,13 @@ class Web:
             b"/health": self._health,
         }
 
-    def gate(self, request):
-        """For http.Server."""
+    def gate(self, request) -> None:
+        """The gate of a Server, see there."""
         if not request.is_for(self._names):
-            raise Refused(421, "by this name it is not to be had; its address always works")
+            raise Refused(421, "unknown host name; use the IP address")
 
     def _live(self):
-        # For the page, which asks once a second.
+        # For the dongle's page, which requests this once a second.
         reading, capacity = self._app.latest.json(), self._app.capacity
         if reading is not None:
             reading = b'{"reading":', reading, b"}"
@@ -39,8 +39,8 @@ class Web:
     def _telegram(self):
         return self._current(self._app.latest.telegram(), TEXT)
 
-    def quarter(self):
-        """GET /quarter, where there is a Capacity."""
+    def quarter(self) -> Response:
+        """GET /quarter, if there is a Capacity."""
         capacity = self._app.capacity
         if capacity.render():
             return self._current(capacity.document(), "application/json")
@@ -48,8 +48,8 @@ class Web:
             return self._current(None, "")
         return refusal(503, _NO_CLOCK)
 
-    def history(self):
-        """GET /history; while the meter is silent too, for what has been stays true."""
+    def history(self) -> Response:
+        """GET /history. It also works while the meter is silent: old values stay valid."""
         pieces = self._app.history.pieces()
         if pieces is None:
             return refusal(503, self._app.why() or "no telegram with a clock yet")

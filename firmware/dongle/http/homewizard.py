@@ -1,5 +1,5 @@
-# HomeWizard's local API v1, as their P1 meter (HWE-P1) has it, for the programs that know that
-# one. It is compatible and says so; it is not theirs.
+# An API for programs that support HomeWizard's P1 meter (HWE-P1). It is compatible with its local
+# API v1, but not made by HomeWizard, and the device document says so.
 
 import json
 
@@ -11,10 +11,10 @@ from ..led import blink
 from .resource import Resource
 from .response import Response
 
-# The version whose API this is: clients want one, and compare.
+# The HomeWizard firmware whose API this copies, because clients compare versions.
 _FIRMWARE = "5.18"
 
-# Their error ids.
+# HomeWizard's error ids.
 _NO_JSON = const(2)
 _METHOD = const(7)
 _VALUE = const(8)
@@ -35,8 +35,9 @@ class Api:
     """routes: path -> Resource, for the HTTP server."""
 
     def __init__(self, latest, dongle_id, ssid, rssi_dbm, led):
-        """dongle_id: 12 hexadecimal digits; ssid: the network's name, "" where none is configured;
-        rssi_dbm(): how it is received, None where it is not; led: with on() and off(), or None."""
+        """dongle_id: 12 hexadecimal digits; ssid: the network's name, "" if none is configured;
+        rssi_dbm(): the signal strength, None if not connected; led: with on() and off(), or
+        None."""
         self._latest = latest
         self._rssi_dbm = rssi_dbm
         self._led = led
@@ -52,12 +53,12 @@ class Api:
             }
         ).encode()
         self._data = HomeWizard()
-        self._rendered = None  # which telegram is on the page, as latest.taken counts them
+        self._rendered = None  # the number (latest.taken) of the telegram on the page
         self.routes = {
             b"/api": Resource({b"GET": self._get_device}, _refuse),
             b"/api/v1/data": Resource({b"GET": self._get_data}, _refuse),
             b"/api/v1/telegram": Resource({b"GET": self._get_telegram}, _refuse),
-            # What may be put changes nothing, and their programs know no password.
+            # No password: these PUT requests change nothing, and the programs do not send one.
             b"/api/v1/system": Resource(
                 {b"GET": self._get_system, b"PUT": self._put_system}, _refuse, False
             ),
@@ -68,7 +69,7 @@ class Api:
         return Response(self._device)
 
     def _get_data(self):
-        # Without a reading there is still the Wi-Fi, as on theirs.
+        # Without a reading, the document still has the Wi-Fi, like HomeWizard's.
         has_reading = self._latest.age_ms() is not None
         if not has_reading or self._rendered != self._latest.taken:
             reading = self._latest.reading if has_reading else None
@@ -78,7 +79,7 @@ class Api:
         return Response(memoryview(page.bytes)[: page.size])
 
     def _strength(self):
-        """In %, of -100 to -50 dBm."""
+        """Returns the signal strength in %: 0 at -100 dBm, 100 at -50 dBm."""
         rssi_dbm = self._rssi_dbm()
         return None if rssi_dbm is None else min(max(2 * (rssi_dbm + 100), 0), 100)
 
@@ -100,7 +101,7 @@ class Api:
             return _error(400, _FIELD, "expected an object with cloud_enabled")
         if not isinstance(wanted["cloud_enabled"], bool):
             return _error(400, _VALUE, "cloud_enabled: expected true or false")
-        return self._get_system()  # there is no cloud, whatever is wanted
+        return self._get_system()  # there is no cloud, so the value changes nothing
 
     def _put_identify(self, _):
         if self._led:

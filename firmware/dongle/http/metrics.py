@@ -1,5 +1,5 @@
-# GET /metrics, for Prometheus: the reading, where there is one, and what the dongle counts. Each
-# is loaded when it is its turn, and forgotten: together they would take twice the memory.
+# GET /metrics, for Prometheus: the reading, if there is one, and the dongle's counters. Each part
+# is loaded only while it is needed: all parts together would take twice the memory.
 
 from micropython import const
 
@@ -9,9 +9,9 @@ from .. import forget, scratch
 from .response import Response
 
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_FULL_BYTES = const(256)  # then the page is sent; what is left has room for the longest sample
+_FULL_BYTES = const(256)  # a longer page is sent; the rest has space for the longest sample
 
-# As exposition.py has it, of what a Quarter knows.
+# The metrics of a Quarter, in the format of exposition.py.
 _QUARTER = (
     b"""
 # quarter_forecast_watts gauge What the quarter hour will come to
@@ -41,16 +41,17 @@ class Metrics:
         self._capacity = capacity
         self._health_report = health_report
 
-    def view(self):
+    def view(self) -> Response:
         return Response(self._pieces(), _TYPE)
 
     def _pieces(self):
-        """The document, piece by piece; each is a view that holds until the next one, an empty one
-        a pause. Should a telegram come on the way, what follows is the new one's."""
+        """Yields the document in pieces. Each piece is a view that is valid until the next one; an
+        empty piece means a pause. If a new telegram arrives meanwhile, the rest is of the new
+        one."""
         page = Page(0)
         page.take(scratch)
         try:
-            # First of all, because what it is made of takes most.
+            # The counters come first, because they need the most memory.
             numbers = self._counts()
             yield b""
             for part in self._parts(page, numbers):
@@ -72,7 +73,7 @@ class Metrics:
         return collect(pieces)
 
     def _report(self):
-        # What comes in several pieces has no number, and the last one is a bracket.
+        # Keeps the pieces that are complete members: the others contain no number.
         return [
             piece
             for piece in self._health_report().pieces()
@@ -80,7 +81,7 @@ class Metrics:
         ]
 
     def _parts(self, page, numbers):
-        """Of each a generator that stops after each sample."""
+        """Yields a generator for each part, which yields after each sample."""
         from p1.render.exposition import Exposition
 
         out = Exposition(page)
@@ -112,7 +113,7 @@ class Metrics:
         yield from samples(out, numbers)
 
     def _of(self, lines, at):
-        """Of the quarter hour, the number that the line there is about."""
+        """Returns the number of the quarter hour for the line at this place."""
         name = lines[at : lines.find(b" ", at)].decode()
         value = getattr(self._capacity.quarter, name)
         return None if value is None else (int(value), 0)

@@ -1,4 +1,4 @@
-# What the owner may do by HTTP, besides reading. Loaded for the one request, and forgotten again.
+# What only the owner may do by HTTP. Loaded for one request and then forgotten.
 
 import asyncio
 
@@ -7,11 +7,11 @@ from micropython import const
 from .. import forget
 from .response import Response, refusal
 
-_RESTART_MS = const(1_000)  # for the answer to arrive
+_RESTART_MS = const(1_000)  # leaves time for the answer to reach the client
 
 
-def view(app, path, method):
-    """The function for this path and method (bytes), as http.Resource has them."""
+def view(app, path: bytes, method: bytes):
+    """Returns the function for this path and method (bytes), see Resource."""
     if path == b"/config":
         if method == b"GET":
             from .settings import show
@@ -38,7 +38,7 @@ def _identify():
     try:
         signal = led.find(store.load_board())
     except (OSError, ValueError, TypeError):
-        signal = None  # what is wrong with board.json is said at the start
+        signal = None  # the problem with board.json was reported at the start
     if signal is None:
         return refusal(404, "this board has no LED")
     led.blink(signal)

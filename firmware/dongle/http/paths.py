@@ -1,5 +1,4 @@
-# The paths that are seldom asked for: what each of them has. Loaded for one request, and forgotten
-# again.
+# The paths that clients seldom request. Loaded for one request and then forgotten.
 
 from micropython import const
 
@@ -16,12 +15,12 @@ _HOMEWIZARD = (
 )
 _OWNERS = (b"/config", b"/identify", b"/restart", b"/update", b"/update/pull")
 _PAGE = "web/index.html"
-_METRICS_ROOM = const(13_000)  # bytes of the Python heap: what it takes, and some for others
+_METRICS_ROOM = const(13_000)  # bytes of the Python heap: what metrics take, and a margin
 
 
-def find(app, path):
-    """The Resource of a path (bytes), or the function that it has for GET where that is all; None
-    where there is no such path."""
+def find(app, path: bytes):
+    """Returns the Resource of a path (bytes), or just the function for GET if there is no other
+    method; None if there is no such path."""
     if path == b"/":
         return _page
     if path == b"/telegram/bad":
@@ -35,14 +34,14 @@ def find(app, path):
     return None
 
 
-def names(app):
-    """All that find() knows."""
+def names(app) -> tuple:
+    """Returns all paths that find() knows."""
     known = (b"/", b"/telegram/bad") + _OWNERS + _HOMEWIZARD
     return known + (b"/metrics",) if app.has_metrics else known
 
 
 class _Owners(Resource):
-    """Its functions are loaded when somebody uses them who may."""
+    """Loads its functions only after the request has been allowed."""
 
     def __init__(self, app, path):
         self._app = app
@@ -52,7 +51,7 @@ class _Owners(Resource):
         elif path.startswith(b"/update"):
             self.most = None  # may take minutes  # pyright: ignore[reportAttributeAccessIssue]
 
-    def view(self, path, method):
+    def view(self, path: bytes, method: bytes):
         from . import owner
 
         try:
@@ -77,7 +76,7 @@ def _bad_telegram(app):
 
 
 async def _metrics(app):
-    async with large:  # when nobody else has anything large
+    async with large:  # waits until no other task has something large in memory
         has_room = room.has(_METRICS_ROOM)
     if not has_room:
         busy = "no memory for this at the moment: ask again"

@@ -1,4 +1,4 @@
-# PBKDF2 with HMAC-SHA-256 (RFC 8018, 5.2; RFC 2104): what a password is stored as.
+# PBKDF2 with HMAC-SHA-256 (RFC 8018, 5.2; RFC 2104), for the stored hash of the password.
 
 from hashlib import sha256
 
@@ -8,14 +8,14 @@ _BLOCK = const(64)  # bytes that SHA-256 takes at a time
 _SLICE = const(8)  # iterations; some milliseconds on an ESP32
 
 
-def hmac(key, message):
-    """HMAC-SHA-256, 32 bytes."""
+def hmac(key: bytes, message: bytes) -> bytes:
+    """Returns the HMAC-SHA-256, 32 bytes."""
     return _mac(_pads(key), message)
 
 
-def derive(password, salt, iterations):
-    """All bytes. Yields None after each slice of the work, which is long, and the key, 32 bytes,
-    at last."""
+def derive(password: bytes, salt: bytes, iterations: int):
+    """Derives a key. The work is long, so this yields None after each slice of it. At the end it
+    yields the key, 32 bytes."""
     pads = _pads(password)
     block = _mac(pads, salt + b"\0\0\0\1")
     key = int.from_bytes(block, "big")

@@ -1,5 +1,5 @@
-# An answer that comes in pieces, because as a whole it would be too long for the memory. Loaded
-# for one of them.
+# Sends an answer in pieces, because the whole answer would not fit into memory. Loaded for one
+# answer.
 
 import asyncio
 import gc
@@ -8,12 +8,12 @@ from micropython import const
 
 from .. import large, room
 
-_PACE_MS = const(20)  # between the pieces of a long document, so that they do not pile up in lwIP
+_PACE_MS = const(20)  # between two pages of a long document, so that lwIP can send the first
 
 
-async def gather(client, pieces, is_chunked):
-    """Sends them page by page, but for the last one, and gives the network time to take it. An
-    empty piece is a pause: what its maker needs no more leaves memory."""
+async def gather(client, pieces, is_chunked: bool) -> None:
+    """Gathers the pieces on pages and sends all pages except the last one, with a short pause
+    after each, so that the network can send it. An empty piece is a pause to collect garbage."""
     async with large:
         await _gather(client, pieces, is_chunked)
 
@@ -23,8 +23,8 @@ async def _gather(client, pieces, is_chunked):
     start = _begin_chunk(page, is_chunked)
     for piece in pieces:
         if not len(piece):
-            # Who makes them is done with something: what is found on the stack counts as in use,
-            # so that has to be left first.
+            # The generator has dropped some objects. The sleep leaves the stack first, because the
+            # collector keeps everything that it finds on the stack.
             await asyncio.sleep_ms(_PACE_MS)
             gc.collect()
         at = page.fill(piece, 0)
@@ -38,15 +38,15 @@ async def _gather(client, pieces, is_chunked):
             await asyncio.sleep_ms(_PACE_MS)
             start = _begin_chunk(page, is_chunked)
             at = page.fill(piece, at)
-    # A chunk of no length ends them all.
+    # A chunk of length 0 ends the answer.
     _end_chunk(page, start, b"\r\n" if start == page.size else b"\r\n0\r\n\r\n")
 
 
 def _begin_chunk(page, is_chunked):
-    """Where its bytes start; 0 where there are no chunks."""
+    """Returns where the data of the chunk starts; 0 if the answer is not chunked."""
     if not is_chunked:
         return 0
-    page.put(b"000\r\n")  # the length, once it is known
+    page.put(b"000\r\n")  # _end_chunk() writes the length here
     return page.size
 
 

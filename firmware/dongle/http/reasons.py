@@ -1,6 +1,6 @@
-# What the status of an HTTP answer is called, where it is not 200. Loaded for one answer.
+# The reason phrases of HTTP statuses other than 200. Loaded for one answer.
 
-# Two tables, because a chip's memory has no long pieces.
+# Two tables, because the chip often has no long block of memory free.
 _REASONS = (
     b"""
 302 Found
@@ -25,8 +25,8 @@ _REASONS = (
 )
 
 
-def line(status):
-    """The status and its reason, bytes."""
+def line(status) -> bytes:
+    """Returns the status and its reason phrase."""
     status = b"%d " % status
     for lines in _REASONS:
         at = lines.find(b"\n" + status)

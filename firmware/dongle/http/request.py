@@ -1,5 +1,5 @@
-# An HTTP request, read so strictly that no other program in between can have read it otherwise
-# (RFC 9112, 2.2, 3.2, 5 and 6), and only where it is meant for this dongle.
+# Parses an HTTP request, so strictly that a proxy cannot have understood it differently (RFC 9112,
+# 2.2, 3.2, 5 and 6), and checks that its Host is this dongle.
 
 import micropython
 from micropython import const
@@ -11,17 +11,17 @@ EXCHANGE_MS = const(5_000)
 
 
 class Request:
-    """method (GET also stands for HEAD), path, host: bytes; host is None where a client of
-    HTTP/1.0 says none. left: how many bytes of its body are still to be read. What nearly all
-    requests have alike stands here, and takes no memory of each."""
+    """method (GET also stands for HEAD), path, host: bytes; host is None if an HTTP/1.0 client
+    sends none. left: how many bytes of the body are still to be read. The values that nearly all
+    requests have are class attributes, which take no memory in each request."""
 
     method = b"GET"
-    is_old = False  # of HTTP/1.0
+    is_old = False  # True for HTTP/1.0
     left = 0
 
     def __init__(self, head, end):
-        """head: a bytearray, of which the first `end` bytes are the head; they have to stay as
-        they are. Raises Refused."""
+        """head: a bytearray whose first `end` bytes are the head; they must not change later.
+        Raises Refused."""
         self._head, self._end = head, end
         words = bytes(memoryview(head)[: head.find(b"\r\n")]).split(b" ")
         is_one = _line_up(head, end) and len(words) == 3 and words[0]
@@ -45,9 +45,9 @@ class Request:
         if length:
             self.left = int(length)
 
-    def header(self, name):
-        """The value (bytes) of the header with this name (bytes, in lower case); None where it is
-        not there. Raises Refused where it is there twice."""
+    def header(self, name: bytes) -> bytes | None:
+        """Returns the value (bytes) of the header with this name (bytes, in lower case), or None
+        if there is none. Raises Refused if there are two."""
         return self._value(b"\r\n" + name + b":")
 
     def _value(self, start):
@@ -59,10 +59,11 @@ class Request:
             raise Refused(400, f"there are two {start[2:-1].decode()}")
         return bytes(memoryview(head)[at + len(start) : head.find(b"\r\n", at + 1)]).strip()
 
-    def is_for(self, names):
-        """Whether it calls the dongle by an address or by one of these names (bytes, in lower
-        case; with or without .local). Any other name is somebody's whose name server says that it
-        is the dongle's, so that his page may read the dongle's (DNS rebinding)."""
+    def is_for(self, names: list):
+        """Whether the request's Host is an IP address or one of these names (bytes, in lower case;
+        with or without .local). Refusing other names prevents DNS rebinding: an attacker's name
+        server could give the dongle's address for the attacker's own name, and then the attacker's
+        page could read from the dongle."""
         if self.host is None:
             return True
         name = self.host.lower()
@@ -72,26 +73,26 @@ class Request:
         if name.endswith(b".local"):
             name = name[:-6]
         if name.startswith(b"["):
-            return b"." not in name  # IPv6, of which no more is left
+            return b"." not in name  # IPv6, cut off at its first colon
         return name in names or (name and not name.strip(b".0123456789"))
 
 
 def for_names(*names):
-    """A gate for http.Server: by address, or by one of these names (str)."""
+    """Returns a gate for a Server that allows an IP address or one of these names (str)."""
     names = [name.lower().encode() for name in names if name]
 
     def gate(request):
         if not request.is_for(names):
-            raise Refused(421, "by this name it is not to be had; its address always works")
+            raise Refused(421, "unknown host name; use the IP address")
 
     return gate
 
 
-# Native, because it goes through every byte of every request.
+# Native code, because it checks every byte of every request.
 @micropython.viper
 def _line_up(head: ptr8, size: int) -> int:
-    """Writes the names of the headers in lower case. 0 where there is a byte that is not printable
-    ASCII, a CR or LF alone, a line without a name, or a blank in a name or before it."""
+    """Changes the names of the headers to lower case. Returns 0 if there is a byte that is not
+    printable ASCII, a CR or LF alone, a line without a name, or a blank in a name or before it."""
     at = 0
     while head[at] != 13:
         if head[at] < 32 or head[at] > 126:
@@ -119,9 +120,9 @@ def _line_up(head: ptr8, size: int) -> int:
     return 0
 
 
-async def read_head(stream, head):
-    """Reads up to the empty line: (length of the head, how many bytes were read); the length is 0
-    where the client has left. Raises Refused where it is too long."""
+async def read_head(stream, head: bytearray) -> tuple:
+    """Reads up to the empty line. Returns (length of the head, how many bytes were read); the
+    length is 0 if the client has disconnected. Raises Refused if the head is too long."""
     view = memoryview(head)
     size = 0
     while size < len(head):
@@ -130,7 +131,7 @@ async def read_head(stream, head):
             continue
         if count == 0:
             return 0, size
-        # The empty line may have come in two parts.
+        # The empty line may arrive in two parts.
         end = head.find(b"\r\n\r\n", max(0, size - 3), size + count)
         size += count
         if end >= 0:

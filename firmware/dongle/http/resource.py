@@ -1,4 +1,4 @@
-# What a path offers that has more than GET.
+# A path with more methods than GET.
 
 from micropython import const
 
@@ -8,18 +8,18 @@ BODY_BYTES = const(2048)
 
 
 class Resource:
-    """Functions by method (bytes), which return a Response. That of GET, for HEAD too, has no
-    argument; the others get the request's body, a stream, and may be coroutines. refuse(status,
-    text, headers) words this path's errors. needs_password: whether what is no GET needs the
-    owner's."""
+    """views: method (bytes) -> a function that returns a Response. The function for GET, also used
+    for HEAD, has no argument. The others get the request's body as a stream and may be coroutines.
+    refuse(status, text, headers) makes this path's error answers. needs_password: whether methods
+    other than GET need the owner's password."""
 
-    most = BODY_BYTES  # of a body; None: any number, the function takes it as it comes
+    most = BODY_BYTES  # the longest body; None: no limit, and the function reads it piece by piece
     refuse = staticmethod(refusal)
     needs_password = True
 
     def __init__(self, views, refuse=refusal, needs_password=True):
         self.views, self.refuse, self.needs_password = views, refuse, needs_password
 
-    def view(self, path, method):
-        """The function; `method` is one of the views."""
+    def view(self, path: bytes, method: bytes):
+        """Returns the function for a method that is in views."""
         return self.views[method]

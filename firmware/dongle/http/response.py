@@ -1,4 +1,4 @@
-# What is answered to a request.
+# The answer to a request.
 
 import json
 
@@ -6,18 +6,18 @@ TEXT = "text/plain; charset=us-ascii"
 
 
 class Response:
-    """body: bytes-like; or several of these in a tuple; or a generator of pieces, for what is too
-    long to be in memory as a whole; length: of all of them, where it is known. They are gathered,
-    so they may be small."""
+    """body: bytes-like, a tuple of these, or a generator of pieces if the whole body is too long
+    for the memory. The pieces may be small: the server gathers them before it sends. length: the
+    length of all pieces together, if it is known."""
 
     length = None
-    latest = None  # the Latest, where the body is views of what it has
+    latest = None  # the Latest, if the body consists of views from it
 
     def __init__(self, body, content_type="application/json", status=200, headers=b""):
         self.body, self.content_type, self.status = body, content_type, status
-        self.headers = headers  # more of them, each ended by CR LF
+        self.headers = headers  # more headers, each with CR LF at the end
 
 
-def refusal(status, text, headers=b""):
-    """An error, with its reason as JSON."""
+def refusal(status: int, text: str, headers: bytes = b"") -> Response:
+    """Returns an error answer with its reason as JSON."""
     return Response(json.dumps({"error": text}).encode(), status=status, headers=headers)

@@ -1,7 +1,7 @@
-# Requests that want anything but a document that is there for everybody: for a path that is seldom
-# asked for, or that there is not, by another method, of the owner. Loaded for one of them.
+# All requests except GET of an often requested document without a password: seldom requested
+# paths, unknown paths, other methods, requests that need the owner. Loaded for one request.
 
-# A Resource or a function: told apart by what it has.
+# `resource` is a Resource or a function. Only a Resource has the attribute `views`.
 # pyright: reportFunctionMemberAccess=false, reportAttributeAccessIssue=false, reportArgumentType=false
 
 from .. import forget
@@ -9,9 +9,9 @@ from ..refused import Refused
 from .resource import BODY_BYTES, Resource
 
 
-async def respond(server, client, begun):
-    """The Response to client.request, or a coroutine that gives it, for which this file is not
-    needed any more; begun: what of the request's body came with the head. Raises Refused."""
+async def respond(server, client, begun: memoryview):
+    """Returns the Response to client.request, or a coroutine for it that no longer needs this
+    module; begun: the part of the request's body that came with the head. Raises Refused."""
     request, app = client.request, server.app
     resource, names = _find(server, request.path)
     if resource and not hasattr(resource, "views"):
@@ -25,13 +25,13 @@ async def respond(server, client, begun):
     if request.method not in resource.views:
         return _wrong_method(resource)
     is_get = request.method == b"GET"
-    # Of a page that everybody may read nobody is asked who he is.
+    # Reading needs no check if every client may read.
     if app and (not is_get or server.asks_readers):
         refused = await _auth(app).refuse(request, is_get or resource.needs_password)
         if refused:
             return resource.refuse(*refused)
         if not is_get:
-            app.spare_auth(0)  # its room is wanted now
+            app.spare_auth(0)  # its memory is needed now
     return server.see(resource, request) if is_get else _take(server, client, resource, begun)
 
 
@@ -43,7 +43,7 @@ def _take(server, client, resource, begun):
 
 
 def _find(server, path):
-    """(what is at this path, or None; all paths, where it is None)."""
+    """Returns (what is at this path, or None; all paths if the first is None)."""
     if path in server.routes or not server.app:
         return server.routes.get(path), server.routes
     from . import paths
@@ -60,7 +60,7 @@ def _wrong_method(resource):
 
 
 def _auth(app):
-    # Most dongles are only read.
+    # Created here, because most dongles never need it.
     if app.auth is None:
         from .auth import Auth
 

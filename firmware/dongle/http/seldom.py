@@ -1,4 +1,4 @@
-# Documents that are seldom asked for. Loaded for one answer, and forgotten again.
+# Documents that clients seldom request. Loaded for one answer and then forgotten.
 
 import os
 import sys
@@ -10,9 +10,9 @@ from .response import Response, refusal
 _PIECE = const(256)
 
 
-def page(path):
-    """A page of the folder web."""
-    # It lies beside the packages. The build packs it; run from source, it is there as it is.
+def page(path: str) -> Response:
+    """Returns a page from the folder web."""
+    # The folder is beside the packages. In a build, the pages are compressed.
     for folder in sys.path:
         found = folder + "/" + path if folder else path
         for ending, headers in ((".gz", b"Content-Encoding: gzip\r\n"), ("", b"")):
@@ -37,8 +37,8 @@ def _pieces(path):
             yield memoryview(piece)[:count]
 
 
-def bad_telegram(framer, content_type):
-    """The last one that was damaged."""
+def bad_telegram(framer, content_type: str) -> Response:
+    """Returns the last damaged telegram."""
     if framer.bad_reason is None:
         return refusal(404, "no bad telegram since start")
     reason = framer.bad_reason

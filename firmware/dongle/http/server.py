@@ -1,10 +1,10 @@
-# A small HTTP server for a few fixed documents. Everything is bounded: the head of a request, its
-# body, the number of clients, the time an exchange may take. What it sends goes out in few large
-# pieces: on the chip each write takes a whole segment of lwIP's memory, however small it is.
+# A small HTTP server for a few fixed documents. Everything has a limit: the head of a request, its
+# body, the number of clients, the time of an exchange. The server sends few large pieces, because
+# each write, even a small one, takes a whole segment of lwIP's memory on the chip.
 #
-# Here is what is asked for again and again; what is seldom wanted is in rest.py.
+# This module handles frequent requests; rest.py handles the others.
 
-# A _Client has a stream and a task while there is somebody.
+# A _Client has a stream and a task only while it is connected.
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
 
 import asyncio
@@ -20,18 +20,18 @@ from .request import EXCHANGE_MS, HEAD_BYTES, Request, read_head
 from .response import refusal
 
 CLIENTS = 3
-_READY = const(1)  # place for a client that is there before anybody comes
-_ANOTHER_ROOM = const(25_000)  # bytes of the Python heap; with less, one more waits for a place
+_READY = const(1)  # _Client objects that are allocated in advance
+_ANOTHER_ROOM = const(25_000)  # bytes of the Python heap; with less, a new client has to wait
 _TURN_MS = const(25)
 _TURNS = const(80)
-_LINGER_MS = const(1_000)  # for a client that is still sending when its answer has been given
-_LOOK_MS = const(1_000)  # between looks at the clients' deadlines
-_ANSWER_BYTES = const(1_000)  # about as long as one that is not sent in pieces
+_LINGER_MS = const(1_000)  # for a client that is still sending after its answer
+_LOOK_MS = const(1_000)  # between two checks of the clients' deadlines
+_ANSWER_BYTES = const(1_000)  # about the length of an answer that is not sent in pieces
 _AWAY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
     b'Content-Length: 40%s\r\n{"error": "too many clients, try again"}'
 )
-_END_BYTES = const(7)  # of a page, for what ends a chunk and, behind it, all of them
+_END_BYTES = const(7)  # of a page, for the end of a chunk and the end of all chunks
 
 _ALWAYS = (
     b"\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n"
@@ -39,51 +39,52 @@ _ALWAYS = (
 
 
 class Server:
-    """tick() is to be called once a second."""
+    """tick() must be called once a second."""
 
     def __init__(
         self, routes, health, gate=None, app=None, asks_readers=False, most=CLIENTS, free=None
     ):
-        """routes: path (bytes) -> Resource, or the function that it has for GET where that is all.
-        gate(request): a Response in the place of what the path has, or None; or it raises Refused.
-        app: the App, where there are those of paths.py too, and an owner who alone may change
-        anything; without it every client may do everything. asks_readers: whether GET needs the
-        password too. most: clients at a time; free: that of another Server, to share it."""
+        """routes: path (bytes) -> Resource, or just the function for GET if there is no other
+        method. gate(request): returns None, or a Response to send instead of the document, or
+        raises Refused. app: the App; with it, the paths of paths.py are served too, and only the
+        owner may change anything. Without it, every client may do everything. asks_readers:
+        whether GET needs the password too. most: the number of clients at a time. free: the
+        attribute of another Server, to share its _Client objects."""
         self.routes = routes
         self.app = app
         self.asks_readers = asks_readers
         self._gate = gate
         self._most = most
         self._health = health
-        # For whoever comes next, from the start: later on there may be no room for their pages in
-        # one piece.
+        # For the next clients. Allocated at the start: later there may be no block of memory that
+        # is long enough for a page.
         self.free = [_Client(HEAD_BYTES) for _ in range(_READY)] if free is None else free
         self._clients = []
-        self._waiting = 0  # who waits for a place
-        self.is_resting = False  # whoever comes is sent away
+        self._waiting = 0  # clients that wait until another client leaves
+        self.is_resting = False  # whether new connections are closed at once
         self.requests = 0
         self.refused = 0  # answered with an error
 
-    def run(self, port, address="0.0.0.0", network=""):
-        """A coroutine that never returns; address, network: as of listen()."""
+    def run(self, port: int, address: str = "0.0.0.0", network: str = ""):
+        """Returns a coroutine that never ends; address, network: see listen()."""
         self._health.say(f"http: on port {port}")
         return listen("http", port, self._most, self._serve, self._health, address, network)
 
-    def close(self):
-        """Ends what is under way, but for who calls this."""
+    def close(self) -> None:
+        """Ends all exchanges, except that of the calling task."""
         for client in self._clients:
             if client.task is not asyncio.current_task():
                 client.task.cancel()
 
-    def rest(self, rests):
-        """Takes clients no more, or again."""
+    def rest(self, rests: bool) -> None:
+        """Stops accepting clients (True), or starts again (False)."""
         self.is_resting = rests
         if rests:
             self.close()
 
-    def tick(self):
-        """Ends exchanges that take too long. Here for all of them: a wait_for() for each would
-        leave a kilobyte of garbage behind."""
+    def tick(self) -> None:
+        """Ends exchanges that take too long. A wait_for() for each exchange would leave a kilobyte
+        of garbage."""
         for client in self._clients:
             if client.left_ms is not None:
                 client.left_ms -= _LOOK_MS
@@ -91,7 +92,7 @@ class Server:
                     try:
                         client.task.cancel()
                     except MemoryError:
-                        pass  # at the next look, then
+                        pass  # the next tick tries again
 
     async def _serve(self, stream):
         client = None
@@ -111,8 +112,8 @@ class Server:
             self._clients.append(client)
             await (self._exchange(client) if is_welcome else self._turn_away(client))
         except (OSError, EOFError, asyncio.TimeoutError):
-            pass  # the client left, or dawdled
-        except Exception as error:  # MemoryError too: this exchange is lost, not the server
+            pass  # the client has disconnected, or was too slow
+        except Exception as error:  # also a MemoryError: only this exchange fails, not the server
             self._health.failed("http", error)
         finally:
             stream.s.close()
@@ -123,7 +124,7 @@ class Server:
                 self.free.append(client)
 
     async def _is_free_soon(self):
-        """Waits for another client to leave; False where none does."""
+        """Waits for another client to leave. Returns False if none does."""
         self._waiting += 1
         try:
             for _ in range(_TURNS):
@@ -135,7 +136,7 @@ class Server:
         return False
 
     async def _turn_away(self, client):
-        """Without a page, for which there may be no memory."""
+        """Answers 503, without a page, because there may be no memory for one."""
         self.requests += 1
         self.refused += 1
         client.stream.write(_AWAY % _ALWAYS)
@@ -148,14 +149,14 @@ class Server:
         try:
             end, size = await read_head(client.stream, head)
             if end == 0:
-                return  # closed before it asked anything
+                return  # the client has disconnected without a request
             client.request = request = Request(head, end)
             if not await room.for_network(_ANSWER_BYTES):
                 raise Refused(503, "the network has no memory for an answer, try again")
             response = self._gate and self._gate(request)
             if response is None:
                 resource = self.routes.get(request.path)
-                # As nearly always there is nothing to be asked.
+                # The usual case: GET without a password and without a body.
                 if (
                     resource
                     and request.method == b"GET"
@@ -171,7 +172,7 @@ class Server:
             response = refusal(refused.status, refused.text)
         if response.status >= 400:
             self.refused += 1
-        # From here on the head's place is the answer's.
+        # From here on the answer uses the buffer of the head.
         is_head = head.startswith(b"HEAD ")
         await client.answer(response, is_head, request and request.is_old)
         if not request or request.left > size - end:
@@ -180,12 +181,12 @@ class Server:
     def _rest(self):
         from .rest import respond
 
-        if not self.asks_readers:  # who are many
+        if not self.asks_readers:  # else nearly every request needs these modules
             forget("dongle.http.rest", "dongle.http.resource")
         return respond
 
-    def see(self, resource, request, *arguments):
-        """What the path has: a Response, or a coroutine that gives one."""
+    def see(self, resource, request: Request, *arguments):
+        """Calls the function of the path. Returns a Response, or a coroutine for one."""
         view, refuse = resource, refusal
         try:
             if hasattr(resource, "views"):
@@ -195,35 +196,37 @@ class Server:
         except Exception as error:
             return self.broken(refuse, error)
 
-    def broken(self, refuse, error):
-        """The Response where a document fails, which must not take the server along."""
+    def broken(self, refuse, error: Exception):
+        """Returns the Response for a document that raised an exception, so that the server goes
+        on."""
         self._health.failed("http", error)
         return refuse(500, "internal error, see /health", b"")
 
 
 class _Client:
-    """Somebody who has come, until he leaves; then it is used again. Its page is first what his
-    request's head is read into, then what his answer is gathered on."""
+    """A connected client. Used again after the client has left. The page is first the buffer for
+    the head of the request, then the buffer for the answer."""
 
     def __init__(self, size):
         self.page = Page(size)
         self.page.limit -= _END_BYTES
         self.stream = self.task = self.request = None
-        self.left_ms = None  # until he counts as dawdling; None: as long as it takes
+        self.left_ms = None  # the time that is left for the exchange; None: no limit
 
-    async def linger(self, buffer):
-        """Closing at once would make a client that is still sending lose his answer."""
+    async def linger(self, buffer: bytearray) -> None:
+        """Reads what the client still sends. Closing at once could destroy the answer before the
+        client has read it."""
         self.left_ms = _LINGER_MS
         while await self.stream.readinto(buffer) != 0:
             pass
 
-    async def answer(self, response, is_head, is_old):
+    async def answer(self, response, is_head: bool, is_old: bool | None) -> None:
         body = response.body
         parts = body if isinstance(body, tuple) else (body,)
         length, is_long = response.length, hasattr(body, "send")
         if not is_long:
             length = sum([len(part) for part in parts])
-        is_chunked = length is None and not is_old  # else the connection's end is the document's
+        is_chunked = length is None and not is_old  # HTTP/1.0: closing ends the document
         self._begin(response, length, is_chunked)
         if is_head:
             pass
@@ -238,15 +241,15 @@ class _Client:
                 while at < len(part):
                     self.write()
                     if not (room.has_network(HEAD_BYTES) or await self._wait(response.latest)):
-                        raise EOFError  # a copy of the rest would take Python's memory
+                        raise EOFError  # sending anyway would copy the rest into the Python heap
                     at = self.page.fill(part, at)
         self.write()
         if self.stream.out_buf:
             await self.stream.drain()
 
     def _wait(self, latest):
-        """A coroutine: waits for the network to have memory for another page, and gives whether it
-        has. latest: whose views are sent, or None."""
+        """Returns a coroutine that waits until the network has memory for another page, and tells
+        whether it has. latest: the Latest that the sent views are from, or None."""
         wait = room.for_network(HEAD_BYTES)
         return latest.hold(wait) if latest else wait
 
@@ -257,7 +260,7 @@ class _Client:
         return gather(self, body, is_chunked)
 
     def _begin(self, response, length, is_chunked):
-        """length: of the body, None where nobody knows."""
+        """Writes the head of the answer. length: of the body, None if not known."""
         page = self.page
         page.size = 0
         page.put(b"HTTP/1.1 ")
@@ -273,8 +276,8 @@ class _Client:
         page.put(response.headers)
         page.put(b"\r\n")
 
-    def write(self):
-        """What the socket has no room for, the stream keeps a copy of."""
+    def write(self) -> None:
+        """Sends the page. The stream keeps a copy of what does not fit into the socket."""
         page = self.page
         self.stream.write(memoryview(page.bytes)[: page.size])
         page.size = 0

@@ -1,5 +1,5 @@
-# GET /config: config.json over HTTP without its secrets, which makes a backup. What is sent back
-# goes to change.py.
+# GET /config: config.json without its secrets, as a backup. change.py handles POST /config, which
+# accepts such a backup.
 
 import json
 
@@ -7,17 +7,17 @@ from .. import forget
 from .response import Response
 
 
-def show():
-    """Every setting; of a secret only whether there is one."""
+def show() -> Response:
+    """Returns every setting; for a secret only whether it is set."""
     from .. import config as config_file
 
-    forget("dongle.config")  # large, and nobody's but ours
+    forget("dongle.config")  # large, and not used elsewhere now
     raw, _ = config_file.read()
     return Response(_pieces(config_file, raw if isinstance(raw, dict) else {}))
 
 
 def _pieces(config_file, raw):
-    # A section at a time: all of it, beside who checks it, would be much.
+    # One section at a time: the whole text and the config module together would take much memory.
     separator = "{"
     for section in config_file.FIELDS:
         values = config_file.check(section, raw.pop(section, {}), [])

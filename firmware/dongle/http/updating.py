@@ -1,4 +1,4 @@
-# POST /update and /update/pull: a new firmware over the network. Loaded for the one request.
+# POST /update and /update/pull: a new firmware over the network. Loaded for one request.
 
 import asyncio
 import gc
@@ -19,18 +19,18 @@ _OF_UPDATE = (
 )
 
 _BOTH_BYTES = const(40_000)  # of the Python heap
-_LEAVE_MS = const(50)  # for those who are sent away, until their memory is free
+_LEAVE_MS = const(50)  # until the memory of the closed connections is free
 
 
-def into(app, path):
-    """The function for one request. Who asks for it is not needed any more then."""
+def into(app, path: bytes):
+    """Returns the function that handles one request, so that the caller's module can be freed."""
     if path == b"/update":
         return lambda readinto, size: _respond(app, lambda update: update.receive(readinto, size))
     return lambda readinto, size: _respond(app, lambda update: _pull(app, update))
 
 
 async def _respond(app, take):
-    # With little memory everybody else is sent away meanwhile.
+    # If there is little memory, all other clients are disconnected during the update.
     is_alone = not room.has(_BOTH_BYTES)
     try:
         if is_alone:
@@ -49,8 +49,8 @@ async def _respond(app, take):
 
 
 async def _update(app, take):
-    """(HTTP status, dict) of what take(update) comes to, update being an Update."""
-    # Takes 10 KiB, and is seldom: loaded while there is one.
+    """Returns (HTTP status, dict), the result of take(update) with an Update."""
+    # The modules take 10 KiB, so they are in memory only during an update.
     if "dongle.update.receive" in sys.modules:
         return 409, {"error": "an update is under way"}
     status = 0
@@ -71,7 +71,7 @@ async def _update(app, take):
 def _pull(app, update):
     from ..update.fetch import pull
 
-    # Who has nothing to look up from day to day has none.
+    # A dongle that looks up no names in normal operation has no Resolver.
     if app.resolver is None:
         from ..net.dns import Resolver
 

@@ -1,1 +1,1 @@
-# The first set-up, without a computer.
+# The first set-up of a dongle, by phone, without a computer.

@@ -1,8 +1,9 @@
-# The name server of the dongle's own access point: whatever a phone asks for is here. So its check
-# for the internet ends at the portal, and it opens the set-up page.
+# The DNS server of the dongle's own access point. It answers every name with the dongle's address.
+# So a phone's check for internet access reaches the portal, and the phone opens the set-up page.
 #
-# Of a packet (RFC 1035 §4.1) it reads one question and no more, so it does without dns_packet.py,
-# which is three times as large. Anybody may send anything: nothing in here trusts a length.
+# It reads one question of a packet (RFC 1035 §4.1) and nothing else. So it does not need
+# dns_packet.py, which is three times as large. A packet can contain anything, so the code checks
+# every length.
 
 import asyncio
 import socket
@@ -14,19 +15,21 @@ _LONGEST = const(512)  # bytes of a packet (RFC 1035 §4.2.1)
 _HEAD = const(12)
 _LONGEST_LABEL = const(63)
 _LONGEST_NAME = const(255)
-_NO_PLAIN_QUERY = const(0xF8)  # response, opcode: all 0 in a query that counts; and in its second
-_NO_PLAIN_QUERY_2 = const(0x0F)  # byte the error code
+# Bits that are 0 in a plain query: in the first byte of the flags, response and opcode; in the
+# second byte, the error code.
+_NO_PLAIN_QUERY = const(0xF8)
+_NO_PLAIN_QUERY_2 = const(0x0F)
 _A, _ANY = const(1), const(255)
 
-# Behind its id: a response, and authoritative; one question, as many answers, nothing else.
+# After the id: an authoritative response; one question, one or no answer, nothing else.
 _ANSWERED = b"\x84\x00\x00\x01\x00%c\x00\x00\x00\x00"
-# The question's name again (a pointer), A, the internet's, soon forgotten: after one second, for
-# the next network knows the names better; four bytes.
+# A pointer to the question's name, type A, class IN; valid for one second only, because these
+# answers are wrong on the phone's next network; 4 bytes of data.
 _HERE = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x01\x00\x04"
 
 
-async def answer(address):
-    """Answers at this address, with this address. Never returns."""
+async def answer(address: str) -> None:
+    """Runs the server at this address, and answers with this address. Never returns."""
     here = _HERE + bytes([int(part) for part in address.split(".")])
     port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
@@ -41,28 +44,28 @@ async def answer(address):
                 if found:
                     port.sendto(found, sender)
             except OSError:
-                pass  # it asks again
+                pass  # the phone asks again
     finally:
         port.close()
 
 
-def to(packet, here):
-    """The answer to packet, which may be anything; None where it deserves none. Another type than
-    A has no data, so that nobody waits for IPv6."""
+def to(packet: bytes, here: bytes) -> bytes | None:
+    """Returns the answer to packet, or None if it is not a plain query. The answer for other types
+    than A has no data, so that a phone does not wait for an IPv6 address."""
     end = _HEAD
     try:
         if packet[2] & _NO_PLAIN_QUERY or packet[3] & _NO_PLAIN_QUERY_2:
             return None
         if packet[4] or packet[5] != 1:
-            return None  # not one question
+            return None  # not exactly one question
         while packet[end]:
-            # No pointer: there is nothing before it that it could lead to.
+            # A pointer is not valid here: there is no earlier name that it could point to.
             if packet[end] > _LONGEST_LABEL:
                 return None
             end += 1 + packet[end]
         kind = packet[end + 1] << 8 | packet[end + 2]
         end += 5
-        packet[end - 1]  # all of it is there
+        packet[end - 1]  # raises IndexError if the packet is too short
     except IndexError:
         return None
     if end - _HEAD - 4 > _LONGEST_NAME:

@@ -1,5 +1,5 @@
-# What the set-up portal does with the radio, now and then: opens its access point, looks which
-# networks are there, joins one. portal: see portal.Portal.
+# What the set-up portal does with the radio: opens the access point, scans for networks, joins a
+# network. portal: a portal.Portal.
 
 import json
 
@@ -20,8 +20,8 @@ _PORT = const(80)
 _CONFIG_PATH = "config.json"
 
 
-async def start(portal, address):
-    """The access point, which has this address."""
+async def start(portal, address: str) -> None:
+    """Opens the access point, which has this address."""
     if not portal.station.isconnected() or portal.is_mistakable():
         portal.station.active(True)
         await rest(portal.station)
@@ -42,8 +42,8 @@ async def start(portal, address):
     )
 
 
-async def look(portal):
-    """The networks in reach, as JSON."""
+async def look(portal) -> bytes:
+    """Scans for networks and returns them as JSON."""
     found = await scan(portal.station)
     return json.dumps(
         [
@@ -53,15 +53,15 @@ async def look(portal):
     ).encode()
 
 
-async def retry(portal):
+async def retry(portal) -> None:
     """Tries the configured network once."""
     wifi = portal.wifi
     await join_station(portal.station, wifi.ssid, wifi.password, attempts=1)
     portal.tried_ms = portal.health.uptime_ms()
 
 
-async def join(portal, changes):
-    """Tries the network that somebody has chosen, and keeps the changes if it works."""
+async def join(portal, changes: dict) -> None:
+    """Tries the network that was chosen on the page, and saves the changes if it works."""
     ssid, password = changes["wifi"]["ssid"], changes["wifi"]["password"]
     reason = await join_station(portal.station, ssid, password)
     portal.tried_ms = portal.health.uptime_ms()
@@ -70,7 +70,7 @@ async def join(portal, changes):
         try:
             has_homewizard = _keep(changes)
             portal.saved_ms = portal.health.uptime_ms()
-            # HomeWizard's API tells the network's name, which it was given at the start.
+            # HomeWizard's API shows the network's name, and it gets this name only at the start.
             portal.restarts = len(changes) > 1 or has_homewizard
         except OSError as error:
             reason = f"config.json cannot be written: {error}"
@@ -89,7 +89,7 @@ async def join(portal, changes):
 
 
 def _keep(changes):
-    """Puts them into config.json; whether HomeWizard's API is on. Raises OSError."""
+    """Saves the changes in config.json. Returns whether HomeWizard's API is on. Raises OSError."""
     try:
         with open(_CONFIG_PATH) as file:
             document = json.load(file)

@@ -1,6 +1,6 @@
-# What is printed on the dongle's label: the password of its own access point. It comes from chance
-# alone and has a file of its own, so nothing that is known of a dongle tells it, and a new
-# config.json leaves the label true.
+# The password of the dongle's own access point, which is printed on its label. It is random, so it
+# cannot be guessed from other facts about the dongle. It has its own file, so a new config.json
+# does not change it and the label stays correct.
 
 import json
 import os
@@ -9,21 +9,22 @@ from micropython import const
 
 PATH = "device.json"
 CHANCE_BYTES = const(12)
-_LONGEST = const(128)  # bytes of the file; read() alone would begin with 256 in one piece
+_LONGEST = const(128)  # bytes of the file; read() without a size would allocate 256 bytes first
 
 _KEY = "ap_password"
 _LETTERS = b"abcdefghijkmnpqrstuvwxyz23456789"  # 32: no l and 1, no o and 0
 
 
-def make(chance):
-    """What is to be in the file, with a password of 12 characters, 60 bits; chance: as many random
-    bytes."""
-    # As bytes: MicroPython would keep each letter of a str for good, as a name.
+def make(chance: bytes) -> dict:
+    """Returns the content of the file, with a password of 12 characters, 60 bits; chance:
+    CHANCE_BYTES random bytes."""
+    # Bytes here: MicroPython interns each single character of a str and never frees it.
     return {_KEY: bytes([_LETTERS[byte & 31] for byte in chance]).decode()}
 
 
-def parse(text):
-    """The password in the file's text; None where there is none that WPA2 takes."""
+def parse(text: str) -> str | None:
+    """Returns the password in the text of the file, or None if there is none that is valid for
+    WPA2."""
     try:
         password = json.loads(text)[_KEY]
     except (ValueError, KeyError, TypeError):
@@ -31,9 +32,9 @@ def parse(text):
     return password if isinstance(password, str) and 8 <= len(password) <= 63 else None
 
 
-def password():
-    """This dongle's, made when it is first wanted. The radio must be on: the chip's random numbers
-    are good ones only then."""
+def password() -> str:
+    """Returns this dongle's password. The first call creates it. The radio must be on, because
+    only then are the chip's random numbers good."""
     try:
         with open(PATH) as file:
             kept = parse(file.read(_LONGEST))

@@ -1,11 +1,11 @@
-# The set-up portal: an access point of the dongle's own, and on it a page on which the owner
-# chooses a network. What is chosen is tried first, with station and access point at once, and kept
-# only if it works. The meter is read all the while.
+# The set-up portal: the dongle's own access point, with a page where the owner chooses a network.
+# The dongle tries the network first, with station and access point at the same time, and saves it
+# only if it works. The meter is read all the time.
 #
-# The station stays where it is if it is connected. If not, it rests while somebody uses the page
-# and tries the configured network now and then while nobody does: an attempt takes the radio off
-# the access point's channel for seconds. A phone that has joined and does nothing is nobody: it
-# may have come back by itself, as phones do when the network at home is gone.
+# A connected station stays connected. Otherwise it does not try to connect while the page is in
+# use, because an attempt takes the radio off the access point's channel for seconds. While the
+# page is not in use, it tries the configured network from time to time. A phone that has only
+# joined does not count as use: phones do so by themselves when the home network is gone.
 
 import asyncio
 import json
@@ -26,18 +26,19 @@ _HOSTS = (b"192.168.4.1", b"192.168.4.1:80")
 _ORIGIN = b"http://192.168.4.1"
 _PORT = const(80)
 _PAGE = "web/setup.html"
-_CLIENTS = const(4)  # browsers open some in advance
+_CLIENTS = const(4)  # browsers open some connections in advance
 
 _LOOK_MS = const(250)
 _LOOKS_A_SECOND = const(4)
-_SHOWN_MS = 60_000  # how long the page may still tell where the dongle is
-_LONELY_MS = 900_000  # without anybody
-_VISIT_MS = 60_000  # since a request for the page or by it, which asks every ten seconds
+_SHOWN_MS = 60_000  # after success: how long the page can still show the dongle's new address
+_LONELY_MS = 900_000  # the portal closes after this time without a request
+_VISIT_MS = 60_000  # the page is in use for so long after a request; it sends one every 10 s
 _RETRY_MS = 60_000
 
 
 class Portal:
-    """hostname: the access point's name too; is_away: it opens because the network stays away."""
+    """hostname: also the access point's name; is_away: it opens because the configured network has
+    been away for long."""
 
     def __init__(self, app, hostname, is_away):
         self._is_for_away = is_away
@@ -49,9 +50,9 @@ class Portal:
         self.access_point = network.WLAN(network.AP_IF)
         self._networks = b"[]"
         self._wants_scan = True
-        self._wanted = None  # the changes to the config that are to be tried
+        self._wanted = None  # the changes to the config that will be tried
         self.state = {"state": "ready"}
-        self.restarts = False  # because not only Wi-Fi has changed
+        self.restarts = False  # True if more than Wi-Fi has changed
         self.saved_ms = None
         self._visited_ms = self.tried_ms = self.health.uptime_ms()
         self._routes = {
@@ -61,8 +62,8 @@ class Portal:
             b"/try": Resource({b"POST": self._try}),
         }
 
-    async def run(self):
-        """Returns when it is closed again."""
+    async def run(self) -> None:
+        """Opens the portal, and returns when it is closed again."""
         async with self.wifi.turn:
             server = Server(
                 self._routes,
@@ -94,7 +95,7 @@ class Portal:
                 server.tick()
             for task in tasks:
                 if task.done():
-                    await task  # which raises why: neither ends by itself
+                    await task  # raises the error: these tasks never end without one
             if self._wanted:
                 await _errand().join(self, self._wanted)
                 self._wanted = None
@@ -116,8 +117,9 @@ class Portal:
             return True
         return self._since(self._visited_ms) >= _LONELY_MS
 
-    def is_mistakable(self):
-        """Whether the home has the addresses of our guests: its people could pass for them."""
+    def is_mistakable(self) -> bool:
+        """Whether the home network uses the same addresses as the access point. Then devices in
+        the home could be mistaken for clients of the access point."""
         is_connected = self.station.isconnected()
         return is_connected and self.station.ifconfig()[0].startswith(_NETWORK)
 
@@ -138,8 +140,8 @@ class Portal:
     # ---- What it serves ----
 
     def _gate(self, request):
-        """Only for who means us: a phone that asks for another host, as its check for the internet
-        does, is sent here, and a page of another host may not change anything."""
+        """Redirects requests for another host, such as a phone's check for internet access, to the
+        portal. A page of another site may not change anything."""
         if request.host in _HOSTS and request.path in self._routes:
             if request.method == b"POST" and request.header(b"origin") not in (None, _ORIGIN):
                 return refusal(403, "this is for the dongle's own page")
@@ -162,7 +164,7 @@ class Portal:
         return self._scan()
 
     async def _try(self, body):
-        await asyncio.sleep_ms(0)  # on a stack that was left, the collector sees less garbage
+        await asyncio.sleep_ms(0)  # leaves the stack: old values on it keep garbage alive
         if self._wanted:
             return refusal(503, "another network is being tried")
         if self.saved_ms is not None:
@@ -176,8 +178,8 @@ class Portal:
         return self._status()
 
 
-# What is needed for a moment is in memory for as long: nobody else finds it, so that it goes with
-# the last who has it in use.
+# These modules are forgotten as soon as they are imported. So each is freed after its last use
+# here.
 
 
 def _errand():

@@ -1,5 +1,5 @@
-# The station put to the test for the set-up portal: which networks are there, and can this one be
-# joined? Both take seconds, and the rest of the dongle goes on meanwhile.
+# Scans for networks and joins one, for the set-up portal. Both take seconds and do not block the
+# rest of the dongle.
 
 import _thread
 import asyncio
@@ -11,21 +11,21 @@ import network
 from ..net.radio import PAUSE_MS, WRONG_PASSWORD, in_words
 
 _SCAN_MS = const(15_000)  # at most; 2.5 s on the chip
-_ATTEMPTS = const(2)  # a network may be missed once
-_JOIN_MS = 8_000  # at most, until it is in
+_ATTEMPTS = const(2)  # because the first attempt may miss the network
+_JOIN_MS = 8_000  # at most, until it has joined
 _ADDRESS_MS = 15_000  # at most, until it has an address
 _LOOK_MS = const(100)
 
 
-async def scan(station):
-    """What the station sees: [(name, rssi_dbm, whether it is secured)], each name once, the
-    strongest first. Names that are hidden or no UTF-8 are left out: config.json has no place for
-    them. It must not be connecting: the driver finds nothing then."""
+async def scan(station) -> list:
+    """Returns the networks in reach as [(name, rssi_dbm, whether it is secured)], each name once,
+    the strongest first. Leaves out hidden names and names that are not UTF-8, because config.json
+    cannot contain them. The station must not be connecting: then the driver finds nothing."""
     found = []
     done = asyncio.ThreadSafeFlag()
 
     def look():
-        # On its own thread, because it blocks.
+        # In its own thread, because scan() blocks.
         try:
             found.extend(station.scan())
         except OSError:
@@ -37,7 +37,7 @@ async def scan(station):
         _thread.start_new_thread(look, ())
         await asyncio.wait_for_ms(done.wait(), _SCAN_MS)
     except (OSError, asyncio.TimeoutError):
-        pass  # no memory for a thread; a network can still be typed
+        pass  # no memory for a thread, or no result; the owner can still type a name
     networks = {}
     for raw, _, _, rssi_dbm, security, _ in found:
         try:
@@ -49,13 +49,13 @@ async def scan(station):
     return sorted(networks.values(), key=lambda each: -each[1])
 
 
-async def join(station, ssid, password, attempts=_ATTEMPTS):
-    """Leaves the network there is and joins this one. None where it has an address there, else
-    why not, in words; then the station rests."""
+async def join(station, ssid: str, password: str, attempts: int = _ATTEMPTS) -> str | None:
+    """Leaves the current network and joins this one. Returns None if the station gets an address,
+    else the reason, in words; then the station is disconnected."""
     try:
         for _ in range(attempts):
             await rest(station)
-            # One attempt at a time, whose end the status tells.
+            # No automatic reconnects, so that the status shows the end of this attempt.
             station.config(reconnects=0, pm=station.PM_NONE)
             station.connect(ssid, password)
             reason = await _outcome(station)
@@ -65,24 +65,24 @@ async def join(station, ssid, password, attempts=_ATTEMPTS):
                 break
         await rest(station)
         return reason  # pyright: ignore[reportPossiblyUnboundVariable]
-    except OSError as error:  # the driver does not even try
+    except OSError as error:  # the driver refuses to connect
         return str(error)
     finally:
         try:
             station.config(reconnects=-1)
         except OSError:
-            pass  # not while it connects, says IDF 5.5, but MicroPython has taken it down
+            pass  # IDF 5.5 refuses this while connecting, but MicroPython has stored the value
 
 
-async def rest(station):
-    """Stops the station's attempts, which would keep the radio off the access point's channel."""
+async def rest(station) -> None:
+    """Stops the station's attempts, which take the radio off the access point's channel."""
     station.disconnect()
     await asyncio.sleep_ms(PAUSE_MS)
 
 
 async def _outcome(station):
-    # The status keeps telling how an earlier attempt ended until this one has ended otherwise: so
-    # what it told before counts at the very end only.
+    # The status shows the result of an earlier attempt until this attempt has a different result.
+    # So the same status as before counts only when the time is over.
     before = status = station.status()
     waited_ms = 0
     while waited_ms < (_ADDRESS_MS if _is_in(station) else _JOIN_MS):
@@ -101,7 +101,7 @@ async def _outcome(station):
 
 
 def _is_in(station):
-    """Whether it has joined, with or without an address."""
+    """Whether the station has joined a network, with or without an address."""
     try:
         station.status("rssi")
     except OSError:

@@ -1,4 +1,4 @@
-# What somebody wishes on the set-up portal's page, checked.
+# Checks what the set-up portal's page sends.
 
 import asyncio
 import gc
@@ -6,9 +6,9 @@ import gc
 from .. import forget
 
 
-async def changes(wanted):
-    """What the page sends, as changes to the config. Raises ValueError with what is wrong, or
-    anything where it is no object."""
+async def changes(wanted) -> dict:
+    """Turns what the page sends into changes to the config. Raises ValueError with the problems,
+    or other exceptions if `wanted` is not an object of the expected form."""
     changes = {"wifi": {"ssid": wanted["ssid"], "password": wanted["password"]}}
     if wanted.get("mqtt_host"):
         changes["mqtt"] = {
@@ -18,7 +18,7 @@ async def changes(wanted):
         }
     problems = _check(changes)
     if problems:
-        await asyncio.sleep_ms(0)  # on a stack that was left, the collector sees less garbage
+        await asyncio.sleep_ms(0)  # leaves the stack: old values on it keep garbage alive
         gc.collect()
         from .. import complaint
 
@@ -34,7 +34,7 @@ async def changes(wanted):
 def _check(changes):
     from .. import config
 
-    forget("dongle.config")  # large, and nobody's but ours
+    forget("dongle.config")  # large, and not used elsewhere now
     problems = []
     for section, values in changes.items():
         config.check(section, values, problems)
