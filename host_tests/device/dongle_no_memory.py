@@ -9,7 +9,8 @@ from usocket import socket as client_socket
 
 import world
 from dongle import latest, stream
-from dongle.http import server as http
+from dongle.http.response import Response
+from dongle.http.server import Server
 from dongle.net import listen
 from p1 import decode
 
@@ -92,7 +93,7 @@ class NoRoom:
 
 
 async def main():
-    server = http.Server({b"/": lambda: http.Response(b"{}")}, Health())
+    server = Server({b"/": lambda: Response(b"{}")}, Health())
     telegrams = stream.Stream(Latest(), Health())
     tasks = [
         asyncio.create_task(server.run(HTTP_PORT)),

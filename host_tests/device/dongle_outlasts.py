@@ -10,7 +10,8 @@ import usocket
 from until import until
 
 from dongle import app, health, start
-from dongle.http import server as http
+from dongle.http.response import Response
+from dongle.http.server import Server
 from dongle.net import listen
 
 HTTP_PORT = int(sys.argv[1])
@@ -75,7 +76,7 @@ async def is_served():
 async def ports():
     told = []
     no_memory = OSError(errno.ENOMEM)
-    server = http.Server({b"/": lambda: http.Response(b"{}")}, Health(told))
+    server = Server({b"/": lambda: Response(b"{}")}, Health(told))
 
     def no_look_up(*_):
         raise AssertionError("lwIP needs memory for that")
@@ -135,7 +136,7 @@ async def polls():
     loop = asyncio.core._io_queue
     watcher, told = health.Health(), []
     start.outlast_poll(watcher)
-    server = http.Server({b"/": lambda: http.Response(b"{}")}, Health(told))
+    server = Server({b"/": lambda: Response(b"{}")}, Health(told))
     task = asyncio.create_task(server.run(HTTP_PORT))
     await asyncio.sleep_ms(50)
     plain = loop.poller

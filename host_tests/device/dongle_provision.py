@@ -84,8 +84,9 @@ async def look(station):
 
 
 def is_forgotten():
+    places = [name.rpartition(".") for name in MODULES]
     return not MODULES & set(sys.modules) and not any(
-        hasattr(sys.modules["dongle"], name.split(".")[1]) for name in MODULES
+        [hasattr(sys.modules.get(package), name) for package, _, name in places]
     )
 
 
