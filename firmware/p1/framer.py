@@ -117,7 +117,7 @@ class Framer:
 
     def __init__(self, deliver, has_crc=True, capacity=CAPACITY, has_room=lambda size: True):
         """has_crc: False for old meters (DSMR 2 and 3), which send a "!" without CRC.
-        has_room(size) returns whether `size` bytes are free; called only for larger buffers."""
+        has_room(size) returns whether `size` bytes are free; called only for a new maximum."""
         self._deliver = deliver
         self._has_crc = has_crc
         self._capacity = capacity
@@ -160,7 +160,7 @@ class Framer:
         return self.crc + self.overflow + self.framing
 
     def reset(self) -> None:
-        """Rejects an incomplete telegram, after an interruption of the line."""
+        """Rejects an incomplete telegram, for example after an interruption of the line."""
         if self._state != _OUTSIDE:
             self._reject(FRAMING)
 

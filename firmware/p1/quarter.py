@@ -59,9 +59,9 @@ class Quarter:
         """target_w: the owner's target; 0: this month's peak, at least 2500 W. rate 0: no rate."""
         self._own_target_w = target_w
         self._rate_ct = rate_ct_per_kw_year
-        self._edition = self._month = None  # when the peaks were last taken from the Reading
+        self._edition = self._month = None  # of the Reading from which the peaks were taken
         self.month_peak_w = self.year_mean_peak_w = None
-        self._billed_w = None  # what this month counts as so far
+        self._billed_w = None  # this month's peak as it is billed so far, at least 2500 W
         self._forget()
 
     def _forget(self):

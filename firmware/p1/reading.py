@@ -57,7 +57,7 @@ class Reading:
         # all others.
         self.bad_numbers = self.bad_clock = self.bad_captures = self.bad_texts = 0
         self.is_whole = False  # whether all of the telegram has been read
-        self.stamp_at = None  # the meter's clock
+        self.stamp_at = None  # place of the meter's clock in the telegram
         # Counters of changes: `edition` of everything except numbers and times, `captures` of the
         # captures of sub-meters.
         self.edition = self.captures = 0
@@ -71,7 +71,7 @@ class Reading:
         self.model = None  # the header after its "/", UTF-8
         self.tariff = None  # its number
         self.texts = {}  # row -> UTF-8
-        self.peak_stamp_at = None  # the quarter of monthly_power_peak
+        self.peak_stamp_at = None  # place of the stamp of monthly_power_peak
         self.peak = None  # (mantissa, decimals) in W
         self.history = []  # (year, month, stamp_at or None, mantissa, decimals in W), by month
         self.failures = []  # (stamp_at of the end, duration in s)

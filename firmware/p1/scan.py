@@ -28,9 +28,9 @@ def _address(data) -> int:
 _CODES = bytearray(obis.CODES) if _address(obis.CODES) & 3 else obis.CODES
 
 
-# One function, because a call takes as long as a line. The numbers in the comments are its four
-# steps for each line. Every loop over the text stops at the LF before `end` at the latest; the
-# framer guarantees this LF. Mantissas stay below 10^9, so that they fit in the ESP32's small
+# All in one function, because a function call takes as long as a line. Numbered comments mark the
+# four steps for each line. Every loop over the text stops at the LF before `end` at the latest;
+# the framer guarantees this LF. Mantissas stay below 10^9, so that they fit in the ESP32's small
 # integers.
 @micropython.viper
 def scan(reading, end: int):

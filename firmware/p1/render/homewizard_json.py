@@ -252,7 +252,7 @@ _PARTS = (_model, _id, _peak_stamp, _gas, _external)
 
 
 def _hex(page, text):
-    """Writes an id as hex digits, as the meter sends it. All other ids get hex digits too."""
+    """Writes an id as hex digits, as meters send it; also an id that was sent as plain text."""
     page.put(b'"')
     for at in range(len(text)):
         page.byte(_DIGITS[text[at] >> 4])
@@ -261,7 +261,7 @@ def _hex(page, text):
 
 
 def _is_stamp(reading, at):
-    """Returns whether a stamp has no leading zero (from 2010 on), so that JSON allows it."""
+    """Returns whether there is a stamp that JSON allows as a number: from 2010 on, without a 0."""
     return at is not None and reading.telegram[at] != _ZERO
 
 

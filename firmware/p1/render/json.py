@@ -20,8 +20,8 @@ _CLOSE = const(0x7D)
 class Json:
     """render(reading) writes the document into page.
 
-    The clock comes first, then everything else that is not a number. This stays as it is until it
-    changes; then parts.py, which writes it, is loaded. The numbers come last.
+    The clock comes first, then everything else that is not a number. That part keeps its place and
+    text until a value in it changes; then parts.py, which writes it, is loaded. Numbers come last.
     """
 
     def __init__(self, capacity=CAPACITY, head=0, has_room=lambda size: True):

@@ -1,6 +1,6 @@
-# Writes the part of a Reading's JSON that is not numbers. It is always written as a whole.
+# Writes everything in a Reading's JSON that is not a number. It is always written as a whole.
 #
-# json.py loads this module when something of it changes; it is unloaded like texts.py.
+# json.py loads this module when one of these values changes; it is unloaded like texts.py.
 
 from .. import obis
 from ..text import latin
