@@ -1,2 +1,2 @@
-# The P1 telegram: framing, CRC, OBIS objects, the Reading and its renderings.
-# Pure: imports neither machine, network, asyncio nor anything of dongle/.
+# The P1 telegram: framing, CRC, OBIS objects, the Reading and the formats it is written in.
+# This package does not import machine, network, asyncio or anything from dongle/.

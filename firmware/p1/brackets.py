@@ -1,5 +1,5 @@
-# The brackets of a telegram's line, (...)(...), and the numbers in them. What is found goes into
-# arrays, which all lines take turns with: nothing is left behind for the garbage collector.
+# Finds the brackets in a line of a telegram, (...)(...), and reads the numbers in them. The
+# results go into arrays that all lines share, so that nothing is left for the garbage collector.
 
 from array import array
 
@@ -8,12 +8,12 @@ from micropython import const
 
 from . import timestamp
 
-_MOST = const(64)  # brackets of a line; a peak history of 13 months has 42
+_MOST = const(64)  # brackets in a line; a peak history of 13 months has 42
 
-# By bracket: places in the telegram, without the "(" and the ")" themselves.
+# For each bracket: where its content starts and ends in the telegram, without "(" and ")".
 starts = array("H", [0] * _MOST)
 ends = array("H", [0] * _MOST)
-found = array("i", [0, 0])  # by number(): mantissa, decimals
+found = array("i", [0, 0])  # set by number(): mantissa, decimals
 
 
 @micropython.viper
@@ -35,7 +35,7 @@ def _find(text: ptr8, at: int, starts: ptr16, ends: ptr16) -> int:
             count += 1
             at += 1
         elif byte == 0x0A:
-            # A value wrapped on the next line belongs to this one.
+            # A next line that begins with a bracket belongs to this line.
             if is_wrapped or text[at] != 0x28:
                 return count
             is_wrapped = 1
@@ -43,9 +43,9 @@ def _find(text: ptr8, at: int, starts: ptr16, ends: ptr16) -> int:
             return -1
 
 
-def of_line(telegram, at):
-    """Finds those of the line whose first one is at telegram[at]: starts and ends. Returns how
-    many, -1 where the line is broken. The text goes on for a byte behind the line."""
+def of_line(telegram, at: int) -> int:
+    """Sets starts and ends for the line whose first bracket is at telegram[at]. Returns how many
+    brackets there are, -1 if the line is broken. At least one byte must follow the line."""
     return _find(telegram, at, starts, ends)
 
 
@@ -53,7 +53,7 @@ def of_line(telegram, at):
 def _number(text: ptr8, at: int, end: int, found: ptr32) -> int:
     mantissa = 0
     digits = 0
-    point = -1  # how many digits stood before it
+    point = -1  # the number of digits before the point; -1: no point yet
     while at < end:
         byte = text[at]
         if byte == 0x2E and point < 0:
@@ -76,19 +76,19 @@ def _number(text: ptr8, at: int, end: int, found: ptr32) -> int:
     return at
 
 
-def number(telegram, bracket):
-    """Finds the number that a bracket begins with. Returns where its unit starts, 0 where there is
-    no number or it does not fit in 31 bits."""
+def number(telegram, bracket: int) -> int:
+    """Reads the number at the start of a bracket into `found`. Returns where its unit starts, 0 if
+    there is no number or it does not fit in 31 bits."""
     return _number(telegram, starts[bracket], ends[bracket], found)
 
 
-def of_row(reading, row):
-    """Finds the brackets of a row's line. Returns how many, 0 where the row is absent, -1 where
-    the line is broken."""
+def of_row(reading, row: int) -> int:
+    """Finds the brackets in a row's line. Returns how many there are, 0 if the row is absent, -1
+    if the line is broken."""
     return of_line(reading.telegram, reading.mantissa[row]) if reading.has(row) else 0
 
 
-def is_stamp(telegram, bracket):
-    """Whether there is one in this bracket, and nothing else."""
+def is_stamp(telegram, bracket: int) -> bool:
+    """Returns whether a bracket holds a time stamp and nothing else."""
     start = starts[bracket]
     return 0 < timestamp.length(telegram, start) == ends[bracket] - start

@@ -1,17 +1,17 @@
-# What the sub-meters have counted, and when.
+# Reads the captures: what each sub-meter has counted, and the time stamp of that value.
 
 from . import brackets, obis, timestamp
 
 
-def read_captures(reading):
-    """What the sub-meters have counted."""
+def read_captures(reading) -> None:
+    """Reads the capture of each sub-meter."""
     reading.captures += 1
     reading.bad_captures = 0
     for submeter in reading.submeters:
         key, had_stamp = submeter.value_key, submeter.stamp_at is not None
         submeter.clear_capture()
         row = obis.FIRST_CAPTURE + submeter.channel - 1
-        while row < obis.FIRST_NUMBER:  # a range with a step would leave garbage
+        while row < obis.FIRST_NUMBER:  # a range with a step would allocate memory
             if submeter.value_key is None and reading.has(row):
                 _capture(reading, submeter, brackets.of_row(reading, row))
             row += obis.CHANNELS
@@ -20,7 +20,7 @@ def read_captures(reading):
 
 
 def _capture(reading, submeter, count):
-    """(stamp)(value*unit), (value*unit) alone, or DSMR 2 and 3's
+    """Reads (stamp)(value*unit) or (value*unit), or the form of DSMR 2 and 3, which is
     (stamp)(status)(period)(n)(code)(unit) with (value) on the next line."""
     telegram, starts, ends = reading.telegram, brackets.starts, brackets.ends
     last = count - 1
@@ -43,7 +43,7 @@ def _capture(reading, submeter, count):
 
 
 def _captured(telegram, at, end):
-    """The key of what the unit telegram[at:end] says has been counted, or None."""
+    """Returns the key for a value with the unit telegram[at:end], None if the unit is unknown."""
     for unit in obis.CAPTURED:
         if len(unit) == end - at and telegram.find(unit, at, end) == at:
             return obis.CAPTURED[unit]

@@ -1,11 +1,11 @@
-# Encrypted telegrams (Luxembourg's Smarty, parts of Austria): each comes inside a frame of
-# AES-128-GCM (DLMS general-glo-ciphering), and is decrypted before anything looks at its CRC.
+# Encrypted telegrams (Luxembourg's Smarty, parts of Austria). Each telegram comes in a frame of
+# AES-128-GCM (DLMS general-glo-ciphering) and is decrypted before its CRC is checked.
 #
 #   DB 08 system title (8) 82 length (2) 30 counter (4) telegram, encrypted ... tag (12)
 #
-# The length counts from the 30 on. The IV is system title and counter. Operators disagree on
-# whether the tag covers additional data, 30 and the authentication key; either is accepted.
-# NIST SP 800-38D is the standard that the rules below come from.
+# The length counts the bytes from the 30 on. The IV is the system title and the counter. Some
+# operators' tags also cover additional data (30 and the authentication key), others do not; both
+# are accepted. The rules below come from the standard NIST SP 800-38D.
 
 from array import array
 from binascii import unhexlify
@@ -16,11 +16,11 @@ from micropython import const
 
 _ECB = const(1)
 _BLOCK = const(16)
-_HEAD = const(18)  # up to the encrypted part
+_HEAD = const(18)  # bytes before the encrypted part
 _TAG = const(12)
 _CAPACITY = const(6144 + 30)
 
-# What is published as the usual authentication key (LUX P1 1.1.3).
+# The usual authentication key, as published (LUX P1 1.1.3).
 DEFAULT_AUTHENTICATION_KEY = unhexlify("00112233445566778899aabbccddeeff")
 
 
@@ -32,9 +32,10 @@ def _xor(target: ptr8, at: int, pad: ptr8, count: int):
         index += 1
 
 
-# A product in GF(2^128), four bits at a time. table holds the products of the key with all 16
-# nibbles, eight 16-bit words each, most significant first; carry what four bits that fall out
-# on the right leave on the left. Words of 16 bits, so that 32- and 64-bit machines agree.
+# Multiplies in GF(2^128), four bits at a time. `table` has the product of the key and each of the
+# 16 nibbles: eight 16-bit words, most significant first. When four bits are shifted out on the
+# right, their entry in `carry` is xored into the left end. Words have 16 bits, so that 32-bit and
+# 64-bit machines give the same result.
 @micropython.viper
 def _multiply(state: ptr8, product: ptr16, table: ptr16, carry: ptr16):
     word = 0
@@ -64,7 +65,7 @@ def _multiply(state: ptr8, product: ptr16, table: ptr16, carry: ptr16):
 
 
 def _halve(number):
-    # Multiplies by x: one bit to the right, in GCM's order of bits.
+    # Multiplies by x. In GCM's bit order this is a shift to the right by one bit.
     return number >> 1 ^ (0xE1 << 120 if number & 1 else 0)
 
 
@@ -73,7 +74,7 @@ def _words(number):
 
 
 class Gcm:
-    """AES-128 in Galois/counter mode, decrypting only."""
+    """AES-128 in Galois/counter mode, only for decryption."""
 
     def __init__(self, key):
         self._aes = aes(key, _ECB)
@@ -108,8 +109,8 @@ class Gcm:
         self._aes.encrypt(self._counter, self._pad)
         return self._pad
 
-    def is_genuine(self, data, start, end, iv, additional, tag):
-        """Whether tag (its first bytes are enough) proves data[start:end] and additional."""
+    def is_genuine(self, data, start: int, end: int, iv, additional: bytes, tag) -> bool:
+        """Returns whether `tag` (may be cut short) fits data[start:end] and `additional`."""
         self._state[:] = bytes(_BLOCK)
         self._hash(additional, 0, len(additional))
         self._hash(data, start, end)
@@ -118,19 +119,19 @@ class Gcm:
         _xor(self._state, 0, self._pad_of(iv, 1), _BLOCK)
         return self._state[: len(tag)] == tag
 
-    def decrypt(self, data, start, end, iv):
-        """Decrypts data[start:end] where it stands."""
+    def decrypt(self, data, start: int, end: int, iv: bytes | bytearray) -> None:
+        """Decrypts data[start:end] in place."""
         for number, at in enumerate(range(start, end, _BLOCK), 2):
             _xor(data, at, self._pad_of(iv, number), min(_BLOCK, end - at))
 
 
 class Cipher:
-    """Stands in front of a framer: frames in, decrypted telegrams out to feed(buffer, size).
+    """Takes encrypted frames and passes the decrypted telegrams to a framer's feed(buffer, size).
 
-    Counters: good; bad (no key makes the tag right); overflow (longer than the buffer)."""
+    Counters: good; bad (wrong tag, also without additional data); overflow (buffer too small)."""
 
     def __init__(self, key, authentication_key, feed):
-        """key and authentication_key are 16 bytes each."""
+        """key and authentication_key have 16 bytes each."""
         self._gcm = Gcm(key)
         self._additional = b"\x30" + authentication_key
         self._feed = feed
@@ -138,12 +139,12 @@ class Cipher:
         self._size = 0
         self.good = self.bad = self.overflow = 0
 
-    def reset(self):
-        """Forgets a frame that was under way."""
+    def reset(self) -> None:
+        """Drops an incomplete frame."""
         self._size = 0
 
-    def feed(self, chunk, size):
-        """Takes chunk[:size]."""
+    def feed(self, chunk: bytes | bytearray, size: int) -> None:
+        """Processes chunk[:size]."""
         at = 0
         while at < size:
             count = min(size - at, _CAPACITY - self._size)
@@ -154,12 +155,12 @@ class Cipher:
                 pass
 
     def _take(self):
-        """Handles what is at the start of the buffer; False where more is needed."""
+        """Processes the start of the buffer. Returns False if more bytes are needed."""
         start = self._frame.find(b"\xdb\x08", 0, self._size)
         if start < 0:
             start = self._size
             if start and self._frame[start - 1] == 0xDB:
-                start -= 1  # perhaps the first half of one
+                start -= 1  # this may be the first byte of a frame
         self._drop(start)
         if self._size < _HEAD:
             return False
@@ -167,7 +168,7 @@ class Cipher:
         length = frame[11] << 8 | frame[12]
         end = 13 + length
         if frame[10] != 0x82 or frame[13] != 0x30 or length < 5 + _TAG:
-            self._drop(1)  # bytes that only look like a start
+            self._drop(1)  # these bytes only look like the start of a frame
         elif end > _CAPACITY:
             self.overflow += 1
             self._drop(1)

@@ -1,48 +1,48 @@
-# What differs from country to country, as data. The objects do not: the registry knows them all.
+# The differences between countries, as data. OBIS objects do not differ: obis.py has all of them.
 #
-# Loaded where a profile is asked for, and forgotten again: so a Profile has no methods, which
-# would keep all of this in memory.
+# This module is loaded when a profile is needed, and unloaded afterwards. So Profile has no
+# methods: a method would keep the whole module in memory.
 
 from micropython import const
 
 AUTO = "auto"  # see of_telegram()
-# Telegrams come encrypted in LU and AT, see cipher.py. One text: each of these in the source would
-# stay in memory for good, as a name.
+# In LU and AT telegrams are encrypted, see cipher.py. The codes are one text because MicroPython
+# makes a name of each short text in the source, and names stay in memory for ever.
 CODES = "auto BE NL NL3 LU AT SE DK HU CH LT".split()  # noqa: SIM905
 
-# Winter time ahead of UTC, in hours.
+# How many hours winter time is ahead of UTC.
 _CENTRAL_EUROPE = const(1)
 _EASTERN_EUROPE = const(2)
 
 
 class Profile:
     code: str
-    tariff_names: dict  # of 0-0:96.14.0, by number, where everybody there agrees
-    winter_h: int  # hours that winter time is ahead of UTC
-    line: tuple  # baud, data bits, parity (None; 0 is even), as machine.UART takes them
+    tariff_names: dict  # number in 0-0:96.14.0 -> name; empty if a country has no common rule
+    winter_h: int  # how many hours winter time is ahead of UTC
+    line: tuple  # baud, data bits, parity for machine.UART; parity is None or 0 (even)
     has_crc: bool
 
 
-def profile(code):
-    """A new Profile of one of the CODES."""
+def profile(code: str) -> Profile:
+    """Returns a new Profile for one of the CODES."""
     made = Profile()
     made.code = code
-    # Belgium's tariff 1 is the dear one, the Netherlands' the cheap one (e-MUCS-P1 1.7.1 table 4
-    # and its note that the Dutch rule does not hold).
+    # Tariff 1 is the expensive one in Belgium and the cheap one in the Netherlands (e-MUCS-P1
+    # 1.7.1 table 4, with its note that the Dutch rule does not apply).
     made.tariff_names = {}
     if code == "BE":
         made.tariff_names = {1: "day", 2: "night"}
     elif code[:2] == "NL":
         made.tariff_names = {1: "night", 2: "day"}
     made.winter_h = _EASTERN_EUROPE if code == "LT" else _CENTRAL_EUROPE
-    # NL3: DSMR 2.2 and 3.0.
+    # NL3 means DSMR 2.2 and 3.0.
     made.line = (9600, 7, 0) if code == "NL3" else (115200, 8, None)
     made.has_crc = code != "NL3"
     return made
 
 
-# How a header begins, behind its "/", that only one country's meters send. What makers sell
-# everywhere, such as Kamstrup's and Landis+Gyr's, says nothing.
+# Starts of headers, after the "/", that only meters of one country send. Headers of makers that
+# sell in many countries, such as Kamstrup and Landis+Gyr, do not show the country.
 _HEADERS = b"""
 BE FLU5
 BE ISk5\\2MIE5
@@ -61,10 +61,10 @@ NL Ene5
 """
 
 
-def of_telegram(telegram, has_dutch_version):
-    """The code of the country of an AUTO reading's telegram (bytes-like from its "/").
-    has_dutch_version: it has a line that Belgian meters do not send, so that without a telling
-    header it stays open which country this is."""
+def of_telegram(telegram: bytes | bytearray, has_dutch_version: bool) -> str:
+    """Returns the country code for a telegram (bytes-like, from its "/") of an AUTO reading.
+    has_dutch_version: the telegram has a line that Belgian meters do not send. If the header is
+    not in the table either, the country is unknown and the code is AUTO."""
     for line in _HEADERS.strip().split(b"\n"):
         code, header = line.split()
         if telegram[1 : 1 + len(header)] == header:

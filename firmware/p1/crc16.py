@@ -1,14 +1,13 @@
-# CRC-16/ARC, the check of every P1 telegram (DSMR 5.0.2 P1 §6.2): polynomial 0x8005 taken
-# least significant bit first, start 0, no final xor. check(b"123456789") is 0xBB3D.
+# CRC-16/ARC, the checksum of a P1 telegram (DSMR 5.0.2 P1 §6.2): polynomial 0x8005, least
+# significant bit first, initial value 0, no final xor. check(b"123456789") is 0xBB3D.
 
 from array import array
 
 import micropython
 
-# _AFTER_ONE[b]: what byte b leaves in the register once it has been shifted out;
-# _AFTER_TWO[b]: the same after one more byte has passed behind it.
-# Calculated here and not by the build: a file's constants stay in memory beside the arrays that
-# are made of them.
+# _AFTER_ONE[b]: the register (from 0) after byte b; _AFTER_TWO[b]: after b and one zero byte.
+# The tables are calculated here and not by the build: constants in a file would stay in memory
+# in addition to the arrays that are made from them.
 _AFTER_ONE, _AFTER_TWO = array("H", bytes(512)), array("H", bytes(512))
 for _byte in range(256):
     _crc = _byte
@@ -21,15 +20,15 @@ for _byte in range(256):
 del _byte, _crc, _  # pyright: ignore[reportPossiblyUnboundVariable]
 
 
-# Two bytes a step: a 16-bit word cancels the whole register, and each half of the result
-# looks up its own table. Words are read at even addresses only (the ESP32 cannot do other),
-# so an odd first byte goes by itself. Viper keeps just two names in CPU registers, the first
-# two: so data itself is the pointer that moves on, once every four words.
+# Each step takes two bytes: a 16-bit word is xored with the whole register, and each half of the
+# result has its own table. The ESP32 reads words only at even addresses, so a first byte at an
+# odd address is processed alone. Viper keeps only the first two names in CPU registers, so `data`
+# itself is the pointer that moves, once every four words.
 @micropython.viper
 def update(data: ptr16, crc: int, start: int, end: int) -> int:
-    """The CRC of data[start:end] (bytes-like), continuing from crc (0 at the start of a telegram).
+    """Returns the CRC of data[start:end] (bytes-like). `crc` is the CRC of the bytes before, or 0.
 
-    The caller answers for 0 <= start <= end <= len(data): viper checks nothing.
+    The caller must make sure that 0 <= start <= end <= len(data): viper does not check it.
     """
     one = ptr16(_AFTER_ONE)
     two = ptr16(_AFTER_TWO)
@@ -57,6 +56,6 @@ def update(data: ptr16, crc: int, start: int, end: int) -> int:
     return crc
 
 
-def check(data):
-    """The CRC of all of data (bytes-like), 0..65535."""
+def check(data) -> int:
+    """Returns the CRC of all of data (bytes-like), 0..65535."""
     return update(data, 0, 0, len(data))

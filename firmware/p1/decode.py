@@ -1,8 +1,8 @@
-# Verified telegram -> Reading. scan.py has read the numbers; here come the lines that hold
-# stamps or what sub-meters have counted, and what follows from several lines together. Texts and
-# lists rarely change: what reads them, texts.py, is loaded when there are new ones.
+# Turns a verified telegram into a Reading. scan.py reads the numbers. This module reads the clock
+# and the captures of sub-meters, and derives values from several lines. Texts and lists rarely
+# change, so texts.py, which reads them, is loaded only when they do.
 #
-# A line that cannot be used costs only itself: it is left out and counted.
+# A line that cannot be used is left out and counted. The other lines are not affected.
 
 from micropython import const
 
@@ -16,8 +16,8 @@ _CLOSE = const(0x29)
 
 
 def _derivations():
-    # What is derived where the telegram has the parts: the sum of the tariff registers, import
-    # minus export. In the shapes that scan.derive() takes.
+    # The values to derive if the telegram has their parts: the sum of the tariff registers, and
+    # import minus export. In the formats that scan.derive() takes.
     sums, differences = bytearray(), bytearray()
     for direction in ("import", "export"):
         sums.append(obis.row(f"energy_{direction}_kwh"))
@@ -35,30 +35,30 @@ def _derivations():
 _SUMS, _DIFFERENCES = _derivations()
 del _derivations
 
-_TEXTS_BYTES = const(11_000)  # of memory, for texts.py with what comes of it
+_TEXTS_BYTES = const(11_000)  # how much memory texts.py and its results need
 
-_read_texts = None  # of texts.py, once it is loaded
+_read_texts = None  # read() of texts.py, once that is loaded
 
 
 class Postponed(MemoryError):
-    """There is no room for texts.py at the moment."""
+    """There is not enough memory for texts.py at the moment."""
 
 
-def decode(telegram, size, reading):
-    """Fills reading from telegram[:size], a verified one as the framer delivers it.
+def decode(telegram, size: int, reading) -> None:
+    """Fills `reading` from telegram[:size], a verified telegram as the framer delivers it.
 
-    The telegram that was decoded into reading before this one is still looked at, in its own
-    buffer; the framer keeps it until then.
+    The function compares it with the telegram that was decoded into `reading` before, which must
+    still be in its own buffer; the framer keeps that buffer unchanged for this.
 
-    Raises MemoryError where there is none to load texts.py, Postponed where reading.has_room says
-    so. Then, as after any error, the reading is neither whole nor of use, and the next telegram is
-    read anew.
+    Raises MemoryError if there is no memory to load texts.py, Postponed if reading.has_room() says
+    so. After these and all other errors the reading is incomplete and must not be used, and the
+    next telegram is read as if it were the first.
     """
     before, size_before = reading.telegram, reading.size
     reading.telegram, reading.size = telegram, size
     found = NEW_LAYOUT
     was_whole = reading.is_whole
-    reading.is_whole = False  # until the end, should anything fail on the way
+    reading.is_whole = False  # set to True at the end, so that it stays False after an error
     if was_whole and reading.has_layout and size == size_before and telegram is not before:
         found = update(telegram, before, reading)
     if found == NEW_LAYOUT:
@@ -85,8 +85,8 @@ def _load():
     _read_texts = read
 
 
-def forget():
-    """Lets go of texts.py, for whoever takes it out of memory."""
+def forget() -> None:
+    """Drops the reference to texts.py, so that the module can be unloaded."""
     global _read_texts
     _read_texts = None
 

@@ -1,9 +1,9 @@
-# Chunks of bytes in, whole telegrams whose CRC is proven out.
+# Finds whole telegrams in chunks of bytes and checks their CRC.
 #
 #   "/" header CR LF CR LF lines "!" CRC CR LF          DSMR 5.0.2 P1 §6.2
 #
-# A "/" starts a telegram wherever it comes, so that noise, a telegram cut short or two glued
-# together never cost the next good one. The "!" that ends it stands at the start of a line.
+# Every "/" starts a new telegram. So a good telegram is not lost after noise, after a truncated
+# telegram, or directly after another one. The "!" at the end is the first byte of its line.
 # The CRC covers everything from "/" up to and including "!".
 
 import micropython
@@ -12,9 +12,9 @@ from micropython import const
 from . import crc16
 
 CAPACITY = const(6144)  # the longest legal Belgian telegram has about 4.5 kB
-# Telegrams with three phases, gas, water and thirteen months of peaks have 1.5 kB. A buffer begins
-# with so much, because later a chip may have no room for it in one piece. It grows by steps: to
-# double it would take the old and the new one at once.
+# A telegram with three phases, gas, water and thirteen months of peaks has 1.5 kB. Buffers have
+# this size from the start, because later a chip may not have so much memory in one piece. They
+# grow in small steps: old and new buffer exist together, so doubling would need more memory.
 _FIRST = const(1664)
 _STEP = const(256)
 
@@ -30,15 +30,15 @@ _ROOM_FOR_CRC = const(6)  # four digits, CR and LF
 CRC, OVERFLOW, FRAMING = "crc", "overflow", "framing"
 
 
-# By byte: whether a telegram may begin or end there.
+# For each byte: whether it may begin or end a telegram.
 _MARKS = bytes([byte in b"/!" for byte in range(256)])
 
 
-# In these two the pointers come first and move on: viper keeps the first two names in CPU
-# registers. (bytes.find() costs five times as much, and there are two bytes to look for.)
+# In the next two functions the pointers that move come first, because viper keeps the first two
+# names in CPU registers. (bytes.find() takes five times as long and looks for one byte only.)
 @micropython.viper
 def _next_mark(text: ptr8, marks: ptr8, start: int, end: int) -> int:
-    """Where in text[start:end] the next "/" or "!" stands; end where there is none."""
+    """Returns where the first "/" or "!" is in text[start:end]; `end` if there is none."""
     text = ptr8(uint(text) + start)
     left = end - start
     while (
@@ -82,7 +82,7 @@ def _copy(target: ptr8, source: ptr8, at: int, start: int, end: int):
 
 @micropython.viper
 def _hex_digits(text: ptr8, at: int, end: int) -> int:
-    """How many hex digits text[at:end] begins with; some meters send lower case."""
+    """Returns how many hex digits text[at:end] begins with. Some meters send lower case."""
     start = at
     while at < end:
         letter = text[at] | 0x20
@@ -94,7 +94,7 @@ def _hex_digits(text: ptr8, at: int, end: int) -> int:
 
 @micropython.viper
 def _hex_number(text: ptr8, at: int, end: int) -> int:
-    """The number that the hex digits text[at:end] print."""
+    """Returns the value of the hex digits text[at:end]."""
     number = 0
     while at < end:
         digit = text[at] - 48
@@ -106,31 +106,31 @@ def _hex_number(text: ptr8, at: int, end: int) -> int:
 
 
 class Framer:
-    """Finds telegrams in a stream and proves them.
+    """Finds telegrams in a stream and checks their CRC.
 
-    deliver(buffer, size) is called for each good one. buffer[:size] is the telegram byte for
-    byte, always ended by CR LF; it stays as it is until the next good one is delivered.
+    deliver(buffer, size) is called for each good telegram. buffer[:size] is the telegram byte for
+    byte, always with CR LF at the end; it does not change until the next good one is delivered.
 
-    Counters, ever growing: good; crc (the check failed); overflow (longer than there is room);
-    framing (cut short, or no CRC behind the "!").
+    Counters, which only grow: good; crc (the CRC is wrong); overflow (too long for the buffer);
+    framing (cut short, or no CRC after the "!").
     """
 
     def __init__(self, deliver, has_crc=True, capacity=CAPACITY, has_room=lambda size: True):
-        """has_crc: False for the old meters (DSMR 2 and 3) that send a bare "!". has_room(size):
-        whether there is memory for so many bytes; not asked for what is no longer than before."""
+        """has_crc: False for old meters (DSMR 2 and 3), which send a "!" without CRC.
+        has_room(size) returns whether `size` bytes are free; called only for a new maximum."""
         self._deliver = deliver
         self._has_crc = has_crc
         self._capacity = capacity
         self._has_room = has_room
-        # Three buffers change places instead of being copied. Each is made larger where telegrams
-        # are long, and stays so.
+        # Three buffers, which are swapped instead of copied. Each one grows when telegrams are
+        # long, and never shrinks again.
         self._filling = bytearray(min(_FIRST, capacity))
         self.telegram = bytearray(len(self._filling))
         self.bad = bytearray(len(self._filling))
         self.telegram_size = 0
         self.bad_size = 0
         self.bad_reason = None  # CRC, OVERFLOW or FRAMING
-        self.bad_crc = 0  # what the bytes say, where the reason is CRC
+        self.bad_crc = 0  # the CRC calculated from the bytes, if the reason is CRC
         self.good = self.crc = self.overflow = self.framing = 0
         self._restart()
 
@@ -138,10 +138,10 @@ class Framer:
         self._state = _OUTSIDE
         self._size = 0
         self._register = 0  # the CRC so far
-        self._digits = 0  # of the CRC that the telegram prints
+        self._digits = 0  # how many digits of the telegram's CRC have been read
 
-    def feed(self, chunk, size):
-        """Takes chunk[:size]; whatever becomes complete is delivered before this returns."""
+    def feed(self, chunk: bytes | bytearray, size: int) -> None:
+        """Processes chunk[:size], and delivers each telegram that is complete then."""
         at = 0
         while at < size:
             if self._state == _INSIDE:
@@ -155,12 +155,12 @@ class Framer:
                 self._state = _INSIDE
                 at = self._append(chunk, at, at + 1)
 
-    def rejected(self):
-        """How many telegrams were not good, for whatever reason."""
+    def rejected(self) -> int:
+        """Returns how many telegrams were not good, for any reason."""
         return self.crc + self.overflow + self.framing
 
-    def reset(self):
-        """Forgets a telegram that was under way: the line was interrupted."""
+    def reset(self) -> None:
+        """Rejects an incomplete telegram, for example after an interruption of the line."""
         if self._state != _OUTSIDE:
             self._reject(FRAMING)
 
@@ -175,12 +175,12 @@ class Framer:
         return end
 
     def _grow(self, size):
-        """Makes room for `size` bytes; False where that is more than there may be."""
+        """Makes room for `size` bytes. Returns False if that is too much or memory is short."""
         if size > self._capacity:
             return False
-        # At once as large as the other one, which has held a whole telegram already.
+        # At least as large as the other buffer, which may have held a whole telegram already.
         size = max(-(-size // _STEP) * _STEP, len(self.telegram))
-        # What has no end, a line that is not inverted for instance, must not cost all the memory.
+        # Input without an end (for example a line that is not inverted) must not fill the memory.
         if size > len(self.telegram) and not self._has_room(size):
             return False
         try:

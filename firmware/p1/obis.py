@@ -1,16 +1,16 @@
-# The registry: the one place that knows an OBIS code.
+# The registry: the only module that contains OBIS codes.
 #
-# A row: the code, the key it has in the Reading (shared names and units: the key ends in its
-# unit), and what stands in the brackets. "-" instead of a code: derived, never sent. "n": the
-# M-Bus channel, 1 to 4. Where a key stands twice, the first row that the telegram has wins; where
-# a code of a number does, the printed unit decides. 1-1 means the same as 1-0 (Swiss meters).
-# The order of the rows is the order in which a Reading is written.
+# Each row has the code, the key in the Reading (names and units are shared; a key ends in its
+# unit), and the kind of the content in brackets. "-" instead of a code: derived, never sent. "n":
+# the M-Bus channel, 1 to 4. If a key has several rows, the first one that the telegram has is
+# used. If the code of a number has several rows, the printed unit selects one. 1-1 means the same
+# as 1-0 (Swiss meters). A Reading is written in the order of the rows.
 #
-# A unit (kWh, W, V ...): one number, converted into that unit.   int: a number without unit.
-# All else rarely changes and is read by decode.py.   time: a stamp; the first row, and it alone.
+# Kinds: a unit (kWh, W, V ...): one number, converted to that unit.   int: a number without unit.
+# All others rarely change and are read by decode.py.   time: a stamp, in the first row only.
 # tariff: its number.   hex, version, message: texts, see text.py.   peak: a stamp and a power.
-# history, failures: lists.   type ... capture: the lines of one sub-meter; what it counts shows
-# in the unit of its capture. Captures stand last of what is no number: they change most.
+# history, failures: lists.   type ... capture: the lines of a sub-meter; the unit of its capture
+# shows what it counts. Captures come last before the numbers, because they change most often.
 
 from array import array
 
@@ -125,8 +125,8 @@ _TABLE = b"""
 
 CHANNELS = 4
 
-# A unit, and how meters write it, each with the power of ten that leads to it. "-": not at all.
-# (Tables are text here because a tuple of tuples takes ten times the memory.)
+# Each line is a unit and the spellings that meters use, each with the power of ten that converts
+# it. "-": no unit is printed. (Tables are text: a tuple of tuples takes ten times the memory.)
 _UNITS = b"""
 int    -      0
 kWh    kWh    0   Wh    -3  MWh   3
@@ -139,7 +139,7 @@ VA     kVA    3   VA     0
 Hz     Hz     0   kHz    3
 """
 
-# The key of what a sub-meter counts, by the unit it prints.
+# The unit that a sub-meter prints -> the key of its value.
 CAPTURED = {
     b"m3": b"volume_m3",
     b"GJ": b"energy_gj",
@@ -147,10 +147,10 @@ CAPTURED = {
     b"MWh": b"energy_mwh",
 }
 
-# Types in the Reading, and which M-Bus device types (OMS media) are of each; all else is "other".
+# Each type in the Reading with its M-Bus device types (OMS media). All others are "other".
 DEVICE_TYPES = b"electricity 2 gas 3 heat 4 12 warm_water 6 water 7 cooling 10 11 13"
 
-# The freshest valid sub-meter of a type also stands at the top level.
+# The valid sub-meter of a type with the newest value also appears at the top level.
 _TOP_LEVEL = b"""
 gas    volume_m3  gas_m3    gas_timestamp
 water  volume_m3  water_m3  water_timestamp
@@ -159,7 +159,7 @@ heat   energy_gj  heat_gj   heat_timestamp
 
 
 def _pack(code):
-    """b"1-0:1.8.0" -> one number below 2^30: 2 bits A, 4 bits B, 8 bits each C, D and E."""
+    """Packs b"1-0:1.8.0" into a number below 2^30: 2 bits A, 4 bits B, 8 bits each C, D and E."""
     medium, rest = code.split(b"-")
     channel, rest = rest.split(b":")
     packed = int(medium) * 16 + int(channel)
@@ -168,16 +168,16 @@ def _pack(code):
     return packed
 
 
-# Everything below is the table again, in the shapes that the quick path needs. What makes them,
-# and the text itself, does not stay in memory; in a board's build it is done beforehand.
+# The rest is the same table in the formats that the fast code needs. The text and the functions
+# that convert it are deleted afterwards; a board's build does the conversion beforehand.
 
 NOT_A_NUMBER = 0  # in ROW_UNIT: the row is read by decode.py
 
 
 def _unit_rules():
-    # All spellings in one run of bytes: for each unit its spellings as length, exponent + 8,
-    # text; a length of 255 ends them. A unit is known by where its spellings start.
-    rules = bytearray(1)  # nothing starts at NOT_A_NUMBER
+    # Joins all spellings: for each unit its spellings as length, exponent + 8, text; a length of
+    # 255 ends them. The place where its spellings start identifies a unit.
+    rules = bytearray(1)  # one unused byte, so that no unit starts at NOT_A_NUMBER
     starts = {}
     for line in _UNITS.strip().split(b"\n"):
         unit, *spellings = line.split()
@@ -193,13 +193,13 @@ def _unit_rules():
 
 def _rows():
     rules, unit_start = _unit_rules()
-    names = b""  # the keys of what is no number, each once
-    starts = []  # where in these each row's key is
-    keys = b""  # of the numbers
+    names = b""  # the keys of rows that are not numbers, each key once
+    starts = []  # where the key of each of these rows starts in names
+    keys = b""  # the keys of numbers
     lengths = []
     units = []
     codes = []  # (packed code, row)
-    firsts = {}  # kind -> its first row, for those that are no numbers
+    firsts = {}  # kind -> its first row, for kinds that are not numbers
     for line in _TABLE.strip().split(b"\n"):
         code, key, kind = line.split()
         for channel in range(1, CHANNELS + 1) if b"n" in code else (0,):
@@ -239,13 +239,12 @@ def _rows():
     )
 
 
-# KEYS: all keys in one run of bytes; those of numbers come last, in the order of their rows, from
-# NUMBER_KEYS on.
-# By row: how long its key is, where the spellings of its unit start in UNIT_RULES.
-# By row of what is no number: where its key stands in KEYS.
-# By rank: the codes in rising order, four bytes each, and the row of each.
-# FIRST_...: the first row of a kind; its rows follow each other, a sub-meter's channel by channel.
-# Numbers come last.
+# KEYS: all keys, joined. The keys of numbers start at NUMBER_KEYS, in the order of their rows.
+# KEY_LENGTH, ROW_UNIT: by row, how long its key is, and where its unit's spellings start in
+# UNIT_RULES. _NAME_AT: where the key starts in KEYS, by row that is not a number.
+# CODES, CODE_ROW: the codes in rising order, four bytes each, and the row of each code.
+# FIRST_...: the first row of a kind. The rows of a kind follow each other, for sub-meters channel
+# by channel. Numbers come last.
 (
     KEYS,
     _NAME_AT,
@@ -270,8 +269,8 @@ def _rows():
 del _TABLE, _UNITS, _pack, _unit_rules, _rows
 
 
-def key(row):
-    """The key (bytes) of a row."""
+def key(row: int) -> bytes:
+    """Returns the key of a row."""
     if row < FIRST_NUMBER:
         start = _NAME_AT[row]
     else:
@@ -279,8 +278,8 @@ def key(row):
     return KEYS[start : start + KEY_LENGTH[row]]
 
 
-def row(name):
-    """The first row with this key (str); for use at import."""
+def row(name) -> int:
+    """Returns the first row with this key (str). Only for use at import."""
     name = name.encode()
     for number in range(ROWS):
         if key(number) == name:
@@ -289,7 +288,7 @@ def row(name):
 
 
 def top_level():
-    """Yields (type, key of its value, key of that value at the top level, and of its stamp)."""
+    """Yields (type, key of its value, key of the value at the top level, key of the stamp)."""
     for line in _TOP_LEVEL.strip().split(b"\n"):
         type, value_key, top_key, stamp_key = line.split()
         yield type.decode(), value_key, top_key, stamp_key

@@ -1,8 +1,8 @@
-# What has been: the last hour by ten seconds, the last two days by quarter hours. In memory only,
-# in rings that are there from the start: nothing is ever written to the flash for it.
+# The history: the last hour in steps of ten seconds and the last two days in quarter hours. It is
+# only in memory, in ring buffers that are allocated at the start; nothing is written to the flash.
 #
-# All by the meter's own clock. Should that go back, or on by more than a ring holds, a ring
-# begins anew.
+# All times are from the meter's own clock. If that goes back, or ahead by more than a ring holds,
+# the ring is cleared.
 
 from array import array
 
@@ -15,23 +15,23 @@ _IMPORT = obis.row("power_import_w")
 _EXPORT = obis.row("energy_export_kwh")
 
 STEP_S = const(10)
-WINDOWS = const(360)  # of that: an hour
+WINDOWS = const(360)  # windows of STEP_S: an hour
 QUARTERS = const(192)  # two days
 _QUARTER_S = const(900)
-# In the ring of windows a power has three bytes: what it is above a power that none is below. A
-# zero is one that is unknown.
+# In the ring of windows a power takes three bytes: its difference to _BELOW_ALL_W, which is lower
+# than every real power. Zero means unknown.
 _BELOW_ALL_W = const(-0x800000)
 _UNKNOWN = const(0xFFFF)  # in the rings of quarters
 _MOST_W = const(0xFFFE)
-# A quarter whose first or last seconds were not seen cannot be told; meters send every 1 or 10 s.
+# A quarter without data in its first or last 15 s is unknown; meters send every 1 or 10 s.
 _EDGE_S = const(15)
 
 
 class Past:
-    """update() with each Reading. Windows and quarters are counted from 1970-01-01 UTC.
+    """Call update() with each Reading. Windows and quarters are counted from 1970-01-01 UTC.
 
-    window, quarter   the running ones, None before the first Reading with a clock; those that
-                      are over and known are some of the WINDOWS and QUARTERS before them
+    window, quarter   the current ones, None before the first Reading with a clock; the history
+                      has the WINDOWS and QUARTERS before them, and some of these may be unknown
     """
 
     def __init__(self):
@@ -40,35 +40,35 @@ class Past:
         self._import_w = array("H", [0] * QUARTERS)
         self._export_w = array("H", [0] * QUARTERS)
         self._peak_w = array("H", [0] * QUARTERS)
-        self._sum_w = self._count = 0  # of the readings in the running window
+        self._sum_w = self._count = 0  # of the readings in the current window
         self._clear_quarter()
 
     def _clear_quarter(self):
-        self._elapsed_s = 0  # in the running quarter, at the last Reading
-        self._mean_w = None  # what it comes to
+        self._elapsed_s = 0  # in the current quarter, at the last Reading
+        self._mean_w = None  # the expected mean of this quarter
         self._start_wh = self._end_wh = None  # the export register
         self._highest_w = None
 
-    def power_w(self, window):
-        """Mean of import minus export in a window; None where unknown."""
+    def power_w(self, window: int) -> int | None:
+        """Returns the mean of import minus export in a window; None if unknown."""
         ring, at = self._power_w, 3 * (window % WINDOWS)
         stored = ring[at] | ring[at + 1] << 8 | ring[at + 2] << 16
         return stored + _BELOW_ALL_W if stored else None
 
-    def import_w(self, quarter):
-        """Mean import in a quarter, what the capacity tariff bills; None where unknown."""
+    def import_w(self, quarter: int) -> int | None:
+        """Returns the mean import in a quarter, which the capacity tariff bills, or None."""
         return _known(self._import_w, quarter)
 
-    def export_w(self, quarter):
-        """The same for export."""
+    def export_w(self, quarter: int) -> int | None:
+        """Returns the mean export in a quarter; None if unknown."""
         return _known(self._export_w, quarter)
 
-    def peak_w(self, quarter):
-        """The highest import that a Reading of this quarter showed; None where unknown."""
+    def peak_w(self, quarter: int) -> int | None:
+        """Returns the highest import power of all Readings in a quarter; None if unknown."""
         return _known(self._peak_w, quarter)
 
-    def update(self, reading, running):
-        """Takes the Reading of a telegram; running: a Quarter that has just taken it too."""
+    def update(self, reading, running) -> None:
+        """Adds a Reading. running: a Quarter that has already been updated with this Reading."""
         if running.elapsed_s is None:
             return
         import_w = reading.scaled(_IMPORT)
@@ -98,7 +98,7 @@ class Past:
         if count:
             stored = (self._sum_w + count // 2) // count - _BELOW_ALL_W
             if not 0 < stored < 0x1000000:
-                stored = 0  # no household's
+                stored = 0  # impossible for a household
         ring[at] = stored & 0xFF
         ring[at + 1] = stored >> 8 & 0xFF
         ring[at + 2] = stored >> 16
@@ -125,7 +125,7 @@ class Past:
 
     def _in_quarter(self, running, import_w, export_wh):
         self._elapsed_s = running.elapsed_s
-        # The average lacks what comes in the last second or ten; the forecast has it.
+        # The average misses the time after the last Reading (1 or 10 s); the forecast includes it.
         self._mean_w = running.average_w if running.forecast_w is None else running.forecast_w
         if self._elapsed_s <= _EDGE_S and self._start_wh is None:
             self._start_wh = export_wh

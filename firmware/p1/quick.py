@@ -1,5 +1,5 @@
-# The quick pass: from one second to the next a telegram's lines stay where they are, and most of
-# their characters too. Where that holds, only what differs from the telegram before is read.
+# The quick pass. In most telegrams the lines are at the same places as in the telegram before, and
+# most characters are the same too. Then only what differs is read.
 
 import micropython
 from micropython import const
@@ -7,22 +7,21 @@ from micropython import const
 from . import obis
 from .scan import UNKNOWN
 
-NEW_LAYOUT = const(0)  # what update() returns, see there
+NEW_LAYOUT = const(0)  # the results of update(), see there
 SAME_TEXTS = const(1)
 NEW_CAPTURES = const(2)
 NEW_TEXTS = const(3)
 
 
-# The words come first because viper keeps the first two names in CPU registers; words,
-# because that is four bytes at a time, and four of them a turn, because turns cost as much.
+# The words come first because viper keeps the first two names in CPU registers. One word compares
+# four bytes; one turn of the loop compares four words, because a turn itself costs as much.
 @micropython.viper
 def update(words: ptr32, old_words: ptr32, reading) -> int:
-    """Reads what differs between two telegrams of one size; reading holds the contents of the old
-    one. Into reading.mantissa, as scan() does.
+    """Reads what differs between two telegrams of the same size. `reading` has the values of the
+    old one; new numbers go into reading.mantissa, as scan() does it.
 
-    Returns SAME_TEXTS where only numbers and the clock differ, NEW_CAPTURES where captures of
-    sub-meters do as well, NEW_TEXTS where other lines do, and NEW_LAYOUT where the old one is no
-    help: all has to be read.
+    Returns SAME_TEXTS if only numbers and the clock differ, NEW_CAPTURES if captures of sub-meters
+    differ too, NEW_TEXTS if other lines differ, NEW_LAYOUT if the whole telegram must be read.
     """
     text = ptr8(words)
     old = ptr8(old_words)
@@ -43,7 +42,7 @@ def update(words: ptr32, old_words: ptr32, reading) -> int:
         return NEW_LAYOUT
 
     while True:
-        # 1. On to the next difference; the "!" and what is behind it are the same.
+        # 1. Go to the next difference. The search ends at the "!", which is at the same place.
         while at & 3 and text[at] == old[at]:
             at += 1
         if not at & 3:
@@ -64,7 +63,7 @@ def update(words: ptr32, old_words: ptr32, reading) -> int:
         if at >= body:
             return result
 
-        # 2. Its line.
+        # 2. Find the line of this difference.
         while line_end[line] <= at:
             line += 1
         row = line_row[line]
@@ -73,7 +72,7 @@ def update(words: ptr32, old_words: ptr32, reading) -> int:
             return NEW_LAYOUT
 
         if row != unknown and row_unit[row]:
-            # 3. A number: digits and point where they were.
+            # 3. A number: digits and point must be at the same places as before.
             mantissa = 0
             while True:
                 digit = text[place] - 48
@@ -97,14 +96,14 @@ def update(words: ptr32, old_words: ptr32, reading) -> int:
                 tens -= 1
             mantissas[row] = mantissa
         else:
-            # 4. A text: it must end where it did.
+            # 4. A text: it must end at the same place as before.
             end = line_end[line] - 1
             while at < end and text[at] != 0x0A:
                 at += 1
             if at < end or text[end] != 0x0A or old[end] != 0x0A:
                 return NEW_LAYOUT
             if row < int(obis.FIRST_CAPTURE):
-                if row:  # the clock, which differs every second, is looked at anyway
+                if row:  # row 0 is the clock, which is read from every telegram anyway
                     result = NEW_TEXTS
             elif row == unknown:
                 result = NEW_TEXTS

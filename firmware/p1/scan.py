@@ -1,21 +1,21 @@
-# The pass over a verified telegram: every line's OBIS code is looked up; a number is taken as
-# mantissa and decimals; of everything else only the place is noted. What update.py needs to know
-# about the lines is written down on the way.
+# Scans a verified telegram: looks up the OBIS code of every line, reads numbers as mantissa and
+# decimals, and stores only the place of everything else. It also stores what quick.py needs to
+# know about the lines.
 
 import micropython
 from micropython import const
 
 from . import obis
 
-ABSENT = const(255)  # in Reading.decimals: the telegram does not say it
-# In Reading.decimals, flags on top of the count, which has the four bits of PLACES.
+ABSENT = const(255)  # in Reading.decimals: the telegram does not have this row
+# Flags in Reading.decimals. The number of decimals is in the four bits of PLACES.
 NEGATIVE = const(64)
-DERIVED = const(32)  # not printed but calculated
+DERIVED = const(32)  # calculated, not printed by the meter
 PLACES = const(15)
-UNKNOWN_LINES = const(64)  # how many lines with unknown codes a Reading can point at
-LINES = const(128)  # how many lines it can tell apart
+UNKNOWN_LINES = const(64)  # how many lines with unknown codes a Reading can store
+LINES = const(128)  # how many lines a Reading can store
 UNKNOWN = const(254)  # in Reading.line_row: the code is in no row
-_NOT_ALONE = const(0xFFFF)  # in Reading.line_value: no object, or none that can be used
+_NOT_ALONE = const(0xFFFF)  # in Reading.line_value: not an object, or an unusable one
 
 
 @micropython.viper
@@ -23,26 +23,26 @@ def _address(data) -> int:
     return int(uint(ptr8(data)))
 
 
-# As words, which the chip reads at even addresses only: where bytes are in memory they are at one,
-# where they are frozen into MicroPython that is up to its compiler.
+# The codes are read as words, which the chip can do only at aligned addresses. Bytes in RAM are
+# aligned. Bytes that are frozen into MicroPython may not be: then they are copied.
 _CODES = bytearray(obis.CODES) if _address(obis.CODES) & 3 else obis.CODES
 
 
-# One function, because a call costs as much as a line: per line it runs through the four steps
-# that the comments name. Every loop over the text ends at the latest at the LF before `end`,
-# which the framer guarantees. Mantissas stay below 10^9, so that the ESP32's small integers
-# hold them.
+# All in one function, because a function call takes as long as a line. Numbered comments mark the
+# four steps for each line. Every loop over the text stops at the LF before `end` at the latest;
+# the framer guarantees this LF. Mantissas stay below 10^9, so that they fit in the ESP32's small
+# integers.
 @micropython.viper
 def scan(reading, end: int):
     """Reads reading.telegram[:end], a whole telegram.
 
-    By row: reading.mantissa and .decimals (of a row that is no number the mantissa is where its
-    first bracket opens). .unknown: the starts of lines whose code is not in the registry, and
-    .unknown_codes how many. .bad_numbers. By line, from the header on: .line_end, .line_row,
-    .line_value (where the number or the text in the first bracket starts), .line_tens (how many
-    zeros the unit appends to the number). .body: where the "!" stands. .has_layout: whether all
-    this does for update(); not where a code came twice or may have, for of an unusable line nobody
-    knows.
+    Sets by row: reading.mantissa and .decimals (if a row is not a number, its mantissa is where
+    its first bracket opens). By line, from the header on: .line_end, .line_row, .line_value (where
+    the number or the text in the first bracket starts), .line_tens (how many zeros the unit
+    appends to the number). .unknown: the starts of lines whose code is not in the registry, and
+    .unknown_codes their count. .bad_numbers. .body: the place of the "!". .has_layout: whether
+    update() can use all this. It cannot if a code came twice, or may have: a line that cannot be
+    used may have any code.
     """
     text = ptr8(reading.telegram)
     at = 0
@@ -69,10 +69,10 @@ def scan(reading, end: int):
         tens = 0
         c = text[at]
 
-        # 1. The code, up to the first bracket. "0:96.13.0" lacks a group: the seed's typo.
+        # 1. The code, up to the first bracket. "0:96.13.0" (a typo in be-seed.txt) is accepted.
         code = 0
         group = -1  # the number being read; -1 before its first digit
-        groups = 0  # 1 behind "-", 2 behind ":", 3 and 4 behind the dots
+        groups = 0  # 1 after "-", 2 after ":", 3 and 4 after the dots
         while True:
             if 48 <= c <= 57:
                 group = c - 48 if group < 0 else group * 10 + c - 48
@@ -81,7 +81,7 @@ def scan(reading, end: int):
             elif group < 0:
                 break
             else:
-                # Media above 3 and channels above 15 do not fit; 3 and 15 are in no row either.
+                # Larger media and channels become 3 and 15, which fit and are in no row either.
                 if c == 0x2D and groups == 0:
                     code = group if group < 3 else 3
                     groups = 1
@@ -100,12 +100,12 @@ def scan(reading, end: int):
             c = text[at]
         value = _NOT_ALONE
         if c != 0x28 or groups != 4 or group < 0:
-            # Not an object. Silent are the header, an empty line, and a value wrapped on a line
-            # of its own (DSMR 2 and 3 print gas so).
+            # Not an object. It counts as bad unless it is the header, an empty line, or a value
+            # on a line of its own (DSMR 2 and 3 print gas in this way).
             if at != line or (c != 0x2F and c != 0x0D and c != 0x0A and c != 0x28):
                 bad += 1
         else:
-            # 2. The row: a search by halves in the sorted codes.
+            # 2. The row, by binary search in the sorted codes.
             code = code * 256 + group
             low = 0
             high = ranks
@@ -131,7 +131,7 @@ def scan(reading, end: int):
                     mantissas[row] = at
                     decimals[row] = 0
                 else:
-                    # 3. The number: digits with at most one point, nine of them significant.
+                    # 3. The number: at most nine significant digits, with at most one point.
                     at += 1
                     c = text[at]
                     sign = 0
@@ -142,7 +142,7 @@ def scan(reading, end: int):
                     start = at
                     mantissa = 0
                     digits = 0
-                    point = -1  # how many digits stood before it
+                    point = -1  # the number of digits before the point; -1: no point yet
                     while 48 <= c <= 57 or (c == 0x2E and point < 0):
                         if c == 0x2E:
                             point = digits
@@ -160,8 +160,8 @@ def scan(reading, end: int):
                     if c == 0x2A:
                         at += 1
 
-                    # 4. The unit: one of the spellings of the row's unit, then the bracket. The
-                    # rows of a code that comes with several units are neighbours.
+                    # 4. The unit: one of the spellings of the row's unit, then ")". If a code
+                    # can have several units, its rows follow each other.
                     usable = 0
                     while digits > 0 and not usable:
                         length = rules[rule]
@@ -227,19 +227,19 @@ def clear(decimals: ptr8, rows: int):
 
 @micropython.viper
 def derive(reading, sums: ptr8, differences: ptr8):
-    """Sets the derived rows from those that the telegram has.
+    """Sets the derived rows from the rows that the telegram has.
 
-    sums: runs of a row and of those whose sum it is, each run ended by ABSENT and all of them
-    by one more; a row that the telegram has is left alone. differences: groups of three rows,
-    the first is the second minus the third; ended by ABSENT. What does not fit in 31 bits
-    (2 147 483.647 kWh) stays absent.
+    sums: groups of rows, the first is the sum of the others; ABSENT ends each group, and another
+    ABSENT ends the list. A row that the telegram has is not changed. differences: groups of three
+    rows, the first is the second minus the third; ABSENT ends the list. A result that does not
+    fit in 31 bits (2 147 483.647 kWh) stays absent.
     """
     mantissas = ptr32(reading.mantissa)
     decimals = ptr8(reading.decimals)
     at = 0
     while sums[at] != ABSENT:
         target = sums[at]
-        wanted = decimals[target] & DERIVED  # ABSENT has all flags
+        wanted = decimals[target] & DERIVED  # ABSENT has all flags set
         at += 1
         total = 0
         total_places = ABSENT
@@ -252,14 +252,14 @@ def derive(reading, sums: ptr8, differences: ptr8):
                 continue
             if total_places == ABSENT:
                 total_places = places
-            # To the same number of decimals.
+            # Bring both to the same number of decimals.
             while places < total_places and value <= 214748364:
                 value *= 10
                 places += 1
             while total_places < places and total <= 214748364:
                 total *= 10
                 total_places += 1
-            # 2^31 - 1 in two steps: a constant beyond 2^30 is no machine word to the compiler.
+            # 2^31 - 1 in two steps: the compiler makes no machine word of a constant above 2^30.
             room = 0x3FFFFFFF - value + 0x3FFFFFFF + 1
             if places == total_places and places < 10 and total <= room:
                 total += value

@@ -1,6 +1,6 @@
-# What the meter writes as hex digits, two for each character (DSMR 5.0.2 P1 §6.4, octet strings).
-# Everything here takes the printed bytes and returns UTF-8, as bytes: a message may be long, and
-# a str would be another copy.
+# Texts that the meter prints as hex digits, two for each byte (DSMR 5.0.2 P1 §6.4, octet strings).
+# All functions take the printed bytes and return UTF-8 as bytes: a message may be long, and a str
+# would be another copy.
 
 from binascii import unhexlify
 
@@ -11,30 +11,30 @@ _TILDE = const(0x7E)
 _SECOND = {0xE0: (0xA0, 0xBF), 0xED: (0x80, 0x9F), 0xF0: (0x90, 0xBF), 0xF4: (0x80, 0x8F)}
 
 
-def of_id(printed):
-    """An id: decoded where its hex spells printable ASCII, else as printed."""
+def of_id(printed: bytes | bytearray | memoryview) -> bytes | bytearray:
+    """Returns an id: decoded if its hex digits give printable ASCII, otherwise as printed."""
     plain = _unhex(printed)
     if plain and all([_BLANK <= byte <= _TILDE for byte in plain]):
         return plain
     return latin(printed)
 
 
-def of_version(printed):
-    """protocol_version. Belgian meters print five digits, "50217"; Iskra meters
-    the hex of such digits, "3231313130"; Brussels' Sagemcoms that of blanks, which say nothing."""
+def of_version(printed: bytes | bytearray | memoryview) -> bytes | bytearray:
+    """Returns protocol_version. Belgian meters print five digits, "50217". Iskra meters print such
+    digits as hex, "3231313130". Sagemcoms in Brussels print blanks as hex: no version."""
     return bytes(of_id(printed)).strip(b" ") if len(printed) >= 10 else latin(printed)
 
 
-def of_message(printed):
-    """A text message: as it is where its hex is valid UTF-8, else Latin-1."""
+def of_message(printed: bytes | bytearray | memoryview) -> bytes | bytearray:
+    """Returns a text message. Its hex digits are UTF-8 if that is valid, otherwise Latin-1."""
     plain = _unhex(printed)
     if plain is None:
         return latin(printed)
     return plain if _is_utf8(plain) else latin(plain)
 
 
-def latin(plain):
-    """Each byte as the character of that number."""
+def latin(plain: bytes | bytearray | memoryview) -> bytearray:
+    """Converts Latin-1 to UTF-8."""
     wide = bytearray(len(plain) + sum(byte >> 7 for byte in plain))
     at = 0
     for byte in plain:
@@ -52,12 +52,12 @@ def _unhex(printed):
         plain = unhexlify(printed)
     except ValueError:
         return None
-    # MicroPython 1.29 reads over blanks between the digits.
+    # unhexlify() of MicroPython 1.29 ignores blanks between the digits.
     return plain if 2 * len(plain) == len(printed) else None
 
 
 def _is_utf8(plain):
-    # Unicode 15, table 3-7. MicroPython's decode() lets overlong forms and surrogates pass.
+    # Unicode 15, table 3-7. MicroPython's decode() accepts overlong forms and surrogates.
     at = 0
     while at < len(plain):
         lead = plain[at]

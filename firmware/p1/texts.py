@@ -1,7 +1,7 @@
-# What a telegram says that is no number and rarely changes: texts, lists, who the sub-meters are.
+# Reads what is not a number and rarely changes: texts, lists, and the data of the sub-meters.
 #
-# Loaded by decode.py when there is something of it to read, and forgotten when there was nothing
-# for a while (dongle/latest.py): what stays in memory may hold nothing of it.
+# decode.py loads this module when it is needed; dongle/latest.py unloads it when it has not been
+# needed for a while. So modules that stay in memory must not keep references to anything in it.
 
 from micropython import const
 
@@ -21,8 +21,8 @@ _LARGEST = const(0x7FFFFFFF)
 _NINE = const(0x39)
 
 
-def read(reading):
-    """All that is no number, and rarely changes."""
+def read(reading) -> None:
+    """Reads everything that is not a number and rarely changes."""
     telegram = reading.telegram
     reading.clear_texts()
     header_end = telegram.find(b"\n", 0, reading.size)
@@ -39,7 +39,7 @@ def read(reading):
     _history(reading)
     _failures(reading)
     for channel in range(obis.CHANNELS):
-        # The rows of a kind come channel by channel, those of sub-meters last of all texts.
+        # The rows of a kind are sorted by channel; sub-meters are the last kinds before numbers.
         if any([reading.has(row) for row in _rows(obis.FIRST_TYPE, obis.FIRST_NUMBER, channel)]):
             reading.submeters.append(Submeter(channel + 1))
             _submeter(reading, reading.submeters[-1], channel)
@@ -47,8 +47,8 @@ def read(reading):
 
 
 def _exponent(rule, unit):
-    """The power of ten from a unit as printed (bytes) to a key's unit, given by where its
-    spellings start; None where it is none of them."""
+    """Returns the power of ten that converts a printed unit (bytes) to the unit whose spellings
+    start at `rule`; None if it is none of these spellings."""
     rules = obis.UNIT_RULES
     while rules[rule] != 255:
         length = rules[rule]
@@ -59,7 +59,7 @@ def _exponent(rule, unit):
 
 
 def _power(telegram, bracket):
-    """(mantissa, decimals) in W, or None."""
+    """Returns (mantissa, decimals) in W, or None."""
     unit_at = brackets.number(telegram, bracket)
     if not unit_at:
         return None
@@ -97,7 +97,7 @@ def _text(reading, row, decoded):
 def _peak(reading):
     telegram = reading.telegram
     if of_row(reading, _PEAK) == 2:
-        # Sagemcoms print the stamp first, Iskra meters the power.
+        # Sagemcom meters print the stamp first, Iskra meters print the power first.
         stamp = 0 if is_stamp(telegram, 0) else 1
         if is_stamp(telegram, stamp):
             reading.peak = _power(telegram, 1 - stamp)
@@ -107,15 +107,15 @@ def _peak(reading):
 
 
 def _history(reading):
-    # (n)(1-0:1.6.0)(1-0:1.6.0) and then n times (month's end)(stamp of the peak)(peak).
-    # A month without data has the stamp that no calendar knows: it stays unnamed.
+    # (n)(1-0:1.6.0)(1-0:1.6.0) and then n times (end of the month)(stamp of the peak)(peak).
+    # A month without data has a stamp that means "never", see is_never(): it is left out.
     count = of_row(reading, _HISTORY)
     if count < 0:
         reading.bad_texts += 1
         return
     telegram, starts = reading.telegram, brackets.starts
     if count and (count < 3 or telegram.find(b":", starts[1], brackets.ends[1]) < 0):
-        # Hungarian and Swiss meters print something else under this code.
+        # Hungarian and Swiss meters print something else with this code.
         if reading.unknown_count < len(reading.unknown):
             reading.unknown[reading.unknown_count] = telegram.rfind(b"\n", 0, starts[0]) + 1
             reading.unknown_count += 1
@@ -130,7 +130,7 @@ def _history(reading):
             reading.history.append((year, month, peak_stamp_at) + power)
         elif not is_never(telegram, peak_stamp_at):
             reading.bad_texts += 1
-    # Some meters print the newest first.
+    # Some meters print the newest month first.
     reading.history.sort()
 
 

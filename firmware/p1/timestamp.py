@@ -1,10 +1,10 @@
-# TST, the meter's stamp: YYMMDDhhmmssX in local civil time, X = S (summer, UTC+2) or W (winter,
-# UTC+1), the letter that was valid at its own date (DSMR 5.0.2 P1 §6.4). First Walloon meters
-# leave the letter out; European summer time then says which offset held.
+# TST, the meter's time stamp: YYMMDDhhmmssX in local civil time. X is S (summer, UTC+2) or W
+# (winter, UTC+1), as valid at that date (DSMR 5.0.2 P1 §6.4). The first Walloon meters leave out
+# the letter; then the offset follows from the rules of European summer time.
 #
-# Lithuania is an hour ahead of that, hence winter_h below.
+# Lithuania is an hour ahead of this, so several functions have the parameter winter_h.
 #
-# No time zone database and no time module: the ESP32 counts from 2000, others from 1970.
+# There is no time zone database here, and no time module: the ESP32 counts from 2000, others 1970.
 
 import micropython
 from micropython import const
@@ -17,10 +17,10 @@ _DAY_S = const(86400)
 
 @micropython.viper
 def length(text: ptr8, at: int) -> int:
-    """How long the stamp at text[at] is: 13 with its letter, 12 without, 0 where there is none.
+    """Returns the length of the stamp at text[at]: 13 with its letter, 12 without, 0 if none.
 
-    A stamp that no calendar has is none: 632525252525W is how a meter prints "never".
-    The text must go on for 13 bytes or hold a byte below "0" before that.
+    A date that does not exist is not a stamp: meters print 632525252525W for "never".
+    The text must have 13 bytes from there, or before that a byte below "0".
     """
     digits = 0
     while digits < 12 and 48 <= text[at + digits] <= 57:
@@ -37,7 +37,7 @@ def length(text: ptr8, at: int) -> int:
         days = 30
     if month < 1 or month > 12 or day < 1 or day > days:
         return 0
-    if (text[at + 6] - 48) * 10 + text[at + 7] > 71:  # hour above 23; 48 is still in it
+    if (text[at + 6] - 48) * 10 + text[at + 7] > 71:  # hour above 23; 48 is still included
         return 0
     if text[at + 8] > 53 or text[at + 10] > 53:  # minute or second above 59
         return 0
@@ -52,8 +52,8 @@ def _pair(text, at):
 
 
 def _days(year, month, day):
-    # Days since 1970-01-01, for 1970..2099: every fourth year is a leap year in there.
-    # Counted in years that begin in March, so that the leap day comes last.
+    # Days since 1970-01-01, for 1970..2099, where every fourth year is a leap year.
+    # The years in the calculation begin in March, so that the leap day is their last day.
     if month < 3:
         year -= 1
         month += 12
@@ -67,8 +67,8 @@ def _last_sunday(year, month):
 
 def _is_summer(text, at, winter_h):
     # Directive 2000/84/EC: from 01:00 UTC on the last Sunday of March (clocks go 2 -> 3 in
-    # central Europe) to 01:00 UTC on the last Sunday of October (3 -> 2). Of the hour that
-    # exists twice, the later.
+    # central Europe) to 01:00 UTC on the last Sunday of October (3 -> 2). The hour that exists
+    # twice is taken as the later one.
     year = 2000 + _pair(text, at)
     days = _days(year, _pair(text, at + 2), _pair(text, at + 4))
     start = _last_sunday(year, 3)
@@ -81,9 +81,9 @@ def _is_summer(text, at, winter_h):
     return start < days < end
 
 
-def utc_offset_h(text, at, winter_h):
-    """Hours ahead of UTC of the stamp at text[at] (length() said it is one); winter_h is that
-    of the country's winter time."""
+def utc_offset_h(text: bytes | bytearray, at: int, winter_h: int) -> int:
+    """Returns how many hours the stamp at text[at] is ahead of UTC; length() must have accepted
+    it. winter_h: how many hours the country's winter time is ahead of UTC."""
     letter = text[at + 12]
     if letter == _WINTER:
         return winter_h
@@ -96,54 +96,54 @@ def _seconds(text, at):
     return (_pair(text, at + 6) * 60 + _pair(text, at + 8)) * 60 + _pair(text, at + 10)
 
 
-def epoch(text, at, winter_h):
-    """Seconds since 1970-01-01 UTC of the stamp at text[at], as utc_offset_h()."""
+def epoch(text: bytes | bytearray, at: int, winter_h: int) -> int:
+    """Returns the seconds from 1970-01-01 UTC to the stamp at text[at]; see utc_offset_h()."""
     days = _days(2000 + _pair(text, at), _pair(text, at + 2), _pair(text, at + 4))
     return days * _DAY_S + _seconds(text, at) - utc_offset_h(text, at, winter_h) * 3600
 
 
-def quarter(text, at, winter_h):
-    """The number of quarter hours from 1970-01-01 UTC to the beginning of the one that the stamp
-    at text[at] is in: a small number, and right in the nights when clocks change."""
+def quarter(text: bytes | bytearray, at: int, winter_h: int) -> int:
+    """Returns the number of quarter hours from 1970-01-01 UTC to the start of the quarter hour of
+    the stamp at text[at]. It is a small integer, and correct in nights when the clocks change."""
     days = _days(2000 + _pair(text, at), _pair(text, at + 2), _pair(text, at + 4))
     hours = days * 24 + _pair(text, at + 6) - utc_offset_h(text, at, winter_h)
     return hours * 4 + _pair(text, at + 8) // 15
 
 
-def second_of_quarter(text, at):
-    """Seconds since the last :00, :15, :30 or :45 before the stamp at text[at]: 0 to 899."""
+def second_of_quarter(text: bytes | bytearray, at: int) -> int:
+    """Returns the seconds from :00, :15, :30 or :45 to the stamp at text[at]: 0 to 899."""
     return _pair(text, at + 8) % 15 * 60 + _pair(text, at + 10)
 
 
-def is_later(text, at, other_at, winter_h):
-    """Whether the stamp at text[at] is later than that at text[other_at]: in small numbers, of
-    which nothing is left behind."""
+def is_later(text: bytes | bytearray, at: int, other_at: int, winter_h: int) -> bool:
+    """Returns whether the stamp at text[at] is later than the stamp at text[other_at]. Calculates
+    with small integers, which need no memory."""
     ahead = quarter(text, at, winter_h) - quarter(text, other_at, winter_h)
     return ahead > 0 or (
         ahead == 0 and second_of_quarter(text, at) > second_of_quarter(text, other_at)
     )
 
 
-def month(text, at):
-    """The month of the stamp at text[at], as months since year 0."""
+def month(text: bytes | bytearray, at: int) -> int:
+    """Returns the month of the stamp at text[at], as months since year 0."""
     return (2000 + _pair(text, at)) * 12 + _pair(text, at + 2) - 1
 
 
-def is_month_start(text, at):
-    """Whether the stamp at text[at] is the first second of a month."""
+def is_month_start(text: bytes | bytearray, at: int) -> bool:
+    """Returns whether the stamp at text[at] is the first second of a month."""
     return _pair(text, at + 4) == 1 and _seconds(text, at) == 0
 
 
-def month_before(text, at):
-    """(year, month) before the month of the stamp at text[at]: a month's closing stamp is the
-    first second of the next one (e-MUCS-P1 1.7.1, monthly peaks)."""
+def month_before(text: bytes | bytearray, at: int) -> tuple:
+    """Returns (year, month) of the month before the stamp at text[at]: the stamp that closes a
+    month is the first second of the next one (e-MUCS-P1 1.7.1, monthly peaks)."""
     year, month = 2000 + _pair(text, at), _pair(text, at + 2)
     return (year, month - 1) if month > 1 else (year - 1, 12)
 
 
 @micropython.viper
 def write_iso(out: ptr8, to: int, text: ptr8, at: int, offset_h: int) -> int:
-    """Writes the stamp at text[at] as 2026-03-30T17:46:29+02:00, 25 bytes; returns to + 25."""
+    """Writes the stamp at text[at] as 2026-03-30T17:46:29+02:00, 25 bytes. Returns `to` + 25."""
     out[to] = 0x32
     out[to + 1] = 0x30
     to += 2
@@ -169,8 +169,8 @@ def write_iso(out: ptr8, to: int, text: ptr8, at: int, offset_h: int) -> int:
     return to + 5
 
 
-def is_never(telegram, at):
-    """Whether a stamp means "never": all bits set, cut to two digits each, or second 0 of 1970."""
+def is_never(telegram: bytes | bytearray, at: int) -> bool:
+    """Returns whether a stamp means "never": all bits set (two digits each), or 1970-01-01."""
     return (
         telegram.find(b"632525252525", at, at + 12) == at
         or telegram.find(b"700101", at, at + 6) == at

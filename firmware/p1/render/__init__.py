@@ -1,1 +1,1 @@
-# Reading -> bytes, one form a file.
+# Writes a Reading as bytes. Each file here is one format.

@@ -1,12 +1,12 @@
-# Which values of a Reading can be entities: rows of the registry, and others.
+# Which values of a Reading can be entities of Home Assistant: rows of the registry, and others.
 
 from .. import obis
 
 _CLOCK, _TARIFF = obis.row("timestamp"), obis.row("tariff")
 
 
-def has_row(reading, row):
-    """Whether this row's value can be an entity, which goes by the row's key, and is in there."""
+def has_row(reading, row: int) -> bool:
+    """Returns whether the Reading has a value for this row, and it can be an entity."""
     if row == _CLOCK:
         return reading.stamp_at is not None
     if row == _TARIFF:
@@ -17,7 +17,7 @@ def has_row(reading, row):
 
 
 def others(reading):
-    """Yields the key (bytes) of every value that can be one and is in no row; some twice."""
+    """Yields the key (bytes) of each value that can be an entity and has no row; some twice."""
     if reading.peak:
         yield b"monthly_power_peak_w"
         if reading.peak_stamp_at is not None:

@@ -1,10 +1,10 @@
-# Prometheus' text format 0.0.4: family after family of samples, HELP and TYPE in front of each.
+# Prometheus' text format 0.0.4: families of samples, each family after its HELP and TYPE.
 # https://prometheus.io/docs/instrumenting/exposition_formats/ and .../practices/naming/
 #
-# What there is stands in tables. "# name type help" begins a family. Below it, its samples: what
-# the number is, the letter of its power of ten (render/table.py), and its labels; "-": none, and
-# only where no other line has given the family a sample, because a total beside its parts would be
-# counted twice. A sample that is not there is absent.
+# Families and samples are listed in tables. "# name type help" begins a family. Below it are its
+# samples: the key of the number, the letter of its power of ten (render/table.py), and its labels.
+# "-" means no labels; such a sample is written only if the family has no other, because a total
+# next to its parts would be counted twice. A number that is unknown gives no sample.
 
 from micropython import const
 
@@ -17,22 +17,22 @@ _NO_LABELS = const(0x2D)  # "-"
 
 
 class Exposition:
-    """Writes families onto a Page. A sample that finds no room there is left out, whole."""
+    """Writes families to a Page. A sample that does not fit is left out as a whole."""
 
     def __init__(self, page):
         self.page = page
-        self._table = b""  # that has the line of the family, and where it starts
+        self._table = b""  # the table with the line of the family, and where that line starts
         self._at = 0
         self._is_empty = True  # whether the family has no sample yet
-        self.has_found = False  # whether there was a number for one
+        self.has_found = False  # whether there was a number for one of its samples
 
-    def family(self, lines, at):
-        """Begins the family whose line "# name type help" starts there in a table."""
+    def family(self, lines: bytes, at: int) -> None:
+        """Begins the family whose line "# name type help" starts at lines[at] in a table."""
         self._table, self._at = lines, at
         self._is_empty, self.has_found = True, False
 
-    def sample(self, mantissa, decimals, labels=b"", start=0, end=0):
-        """Appends a sample, mantissa / 10^decimals; its labels are labels[start:end]."""
+    def sample(self, mantissa: int, decimals: int, labels=b"", start=0, end=0) -> None:
+        """Appends a sample, mantissa / 10^decimals, with labels[start:end]."""
         page, lines = self.page, self._table
         size = page.size
         name = self._at + 2
@@ -66,9 +66,9 @@ class Exposition:
         page.put(b"\n")
 
 
-def samples(out, lines, number):
-    """Writes the families of a table as above onto an Exposition; a generator that stops after
-    each sample. number(line's number, its place) gives (mantissa, decimals), or None."""
+def samples(out: Exposition, lines: bytes, number):
+    """Writes the families of a table to an Exposition. A generator, which yields after each
+    sample. number(number of the line, its place) returns (mantissa, decimals) or None."""
     line = -1
     for at in table.lines(lines):
         line += 1
@@ -89,8 +89,8 @@ def samples(out, lines, number):
             yield
 
 
-def reading_samples(out, tables, reading):
-    """The same of several tables, whose numbers are those of a Reading."""
+def reading_samples(out: Exposition, tables: tuple, reading):
+    """The same as samples(), for several tables with the numbers of a Reading."""
     for lines in tables:
         rows = table.rows(lines)
         yield from samples(

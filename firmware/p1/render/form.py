@@ -1,15 +1,15 @@
-# A telegram as a field of a form, application/x-www-form-urlencoded: every byte comes back as it
-# was, line ends included. https://url.spec.whatwg.org/#urlencoded-serializing
+# A telegram as a field of a form, application/x-www-form-urlencoded. The receiver gets exactly the
+# same bytes, with the same line ends. https://url.spec.whatwg.org/#urlencoded-serializing
 
 import micropython
 from micropython import const
 
-_AT_ONCE = const(128)  # bytes of the text that are encoded at a time; each becomes three at most
+_AT_ONCE = const(128)  # bytes of the text to encode at a time; each becomes three bytes at most
 
 
 @micropython.viper
 def _quote(out: ptr8, text: ptr8, at: int, end: int) -> int:
-    """Encodes text[at:end]; returns how many bytes that are."""
+    """Encodes text[at:end] into out; returns how many bytes were written."""
     to = 0
     while at < end:
         byte = text[at]
@@ -29,19 +29,19 @@ def _quote(out: ptr8, text: ptr8, at: int, end: int) -> int:
 
 
 class Form:
-    """A form with one field, in pieces."""
+    """A form with one field, encoded in pieces."""
 
     def __init__(self, field):
         """field: bytes, the field's name."""
         self._start = field + b"="
         self._piece = bytearray(3 * _AT_ONCE)
 
-    def size(self, text, size):
-        """How long the form with text[:size] is, in bytes."""
+    def size(self, text, size: int) -> int:
+        """Returns the length in bytes of the form with text[:size]."""
         return sum([len(piece) for piece in self.pieces(text, size)])
 
-    def pieces(self, text, size):
-        """Yields the form with text[:size]; each piece holds until the next."""
+    def pieces(self, text, size: int):
+        """Yields the form with text[:size]; each piece is valid only until the next one."""
         yield self._start
         for at in range(0, size, _AT_ONCE):
             end = _quote(self._piece, text, at, min(at + _AT_ONCE, size))

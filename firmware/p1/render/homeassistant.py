@@ -1,10 +1,10 @@
-# What Home Assistant has to know about the values of a Reading, in the words of its MQTT
-# discovery. An entity is named by its key in the Reading, and the key's unit says what it is.
+# Describes the values of a Reading for MQTT discovery of Home Assistant. The name of an entity
+# comes from its key in the Reading; the end of the key, its unit, gives its class.
 
 from .. import obis
 
-# The end of a key: its word in the entity's name, unit, device class, state class, decimals to
-# show, category. "-": none. Which of them go together is Home Assistant's rule, see
+# Columns: end of the key, its word in the entity's name, unit, device class, state class, decimals
+# to show, category. "-": none. Home Assistant allows only some combinations, see
 # DEVICE_CLASS_UNITS and DEVICE_CLASS_STATE_CLASSES in its components/sensor/const.py.
 _KINDS = (
     b"""
@@ -41,24 +41,24 @@ tariff tariff - - - - -
 """,
 )
 
-# What the grid operator has set rather than what happens.
+# Values that the grid operator has set, not measurements.
 _SETTINGS = (b"limiter", b"fuse", b"grid")
 
 _MEMBERS = (b"unit_of_meas", b"dev_cla", b"stat_cla", b"sug_dsp_prc", b"ent_cat")
 
 _STATE = b"_state"
 
-# What the Reading has among its submeters only.
+# The template for a value that the Reading has only in its list of submeters.
 _OF_SUBMETER = (
     b"value_json.submeters|default([])|selectattr('type','eq','%s')"
     b"|selectattr('%s','defined')|map(attribute='%s')|first"
 )
 
 
-def members(key, tariff_names):
-    """Yields the members (bytes, each ended by a comma) that describe the entity of this key: its
-    name, template, unit, classes. Templates read the Reading's JSON; where a value is not in there
-    the entity is unknown. tariff_names: the country's, by number."""
+def members(key: bytes, tariff_names: dict):
+    """Yields the JSON members (bytes, each with a comma at the end) that describe the entity of
+    this key: name, template, unit, classes. Templates read the Reading's JSON; an entity without a
+    value there is unknown. tariff_names: the names in this country, by number."""
     name, columns = _kind(key)
     yield b'"name":"%s",' % _words(name, tariff_names)
     yield b'"val_tpl":"{{%s|default(\'None\')}}",' % _expression(key, tariff_names)
@@ -75,11 +75,11 @@ def members(key, tariff_names):
     elif key.endswith(_STATE):
         yield b'"ops":["off","on","ready"],'  # DSMR 5.0.2 P1 §6.12, 0-0:96.3.10
     elif key == b"timestamp":
-        yield b'"en":false,'  # a new state each second is of no use to most
+        yield b'"en":false,'  # most users do not need a new state each second
 
 
 def _kind(key):
-    """(the words of its name, its columns) by the longest end of the key that the table has."""
+    """Returns (words of the name, columns) for the longest end of the key that is in the table."""
     start = 0
     while True:
         for lines in _KINDS:
@@ -95,7 +95,7 @@ def _kind(key):
 def _words(name, tariff_names):
     words = []
     for word in name.decode().split("_"):
-        # Slices: a letter that is taken by its place stays in MicroPython's memory for good.
+        # Slices and not word[0]: MicroPython never frees a letter that comes from an index.
         if len(word) == 2 and word[1:].isdigit():
             number = int(word[1:])
             word = word.upper()

@@ -1,5 +1,5 @@
-# A Reading as HomeWizard's P1 meter says it at /api/v1/data (their local API v1, "Recent
-# Measurement"). What their vocabulary has no word for is left out.
+# A Reading in the format of HomeWizard's P1 meter at /api/v1/data (their local API v1, "Recent
+# Measurement"). Values that their format does not have are left out.
 
 from array import array
 
@@ -10,9 +10,9 @@ from ..scan import ABSENT, NEGATIVE, PLACES
 from .numbers import write_numbers
 from .page import NUMBER_LENGTH, Full, Page
 
-# Our key, theirs, and how many decimals theirs has at most. "-": no number of the registry; these
-# and the currents stand first because something is to be done with them. "l#": of each phase,
-# "t#": of each tariff. "montly" is theirs.
+# Our key, their key, and how many decimals theirs has at most. "-": not a number of the registry.
+# These rows and the currents come first because they need extra code. "l#": one row for each
+# phase, "t#": one for each tariff. The spelling "montly" is theirs.
 _TABLE = b"""
 -                          wifi_strength              0
 -                          smr_version                0
@@ -45,7 +45,7 @@ _POWERS = bytes([obis.row(f"power_l{phase}_w") for phase in (1, 2, 3)])  # rows 
 _VERSIONS = range(obis.FIRST_VERSION, obis.FIRST_MESSAGE)
 _IDS = [row for row in range(obis.FIRST_HEX, obis.FIRST_VERSION) if obis.key(row) == b"meter_id"]
 
-# By device type and by the key of what has been counted.
+# Their names by device type, and their units by the key of the counted value.
 _TYPES = {
     3: b"gas_meter",
     4: b"heat_meter",
@@ -63,7 +63,7 @@ _STAMP_LENGTH = const(12)
 
 
 def _rows():
-    sources = bytearray()  # rows of the registry, ABSENT where there is none
+    sources = bytearray()  # rows of the registry, ABSENT if there is none
     places = bytearray()
     keys = bytearray()
     lengths = bytearray()
@@ -83,24 +83,24 @@ def _rows():
 class HomeWizard:
     """render() writes the document into page."""
 
-    # In the shape of the registry, which write_numbers() takes the keys from.
+    # Has the attributes of the registry from which write_numbers() takes the keys.
     _SOURCE, _MOST, KEYS, KEY_LENGTH = _rows()
     first = keys_at = 0
 
     def __init__(self):
         rows = len(self._SOURCE)
-        # In the shapes of a Reading and of what write_numbers() has written, which are one here.
+        # The attributes of a Reading and of a Written, which share their arrays here.
         self.mantissa = self.shown = array("i", [0] * rows)
         self.decimals = self.shown_decimals = bytearray(rows)
         self.ends = array("H", [0] * rows)
         self._numbers_length = sum(self.KEY_LENGTH) + rows * (len(b',"":') + NUMBER_LENGTH)
         self.page = Page(self._numbers_length + 1024)
 
-    def render(self, reading, ssid, strength):
-        """Writes the document of a Reading, None where there is none, and returns its page.
+    def render(self, reading, ssid: bytes, strength: int | None) -> Page:
+        """Writes the document of a Reading (None: there is none yet), and returns its page.
 
-        ssid: the network's name as JSON (bytes); strength: of its signal in %, None where there is
-        none. What finds no room is left out, numbers never are.
+        ssid: the network's name as JSON. strength: of its signal in %, None if unknown. Parts
+        that do not fit are left out, but never numbers.
         """
         page = self.page
         page.size = 0
@@ -148,7 +148,7 @@ class HomeWizard:
                 break
 
     def _put(self, row, mantissa, decimals):
-        """Takes a number, cut to as many decimals as theirs has."""
+        """Stores a number, truncated to the decimals that theirs has."""
         while decimals & PLACES > self._MOST[row]:
             mantissa //= 10
             decimals -= 1
@@ -156,8 +156,8 @@ class HomeWizard:
         self.decimals[row] = decimals if mantissa else decimals & PLACES
 
     def _add_currents(self):
-        """Theirs is the sum of the absolute values (API v2, "current_a"). Where the phases do not
-        have the same number of decimals, as they have on any meter, there is none."""
+        """Sets the total current: the sum of the absolute values (API v2, "current_a"). There is
+        none if the phases differ in their number of decimals, which is so on no meter."""
         total = 0
         decimals = ABSENT
         for row in range(_CURRENTS, _CURRENTS + 3):
@@ -175,12 +175,12 @@ class HomeWizard:
             self.decimals[row] |= NEGATIVE
 
     def _put_version(self, text):
-        """Of P1 version and e-MUCS version, "50217", theirs is 50."""
+        """Stores 50 for "50217", which is the P1 version and the e-MUCS version."""
         if len(text) > 1 and _ZERO <= text[0] <= _NINE and _ZERO <= text[1] <= _NINE:
             self._put(_VERSION, 10 * (text[0] - _ZERO) + text[1] - _ZERO, 0)
 
 
-# Each part below writes its keys with a comma in front of each.
+# Each function below writes one part, with a comma before each key.
 
 
 def _model(page, reading):
@@ -252,7 +252,7 @@ _PARTS = (_model, _id, _peak_stamp, _gas, _external)
 
 
 def _hex(page, text):
-    """Ids are theirs as hex digits, as the meter sends them; of an id that is not sent so, too."""
+    """Writes an id as hex digits, as meters send it; also an id that was sent as plain text."""
     page.put(b'"')
     for at in range(len(text)):
         page.byte(_DIGITS[text[at] >> 4])
@@ -261,7 +261,7 @@ def _hex(page, text):
 
 
 def _is_stamp(reading, at):
-    """Whether it can be said as a number, which has no leading zero: from 2010 on."""
+    """Returns whether there is a stamp that JSON allows as a number: from 2010 on, without a 0."""
     return at is not None and reading.telegram[at] != _ZERO
 
 

@@ -1,4 +1,4 @@
-# A Reading as a line of InfluxDB's line protocol, in seconds by the meter's clock.
+# A Reading as a line of InfluxDB's line protocol. Its time is the meter's clock, in seconds.
 # https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 
 from micropython import const
@@ -6,9 +6,9 @@ from micropython import const
 from .. import obis
 from . import table
 
-# The names of fields. Instead of a power of ten "." stands where a field is a decimal number; all
-# others are whole. A field that was once whole may never be anything else: InfluxDB refuses the
-# line. Energy is in Wh, power in W.
+# The names of the fields. "." instead of a power of ten means a decimal number; all other fields
+# are integers. A field that was once an integer must always be one, or InfluxDB refuses the line.
+# Energy is in Wh, power in W.
 _FIELDS = b"""
 energy_import_kwh k imp
 energy_import_t1_kwh k imp_t1
@@ -45,9 +45,9 @@ _DECIMAL = const(0x2E)  # "."
 _LONGEST_TAG = const(64)
 
 
-def write_line(page, reading):
-    """Appends the line, its newline included, to a Page; nothing where there is no field. Raises
-    Full."""
+def write_line(page, reading) -> None:
+    """Appends the line with its newline to a Page, or nothing if there is no field. Raises Full
+    if the line does not fit."""
     start = page.size
     page.put(b"p1")
     _meter(page, table.text(reading, b"meter_id"))
@@ -75,7 +75,7 @@ def write_line(page, reading):
 
 
 def _meter(page, meter_id):
-    # A backslash cannot be escaped everywhere: at the end it would escape what follows.
+    # A backslash cannot always be escaped: at the end it would escape the next character.
     if not meter_id or len(meter_id) > _LONGEST_TAG or b"\\" in meter_id:
         return
     page.put(b",meter=")
@@ -93,7 +93,7 @@ def _field(page, letter, mantissa, decimals):
         return
     decimals -= table.tens(_FIELDS[letter])
     unit = 10 ** max(decimals, 0)
-    # A fraction is left out: cut off, the rest would not be what the meter printed.
+    # A number with a fraction is left out: truncated, it would not be what the meter printed.
     if mantissa % unit == 0:
         _key(page, _FIELDS, name, end)
         table.write(page, mantissa // unit, min(decimals, 0))

@@ -8,8 +8,8 @@ from .numbers import Written, update_numbers, write_numbers
 from .page import Full, Page
 
 CAPACITY = 6144  # a telegram of the longest legal kind needs less
-# As the page begins, because later a chip may have no room for it in one piece: three phases, gas,
-# water and thirteen months of peaks need no more.
+# The first size of the page, enough for three phases, gas, water and thirteen months of peaks.
+# Later a chip may not have so much memory in one piece.
 _FIRST = const(3072)
 
 _STAMP_AT = len(b'{"timestamp":"')
@@ -20,26 +20,26 @@ _CLOSE = const(0x7D)
 class Json:
     """render(reading) writes the document into page.
 
-    What is no number comes first, behind the clock, and stays where it is until it changes; then
-    parts.py, which writes it, is loaded.
+    The clock comes first, then everything else that is not a number. That part keeps its place and
+    text until a value in it changes; then parts.py, which writes it, is loaded. Numbers come last.
     """
 
     def __init__(self, capacity=CAPACITY, head=0, has_room=lambda size: True):
-        """As of Page; capacity: up to where it may grow."""
+        """The same as for Page, but capacity is the size up to which it may grow."""
         self.page = Page(min(_FIRST, capacity), head, capacity, has_room)
-        self.cut = 0  # parts of documents that were left out because they found no room
+        self.cut = 0  # how many parts of documents were left out because they did not fit
         self.rewritten = 0  # how often parts.py was needed
-        self._write_parts = None  # of parts.py, once it is loaded
-        self._reading = None  # whose texts are on the page, and which of them
+        self._write_parts = None  # write() of parts.py, once that is loaded
+        self._reading = None  # the Reading whose texts are on the page, and its counters then
         self._edition = self._captures = None
-        self._values = []  # of sub-meters, as parts.py says
+        self._values = []  # the values of sub-meters, see write() of parts.py
         self._numbers_at = 0
         self._written = Written(obis.FIRST_NUMBER, obis.ROWS - obis.FIRST_NUMBER, obis.NUMBER_KEYS)
         self._size = 0  # of the document
 
-    def render(self, reading):
-        """Writes the document of this reading and returns the page that holds it. Raises
-        MemoryError where there is none to load parts.py: nothing is on the page then."""
+    def render(self, reading) -> Page:
+        """Writes the document of a Reading and returns its page. Raises MemoryError if there is no
+        memory to load parts.py: then the page is empty."""
         page = self.page
         if self._update_texts(reading) and update_numbers(page, reading, self._written):
             page.size = self._size
@@ -52,12 +52,12 @@ class Json:
 
         self._write_parts = write
 
-    def forget(self):
-        """Lets go of parts.py, for whoever takes it out of memory."""
+    def forget(self) -> None:
+        """Drops the reference to parts.py, so that the module can be unloaded."""
         self._write_parts = None
 
     def _update_texts(self, reading):
-        """Writes what is no number anew where it differs. False where the numbers have to move."""
+        """Updates what is not a number, if it differs. Returns False if the numbers must move."""
         if reading is not self._reading or reading.edition != self._edition:
             self._texts(reading)
             return False
@@ -66,7 +66,7 @@ class Json:
             return False
         at = reading.stamp_at
         if at is not None:
-            # A name more, and MicroPython would put them all on the heap, each second.
+            # With one more local name MicroPython would put them all on the heap, each second.
             offset_h = timestamp.utc_offset_h(reading.telegram, at, reading.profile.winter_h)
             timestamp.write_iso(self.page.bytes, _STAMP_AT, reading.telegram, at, offset_h)
         return True
@@ -74,7 +74,7 @@ class Json:
     def _texts(self, reading):
         page = self.page
         page.size = 0
-        self._reading = None  # until all is written, should anything fail on the way
+        self._reading = None  # set at the end, so that it stays None after an error
         self.rewritten += 1
         if self._write_parts is None:
             self._load()
@@ -90,7 +90,7 @@ class Json:
         self._captures = reading.captures
 
     def _update_values(self, reading):
-        """Writes those of sub-meters, each in its place. False where one needs another place."""
+        """Writes the values of sub-meters in their places. Returns False if one does not fit."""
         page = self.page
         for start, end, submeter, key, stamp_key, type in self._values:
             if type and reading.freshest(type, submeter.value_key) is not submeter:

@@ -1,5 +1,5 @@
-# Numbers on a page: digits from mantissas and decimals, and from one second to the next only those
-# that differ.
+# Writes numbers to a page as digits, from mantissas and decimals. After the first time, only the
+# numbers that differ are written.
 
 from array import array
 
@@ -9,20 +9,20 @@ _POWERS = array("i", [10**power for power in range(10)])
 
 
 class Written:
-    """What write_numbers() wrote, by row from `first` on: the number, and where it ends, 0 where
-    there is none."""
+    """What write_numbers() wrote, by row from `first` on: the number, and where it ends (0 if
+    there is none)."""
 
     def __init__(self, first, rows, keys_at):
-        """keys_at: where in the keys the first row's stands."""
+        """keys_at: where the key of the first row starts in KEYS."""
         self.first, self.keys_at = first, keys_at
         self.shown = array("i", bytes(4 * rows))  # mantissas
         self.shown_decimals = bytearray(rows)
         self.ends = array("H", bytes(2 * rows))
 
 
-# All of a Reading's; a single number takes the same way, without a key. Digits come by
+# Writes all numbers of a Reading, or a single number without a key. Digits are found by
 # subtraction, because viper calls a function to divide. The two pointers that move are parameters
-# because viper keeps the first two names in CPU registers; what is passed for them is not used.
+# because viper keeps the first two names in CPU registers; the values passed in are not used.
 @micropython.viper
 def _write_numbers(out: ptr8, text: ptr8, page, numbers, keys, written) -> int:
     start = ptr8(page.bytes)
@@ -96,15 +96,15 @@ def _write_numbers(out: ptr8, text: ptr8, page, numbers, keys, written) -> int:
     return int(uint(out)) - int(uint(start))
 
 
-def write_numbers(page, numbers, keys, written):
-    """Writes numbers.mantissa / 10^numbers.decimals in full, mantissas below 2^31, places up to 9,
-    where decimals is not ABSENT, from written.first on, each with its key as JSON has it. The page
-    has room for all. Notes in `written`, a Written, what stands where. Returns the place behind
-    them."""
+def write_numbers(page, numbers, keys, written) -> int:
+    """Writes numbers.mantissa / 10^numbers.decimals exactly, from written.first on, each with its
+    key as in JSON. Skips rows that are ABSENT. Mantissas must be below 2^31, decimals at most 9,
+    and the page must have room for all. Stores in `written` (a Written) what was written where.
+    Returns the place after the last number."""
     return _write_numbers(page.bytes, page.bytes, page, numbers, keys, written)
 
 
-# The digits come as above, written twice because a call costs about as much as a number.
+# The code for the digits is copied from above, because a call takes about as long as a number.
 @micropython.viper
 def _update_numbers(out: ptr8, mantissa: int, numbers, written) -> int:
     start = out
@@ -153,7 +153,7 @@ def _update_numbers(out: ptr8, mantissa: int, numbers, written) -> int:
     return 1
 
 
-def update_numbers(page, numbers, written):
+def update_numbers(page, numbers, written) -> int:
     """Writes the numbers that differ from those that write_numbers() wrote, each in its place.
-    False where one would need another place: all are to be written again."""
+    Returns 0 if one does not fit in its place: then all must be written again; otherwise 1."""
     return _update_numbers(page.bytes, 0, numbers, written)

@@ -1,4 +1,4 @@
-# A buffer that is written from the left and never grows: what goes out to a socket.
+# A buffer for text that is sent to a socket. It is written from start to end.
 
 from array import array
 
@@ -11,12 +11,12 @@ from .numbers import write_numbers
 
 
 class Full(Exception):
-    """What was to be written does not fit."""
+    """The text to write does not fit."""
 
 
 _STAMP_LENGTH = const(25)
-_STEP = const(256)  # by which a page grows
-NUMBER_LENGTH = 13  # at most: sign, ten digits, point, and a zero in front of it
+_STEP = const(256)  # a page grows by this many bytes
+NUMBER_LENGTH = 13  # at most: sign, ten digits, point, and a zero before the point
 _QUOTE = const(0x22)
 _BACKSLASH = const(0x5C)
 _BLANK = const(0x20)
@@ -32,14 +32,14 @@ def _copy(out: ptr8, to: int, source: ptr8, start: int, end: int):
 
 @micropython.viper
 def _plain_to(text: ptr8, at: int, end: int) -> int:
-    """Where the next byte stands that JSON escapes, or end."""
+    """Returns where the next byte is that JSON must escape, or `end`."""
     while at < end and text[at] >= 0x20 and text[at] != 0x22 and text[at] != 0x5C:
         at += 1
     return at
 
 
 class _One:
-    """One number without a key, in the shapes of a Reading, of the registry and of Written."""
+    """One number without a key, with the attributes of a Reading, the registry and a Written."""
 
     KEYS = KEY_LENGTH = b"\x00"
     first = keys_at = 0
@@ -50,32 +50,32 @@ class _One:
         self.ends = array("H", [0])
 
 
-_ONE = _One()  # for all pages, as long as it takes to write it
+_ONE = _One()  # shared by all pages; used only while a number is written
 
 
 class Page:
-    """bytes[:size] is what has been written. Each method raises Full, and writes nothing (string()
-    perhaps a part), where there is no room left below limit."""
+    """bytes[:size] is what has been written. Each method raises Full if there is not enough room
+    below `limit`, and then writes nothing (only string() may write a part)."""
 
     def __init__(self, capacity, head=0, most=0, has_room=lambda size: True):
-        """head: bytes in front of it, where whoever sends the page may put a header of his own.
-        most: up to where it may grow, where that is more than the capacity; has_room(size):
-        whether there is memory for a page of so many bytes."""
+        """head: how many bytes to reserve before the text, for a header that the sender adds.
+        most: the size up to which the page may grow, if that is more than the capacity.
+        has_room(size) returns whether there is memory for a page of `size` bytes."""
         self.head = head
         self._most = most
         self._has_room = has_room
         self.size = 0
         self.take(bytearray(head + capacity))
 
-    def take(self, whole):
-        """Goes on in these bytes, of which the head is a part."""
+    def take(self, whole: bytearray) -> None:
+        """Uses `whole`, which includes the head, as the buffer from now on."""
         self.whole = whole
         self.bytes = memoryview(whole)[self.head :] if self.head else whole
         self.limit = len(whole) - self.head
 
-    def grow(self):
-        """Makes it larger; what is written stays, its head is empty then. False where it is as
-        large as it can be."""
+    def grow(self) -> bool:
+        """Makes the page larger. Keeps what has been written, but not the head. Returns False if
+        the page cannot grow."""
         capacity = len(self.bytes)
         size = self.head + min(capacity + _STEP, self._most)
         if capacity >= self._most or not self._has_room(size):
@@ -88,13 +88,13 @@ class Page:
         self.take(larger)
         return True
 
-    def reserve(self, length):
-        """Where the next `length` bytes may be written, by somebody who then sets size."""
+    def reserve(self, length: int) -> int:
+        """Returns where the caller may write `length` bytes; the caller must then set size."""
         if self.size + length > self.limit:
             raise Full
         return self.size
 
-    def byte(self, value):
+    def byte(self, value: int) -> None:
         """Appends one byte."""
         size = self.size
         if size >= self.limit:
@@ -102,7 +102,7 @@ class Page:
         self.bytes[size] = value
         self.size = size + 1
 
-    def put(self, text):
+    def put(self, text) -> None:
         """Appends bytes."""
         size, length = self.size, len(text)
         if size + length > self.limit:
@@ -110,19 +110,19 @@ class Page:
         _copy(self.bytes, size, text, 0, length)
         self.size = size + length
 
-    def copy(self, source, start, end):
+    def copy(self, source, start: int, end: int) -> None:
         """Appends source[start:end]."""
         _copy(self.bytes, self.reserve(end - start), source, start, end)
         self.size += end - start
 
-    def fill(self, text, start):
-        """Appends as much of text[start:] as there is room for; returns where the rest begins."""
+    def fill(self, text, start: int) -> int:
+        """Appends as much of text[start:] as fits. Returns where the rest begins."""
         end = min(len(text), start + self.limit - self.size)
         self.copy(text, start, end)
         return end
 
-    def string(self, text):
-        """Appends a str, or UTF-8 as bytes, as JSON has it."""
+    def string(self, text) -> None:
+        """Appends a str, or bytes in UTF-8, as a JSON string."""
         plain = text.encode() if isinstance(text, str) else text
         self.byte(_QUOTE)
         start, end = 0, len(plain)
@@ -139,16 +139,16 @@ class Page:
             start = at + 1
         self.byte(_QUOTE)
 
-    def number(self, value, decimals=0):
-        """Appends value / 10^decimals, exactly; the value has 31 bits at most."""
+    def number(self, value: int, decimals: int = 0) -> None:
+        """Appends value / 10^decimals exactly. The value may have at most 31 bits."""
         self.reserve(NUMBER_LENGTH)
         one = _ONE
         one.mantissa[0] = abs(value)
         one.decimals[0] = decimals | NEGATIVE if value < 0 else decimals
         self.size = write_numbers(self, one, one, one)
 
-    def stamp(self, text, at, winter_h):
-        """Appends the stamp at text[at] as ISO 8601 with its offset."""
+    def stamp(self, text, at: int, winter_h: int) -> None:
+        """Appends the stamp at text[at] in ISO 8601 with its UTC offset."""
         to = self.reserve(_STAMP_LENGTH)
         offset_h = timestamp.utc_offset_h(text, at, winter_h)
         self.size = timestamp.write_iso(self.bytes, to, text, at, offset_h)

@@ -1,6 +1,6 @@
-# What of a Reading's JSON is no number: written anew, as a whole, when something of it changes.
+# Writes everything in a Reading's JSON that is not a number. It is always written as a whole.
 #
-# Loaded by json.py for that, and forgotten as texts.py is.
+# json.py loads this module when one of these values changes; it is unloaded like texts.py.
 
 from .. import obis
 from ..text import latin
@@ -8,11 +8,11 @@ from .members import write_key, write_stamp, write_value
 from .page import NUMBER_LENGTH, Full
 
 
-def write(page, reading):
-    """Writes all that is no number, with room for the numbers left behind it. Returns (how many
-    parts found no room, the values of sub-meters as _submeters() says)."""
+def write(page, reading) -> tuple:
+    """Writes everything that is not a number, and leaves room for the numbers after it. Returns
+    (how many parts did not fit, the values of sub-meters; see _submeters())."""
     page.size = 0
-    # Numbers matter most: what is left of the page is for the others.
+    # Numbers are the most important: everything else gets only the rest of the page.
     page.limit = len(page.bytes) - _ending_length(reading)
     cut, values = 0, []
     for part in _PARTS:
@@ -26,7 +26,7 @@ def write(page, reading):
     return cut, values
 
 
-# Each part below writes its keys with a comma in front of each.
+# Each function below writes one part, with a comma before each key.
 
 
 def _clock(page, reading, _):
@@ -58,7 +58,7 @@ def _texts(page, reading, first, end):
 
 
 def _ending_length(reading):
-    """How long the numbers can become, with the bracket."""
+    """Returns how long the numbers and the brackets of the document can become."""
     length = len(b"{}")
     for row in range(obis.FIRST_NUMBER, obis.ROWS):
         if reading.has(row):
@@ -114,8 +114,8 @@ def _failures(page, reading, _):
 
 
 def _submeters(page, reading, values):
-    """Adds to the values those that it writes: of each its start and end on the page, and what
-    write_value() was asked for; behind these the type where it is the freshest of that type."""
+    """Appends to `values` an entry for each value that it writes: its start and end on the page,
+    the arguments of write_value(), and its type if it is at the top level, otherwise None."""
     first = True
     for submeter in reading.submeters:
         if submeter.device_type is None and submeter.id is None and submeter.value_key is None:
@@ -171,7 +171,7 @@ def _unknown(page, reading, _):
         lines.append((telegram[start:bracket], telegram[bracket:end]))
     for number, (code, value) in enumerate(lines):
         if code in [later for later, _ in lines[number + 1 :]]:
-            continue  # printed again further down, where it counts
+            continue  # the same code comes again below, and the last line is used
         page.put(separator)
         page.string(latin(code))
         page.put(b":")
@@ -180,7 +180,7 @@ def _unknown(page, reading, _):
     page.put(b"}")
 
 
-# Whole parts, in the order in which they are written: what finds no room is left out as a whole.
+# The parts in the order in which they are written. A part that does not fit is left out whole.
 _PARTS = (
     _clock,
     _tariff,

@@ -1,4 +1,4 @@
-# What has been, as JSON: the document of GET /history. Some 5 kB, never in memory as a whole.
+# The history as JSON: the document of GET /history, about 5 kB. It is never in memory as a whole.
 
 from micropython import const
 
@@ -6,15 +6,15 @@ from .. import past as rings
 from .page import Page
 
 _PAGE = const(256)
-_FULL = const(160)  # then it goes out; what is left has room for what comes until the next look
+_FULL = const(160)  # a larger piece is sent; what comes until the next check fits in the rest
 _QUARTER_S = const(900)
 
 
 def pieces(past, reading):
-    """Yields the document of a Past that has had a Reading with a clock, piece by piece: views
-    that hold until the next one. reading: whose monthly peaks are the past year's."""
+    """Yields the document of a Past in pieces: views that are valid until the next one. The Past
+    must have had a Reading with a clock. The monthly peaks come from `reading`."""
     page = Page(_PAGE)
-    # Fixed now: time goes on while it is sent.
+    # Stored here, because the Past goes on while the document is sent.
     window, quarter = past.window, past.quarter
     page.put(b'{"hour":{"end":%d,"step_s":%d,"power_w":[' % (window * rings.STEP_S, rings.STEP_S))
     yield from _values(page, past.power_w, window, _beginning(past.power_w, window, rings.WINDOWS))
@@ -36,7 +36,7 @@ def pieces(past, reading):
     yield memoryview(page.bytes)[: page.size]
 
 
-# Apart, because a function takes its memory in one piece.
+# A function of its own, because the code of each function needs its memory in one piece.
 def _months(page, reading):
     separator = b""
     for year, month, _, mantissa, decimals in reading.history:
@@ -48,7 +48,7 @@ def _months(page, reading):
 
 
 def _beginning(value, end, count):
-    """The first of the `count` before `end` that is known."""
+    """Returns the first known one of the `count` numbers before `end`; `end` if none is known."""
     for number in range(end - count, end):
         if value(number) is not None:
             return number

@@ -1,9 +1,9 @@
-# What Prometheus gets of a Reading, but for its sub-meters: tables as exposition.py has them. In
-# base units, but watt-hours and gigajoules rather than joules: what the meter counts stays what it
-# printed.
+# The values of a Reading for Prometheus, without sub-meters: tables for exposition.py. They use
+# base units, but watt-hours and gigajoules instead of joules, so that the counters stay as the
+# meter printed them.
 
-# Several tables, because a chip's memory has no long pieces. One without a family goes on with
-# that of the one before.
+# Several tables, because a chip may not have one long piece of memory. A table that does not begin
+# with a family continues the last family of the table before.
 TABLES = (
     b"""
 # energy_import_watthours_total counter Energy taken from the grid

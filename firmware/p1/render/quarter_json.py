@@ -1,4 +1,4 @@
-# The running quarter hour as JSON: the document of GET /quarter and of the MQTT topic .../quarter.
+# The current quarter hour as JSON: the document of GET /quarter and of the MQTT topic .../quarter.
 
 from .page import Page
 
@@ -6,7 +6,7 @@ CAPACITY = 416  # all keys with the longest numbers need 403
 
 _MINUTE_AT = len(b"2026-03-30T17:")
 
-# Names as in the Reading where it has them, in the order in which render() writes them.
+# The same names as in the Reading, if it has them, in the order in which render() writes them.
 _KEYS = (
     b',"elapsed_s":,"average_power_w":,"forecast_power_w":,"forecast_smoothed_power_w":'
     b',"headroom_w":,"spare_w":,"target_power_w":,"month_peak_w":,"year_mean_peak_w":'
@@ -20,9 +20,9 @@ class QuarterJson:
     def __init__(self, head=0):
         self.page = Page(CAPACITY, head)
 
-    def render(self, quarter, reading):
-        """Writes what a Quarter knows since its update() with this Reading, which has a clock;
-        returns the page. What it does not know is left out."""
+    def render(self, quarter, reading) -> Page:
+        """Writes the values of a Quarter after its update() with this Reading, which must have a
+        clock. Returns the page. Unknown values are left out."""
         page = self.page
         page.size = 0
         page.put(b'{"timestamp":"')
@@ -49,8 +49,8 @@ class QuarterJson:
 
 
 def _number(page, at, value):
-    """Writes a value, unless it is None, with the key that starts there; returns where the next
-    key does."""
+    """Writes a value with the key that starts at _KEYS[at], unless the value is None. Returns
+    where the next key starts."""
     end = _KEYS.find(b",", at + 1)
     if value is not None:
         page.copy(_KEYS, at, end)
@@ -63,7 +63,7 @@ def _stamp(page, reading):
 
 
 def _set_back(out, at, minutes):
-    """Sets the minute and second at out[at], "mm:ss", to so many minutes before, second 0."""
+    """Sets the time "mm:ss" at out[at] back by so many minutes, and its seconds to 0."""
     minute = out[at] * 10 + out[at + 1] - 528 - minutes
     out[at] = 0x30 + minute // 10
     out[at + 1] = 0x30 + minute % 10

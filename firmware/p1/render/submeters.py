@@ -1,9 +1,9 @@
-# What Prometheus gets of a Reading: what sub-meters count, and which meter it is. See
-# prometheus.py.
+# More values of a Reading for Prometheus: the values of sub-meters, and the data that identify the
+# meter. See prometheus.py.
 
 from . import table
 
-# By type and key of the value.
+# Each sample begins with type.key of the value.
 _SUBMETERS = (
     b"""
 # gas_cubic_meters_total counter Gas
@@ -36,8 +36,8 @@ _INFO = b"""
 
 
 def samples(out, reading):
-    """Writes what is said of them onto an Exposition; a generator that stops after each sample, so
-    that a small page can be emptied on the way."""
+    """Writes these values to an Exposition. A generator, which yields after each sample so that a
+    small page can be emptied in between."""
     if any([submeter.value_key for submeter in reading.submeters]):
         for lines in _SUBMETERS:
             yield from _submeter_samples(out, lines, reading)
@@ -58,7 +58,7 @@ def _submeter_samples(out, lines, reading):
         for submeter in reading.submeters:
             if submeter.value_key != value_key or submeter.type.encode() != type:
                 continue
-            # Two samples with the same labels would cost the whole scrape.
+            # If two samples had the same labels, Prometheus would reject the whole scrape.
             if submeter.id and submeter.id not in seen:  # pyright: ignore[reportPossiblyUnboundVariable]
                 labels = _label(b"id", submeter.id)
                 seen.append(submeter.id)  # pyright: ignore[reportPossiblyUnboundVariable]

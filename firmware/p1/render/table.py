@@ -1,11 +1,11 @@
-# Tables that say what other programs call the numbers of a Reading, a line each:
+# Tables with the names that other programs use for the numbers of a Reading. Each line has:
 #
 #   key  power of ten  name
 #
-# The power of ten leads from the key's unit to that of the name: "1" none, "k" 3, "M" 6, "m" -3;
-# other letters are up to the form. What stands for the name is up to the form as well, and so
-# are lines that begin with "#". Text, and read by place: tuples take ten times the memory, and
-# a slice of a line would be garbage each time.
+# The power of ten converts the key's unit to the unit of the name: "1" none, "k" 3, "M" 6, "m" -3.
+# Each format may define other letters, the content of the name, and lines that begin with "#".
+# Tables are text that is read by position: tuples take ten times the memory, and slices of lines
+# would be garbage each time.
 
 from micropython import const
 
@@ -18,32 +18,32 @@ _TARIFF = obis.row("tariff")
 _CLOCK = obis.row("timestamp")
 
 
-def lines(table):
-    """Where each line of a table (bytes, behind a first newline) starts."""
+def lines(table: bytes):
+    """Yields where each line of a table starts. The table itself begins with a newline."""
     at = 1
     while at < len(table):
         yield at
         at = table.find(b"\n", at) + 1
 
 
-def end(table, at):
-    """Where the line ends that starts there."""
+def end(table: bytes, at: int) -> int:
+    """Returns where the line that starts at table[at] ends."""
     return table.find(b"\n", at)
 
 
-def letter(table, at):
-    """Where the letter of the power of ten stands in the line that starts there; the name starts
-    two places behind."""
+def letter(table: bytes, at: int) -> int:
+    """Returns the place of the letter (the power of ten) in the line that starts at table[at]. The
+    name starts two places after it."""
     return table.find(b" ", at) + 1
 
 
-def tens(letter):
-    """The power of ten (int) that a letter (int) means."""
+def tens(letter: int) -> int:
+    """Returns the power of ten that a letter means."""
     return _TENS[letter]
 
 
-def rows(table):
-    """By line: the row of the registry whose key begins that line; for use at import."""
+def rows(table: bytes) -> bytearray:
+    """Returns for each line the registry's row whose key begins it. Only for use at import."""
     found = bytearray([_NO_ROW] * table.count(b"\n"))
     for row in range(obis.ROWS):
         at = table.find(b"\n" + obis.key(row) + b" ")
@@ -52,9 +52,9 @@ def rows(table):
     return found
 
 
-def number(reading, row):
-    """(mantissa, decimals) of a row that holds a number, the peak, the tariff or the clock, the
-    latter in seconds since 1970; None where absent."""
+def number(reading, row: int) -> tuple | None:
+    """Returns (mantissa, decimals) of a row: a number, the peak, the tariff, or the clock in
+    seconds since 1970. None if absent."""
     if row == _PEAK:
         return reading.peak
     if row == _TARIFF:
@@ -67,15 +67,15 @@ def number(reading, row):
     return reading.number(row)
 
 
-def text(reading, key):
-    """A Reading's text (UTF-8) with this key (bytes); None where absent."""
+def text(reading, key: bytes) -> bytes | bytearray | None:
+    """Returns the text (UTF-8) with this key in a Reading; None if absent."""
     found = [row for row in reading.texts if obis.key(row) == key]
     return reading.texts[min(found)] if found else None
 
 
-def write(page, mantissa, decimals):
-    """Appends mantissa / 10^decimals, exactly, to a Page. The decimals may be below 0, which is
-    how a number gets into a smaller unit."""
+def write(page, mantissa: int, decimals: int) -> None:
+    """Appends mantissa / 10^decimals exactly to a Page. The decimals are below 0 if the number was
+    converted to a smaller unit."""
     page.number(mantissa, max(decimals, 0))
     if mantissa and decimals < 0:
         page.put(b"0" * -decimals)
