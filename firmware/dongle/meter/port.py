@@ -17,7 +17,7 @@ def _wake(_):
 
 
 class DataRequest:
-    """The data-request line. Released means high impedance: driving it to ground is forbidden.
+    """The data-request line. Released means high impedance; it must never be driven to ground.
 
     drive  direct  the pin is the line itself: output high, or input without pull
            switch  the pin controls a switch between the line and the meter's 5 V

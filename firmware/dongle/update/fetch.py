@@ -1,5 +1,5 @@
-# A document from an HTTP server, read as it comes. No TLS: what is fetched proves by its signature
-# whose it is.
+# Fetches a document from an HTTP server and reads it piece by piece. No TLS: the signature of the
+# bundle proves where it comes from.
 
 # A StreamReader writes too.
 # pyright: reportAttributeAccessIssue=false
@@ -16,8 +16,9 @@ _ANSWER_MS = 15_000
 _HEAD_BYTES = const(1024)
 
 
-async def pull(update, url, resolver):
-    """Fetches a bundle from http://... for an Update; returns as its receive()."""
+async def pull(update, url: str, resolver) -> tuple:
+    """Fetches a bundle from http://... for update, an Update; returns what its receive()
+    returns."""
     if not url:
         return 400, {"error": "the config has no update.url to pull from"}
     document = Document(url, resolver)
@@ -36,17 +37,17 @@ class NotFetched(Exception):
 
 
 class Document:
-    """size: of its body in bytes, once it is open."""
+    """size: of its body in bytes, known after open()."""
 
     def __init__(self, url, resolver):
         self._url = url
         self._resolver = resolver
         self._connection = self._stream = None
-        self._begun = b""  # of the body, what came with the head
+        self._begun = b""  # the beginning of the body, which came together with the head
         self.size = 0
 
-    async def open(self):
-        """Asks for it and reads the answer's head. Raises NotFetched."""
+    async def open(self) -> None:
+        """Requests the document and reads the head of the answer. Raises NotFetched."""
         try:
             host, port, target = urls.split(self._url)
         except ValueError:
@@ -97,7 +98,7 @@ class Document:
         raise NotFetched(f"the answer's head is over {_HEAD_BYTES} bytes")
 
     async def readinto(self, view):
-        """Puts what comes next into view; returns how many bytes, 0 at the end."""
+        """Puts the next bytes of the body into view; returns how many, 0 at the end."""
         count = min(len(view), len(self._begun))
         if not count:
             return await self._stream.readinto(view)
@@ -105,6 +106,6 @@ class Document:
         self._begun = self._begun[count:]
         return count
 
-    def close(self):
+    def close(self) -> None:
         if self._connection:
             self._connection.close()
