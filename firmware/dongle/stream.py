@@ -119,7 +119,7 @@ class _Client:
         if self._draining or self.is_lost:
             return
         if telegram is None:
-            # The missing memory may hold what this client has not taken yet, so it may be dropped.
+            # The memory may be taken by data that this client has not accepted, so it is counted.
             self._left_out += 1
             if self._left_out >= _MOST_LEFT_OUT:
                 self._drop()

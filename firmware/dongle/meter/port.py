@@ -44,14 +44,14 @@ class DataRequest:
             Pin(self._pin, Pin.OUT, value=1 - self._active)
 
 
-def hold(board, size: int) -> None:
+def hold(board: dict, size: int) -> None:
     """Takes size bytes of memory, so that the Python heap does not grow into them: as the receive
     buffer of the UART, until Port.settle() gives them back. Raises the same errors as Port."""
     _uart(_wires(board), (115200, 8, None), size)
     _held[0] = size
 
 
-def release(board) -> None:
+def release(board: dict) -> None:
     """Gives these bytes back if there will be no Port."""
     if _held[0] != _RING:
         hold(board, _RING)

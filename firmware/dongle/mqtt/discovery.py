@@ -22,7 +22,7 @@ from .. import forget, large, room
 _ROOM = const(16_500)  # bytes of the Python heap that have to be free for an announcement
 _HEARD_ROOM = const(5_000)  # the same for reading a packet of the broker, with some to spare
 _BIRTH = b"homeassistant/statusonline"  # how that packet ends: its topic and its message
-_MOST_POSTPONED = const(20)  # times, by a few seconds each
+_MOST_POSTPONED = const(20)  # times that an announcement may wait some seconds more
 
 
 class Discovery:

@@ -1,6 +1,6 @@
 # One connection to a broker: a non-blocking socket, plain or with TLS. Every write has a deadline.
 
-# A StreamReader writes too.
+# MicroPython's StreamReader can also write.
 # pyright: reportAttributeAccessIssue=false
 
 import asyncio
@@ -26,7 +26,7 @@ class Lost(Exception):
 
 class Link:
     def __init__(self, address):
-        """address: as getaddrinfo() gives it. Raises OSError."""
+        """address: as getaddrinfo() returns it. Raises OSError."""
         self.below = dial(address)
         self.over(self.below)
         self.packet_since = None  # uptime when a packet began to arrive; None between packets

@@ -93,7 +93,7 @@ class Mqtt:
         else:
             self.dropped += 1
 
-    async def run(self):
+    async def run(self) -> None:
         """Connects again after every failure; never returns."""
         pause_ms = _FIRST_PAUSE_MS
         while True:

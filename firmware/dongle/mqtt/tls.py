@@ -2,8 +2,8 @@
 # check the dongle does not connect.
 #
 # MicroPython's TLS does the handshake within the first write, step by step, so the event loop
-# runs while the broker has to answer. Some steps are long calculations, for which an ESP32 may
-# need a second: until then the meter's bytes wait in the UART's receive buffer.
+# keeps running while the broker has to answer. Some steps are long calculations, for which an
+# ESP32 may need a second. During a step the meter's bytes wait in the UART's receive buffer.
 
 import errno
 from binascii import a2b_base64
@@ -117,7 +117,7 @@ class Tls:
 
 def _check_memory():
     """Raises Untrusted if there is too little: otherwise the network would have none left."""
-    regions = idf_heap_info(HEAP_DATA)  # total, free, largest, least ever of each
+    regions = idf_heap_info(HEAP_DATA)  # of each: total, free, largest block, lowest free
     free, largest = sum([region[1] for region in regions]), max([region[2] for region in regions])
     missing = max(_NEEDED + _RESERVE - free, _IN_ONE_PIECE - largest)
     if missing > 0:

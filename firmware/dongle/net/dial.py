@@ -8,7 +8,7 @@ class Unresolved(Exception):
     """No address is known for a name now."""
 
 
-def dial(address):
+def dial(address) -> socket.socket:
     """Returns a non-blocking socket that is connecting to address (as getaddrinfo() returns it).
     The first write shows whether the connection was made. Raises OSError."""
     connection = socket.socket()

@@ -12,7 +12,15 @@ _RELIEF_MS = 200  # pause after a connection that could not be accepted
 _NO_SOCKET = const(23)  # ENFILE: all sockets are in use, the chip has ten
 
 
-async def listen(name, port, backlog, serve, health, address="0.0.0.0", network=""):
+async def listen(
+    name: str,
+    port: int,
+    backlog: int,
+    serve,
+    health,
+    address: str = "0.0.0.0",
+    network: str = "",
+) -> None:
     """Starts a task serve(stream) for every connection; serve closes the stream. Never returns:
     errors are logged under the name, and it tries again. address: the address to listen at, in
     digits; network: how the address of a client has to begin."""

@@ -1,8 +1,8 @@
 # Multicast DNS (RFC 6762): programs find the dongle and its services without an address.
 #
 # The official MicroPython firmware has a built-in responder. It uses UDP port 5353 and answers
-# only with the dongle's address. Then this module does nothing, and nothing more is imported. If
-# MicroPython was built without it, our own responder runs, which also announces the services.
+# only with the dongle's address. In that case this module does nothing and imports nothing more.
+# If MicroPython was built without it, our own responder runs, which also announces the services.
 
 import asyncio
 import errno

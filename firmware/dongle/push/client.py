@@ -1,7 +1,7 @@
 # A small HTTP client for the pushes: one POST for each connection, with one deadline for the whole
 # exchange. It reads at most the first half kilobyte of the answer. No TLS.
 
-# A StreamReader writes too.
+# MicroPython's StreamReader can also write.
 # pyright: reportAttributeAccessIssue=false
 
 import asyncio
@@ -108,7 +108,7 @@ class Client:
     async def _exchange(self, address, body):
         connection = dial(address)
         try:
-            stream = asyncio.StreamReader(connection)  # which writes too
+            stream = asyncio.StreamReader(connection)  # which also writes
             await _writable(connection)  # pyright: ignore[reportGeneralTypeIssues]
             size, pieces = body()
             # Collected on a page, because each write takes a TCP segment. The answer is read into

@@ -75,7 +75,8 @@ class Push:
             self.note()
             self._wake.set()
 
-    async def run(self):
+    async def run(self) -> None:
+        """Sends what is due; never returns."""
         pause_ms = 0
         while True:
             if not self.is_waiting():
@@ -114,7 +115,7 @@ class Push:
         return max(longer_ms, 1000 * min(answer.wait_s, _LONGEST_ASKED_S))
 
     def _tell(self, result, details=""):
-        # Written to the console only once for each result, because the details may always differ.
+        # The details may be different each time, so only a new result is written to the console.
         if result != self._said:
             self._health.say(f"{self._name}: {result} {details}")
             self._said = result

@@ -116,7 +116,7 @@ def check_runs_here(needs: dict, implementation=sys.implementation) -> None:
         raise Refused(409, f"this bundle needs MicroPython {needs['micropython']}, here is {here}")
 
 
-def version(text) -> tuple:
+def version(text: str) -> tuple:
     """Returns the numbers of a version x.y.z, to be compared: 0.10.0 is newer than 0.9.1. Raises
     ValueError."""
     if not isinstance(text, str):

@@ -1,7 +1,7 @@
 # Fetches a document from an HTTP server and reads it piece by piece. No TLS: the signature of the
 # bundle proves where it comes from.
 
-# A StreamReader writes too.
+# MicroPython's StreamReader can also write.
 # pyright: reportAttributeAccessIssue=false
 
 import asyncio
@@ -66,7 +66,7 @@ class Document:
 
     async def _ask(self, address, host, target):
         self._connection = dial(address)
-        self._stream = asyncio.StreamReader(self._connection)  # which writes too
+        self._stream = asyncio.StreamReader(self._connection)  # which also writes
         self._stream.write(f"GET {target} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
         await self._stream.drain()
         lines = (await self._read_head()).split(b"\r\n")
@@ -97,7 +97,7 @@ class Document:
                 return bytes(view[:end])
         raise NotFetched(f"the answer's head is over {_HEAD_BYTES} bytes")
 
-    async def readinto(self, view):
+    async def readinto(self, view: memoryview) -> int | None:
         """Puts the next bytes of the body into view; returns how many, 0 at the end."""
         count = min(len(view), len(self._begun))
         if not count:
