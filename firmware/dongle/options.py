@@ -149,16 +149,16 @@ def _mqtt(app, config_and_more):
 
         more.append(Telegrams(discovery.base + b"telegram"))
     app.mqtt = Mqtt(
-        settings,
-        app.latest,
-        app.wifi,
-        _resolver(app),
-        app.health,
-        app.report,
-        discovery,
-        _tls(app, settings),
-        app.capacity,
-        more,
+        settings=settings,
+        latest=app.latest,
+        wifi=app.wifi,
+        resolver=_resolver(app),
+        health=app.health,
+        health_report=app.report,
+        discovery=discovery,
+        tls=_tls(app, settings),
+        capacity=app.capacity,
+        more=more,
     )
 
 

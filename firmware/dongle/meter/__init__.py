@@ -1,1 +1,1 @@
-# The P1 port, and what follows its telegrams.
+# The P1 port, and parts that are updated with each telegram.

@@ -1,5 +1,5 @@
-# The capacity tariff's running quarter hour, for whoever serves it: kept up with each telegram,
-# rendered when somebody asks.
+# The running quarter hour of the capacity tariff, as JSON. It is updated with each telegram and
+# rendered only when it is needed.
 
 from p1.quarter import Quarter
 from p1.render.quarter_json import QuarterJson
@@ -21,8 +21,8 @@ class Capacity:
         self._is_rendered = False
         self.quarter.update(self._latest.reading)
 
-    def render(self):
-        """Brings the page up to date; False where there is nothing to say."""
+    def render(self) -> bool:
+        """Updates the page; returns False if the telegram is too old or the quarter not known."""
         if self._latest.age_ms() is None or self.quarter.elapsed_s is None:
             return False
         if not self._is_rendered:
@@ -30,6 +30,6 @@ class Capacity:
             self._is_rendered = True
         return True
 
-    def document(self):
-        """What render() has written: a view that holds until the next telegram."""
+    def document(self) -> memoryview:
+        """Returns what render() has written, as a view that is valid until the next telegram."""
         return memoryview(self.page.bytes)[: self.page.size]

@@ -1,5 +1,5 @@
-# The meter's clock is the clock: the chip's own, which begins in 2000 at every power-up, is set
-# by it. Nothing but TLS looks at the chip's: certificates are valid from one day to another.
+# Sets the chip's clock by the meter's clock: at every power-up the chip's begins in the year 2000.
+# Only TLS uses the chip's clock, to check the dates in certificates.
 
 import time
 
@@ -9,8 +9,8 @@ from p1 import timestamp
 
 _LOOK_MS = const(60_000)
 _DRIFT_S = const(2)
-_OLDEST_YEAR = const(2024)  # before that it has not been set
-# What time.time() counts from: 2000 on the chip, 1970 elsewhere.
+_OLDEST_YEAR = const(2024)  # a clock with an earlier year has not been set
+# time.time() counts from 2000 on the chip, from 1970 elsewhere.
 _EPOCH_S = 946_684_800 if time.gmtime(0)[0] == 2000 else 0
 
 
@@ -22,15 +22,15 @@ class Clock:
         self._health = health
         self._set_utc = set_utc
         self._now_s = now_s
-        self._look_ms = 0  # when to compare the two again
+        self._look_ms = 0  # uptime at which to compare the two clocks again
         latest.listeners.append(self._on_reading)
 
-    def is_set(self):
-        """False while nobody has told the chip the time."""
+    def is_set(self) -> bool:
+        """Returns whether the chip's clock has been set."""
         return time.gmtime(int(self._now_s()))[0] >= _OLDEST_YEAR
 
     def _on_reading(self):
-        # Not each time: such large numbers are garbage on the chip.
+        # Not with every telegram, because such large integers become garbage on the chip's heap.
         now_ms = self._health.uptime_ms()
         reading = self._latest.reading
         if now_ms < self._look_ms or reading.stamp_at is None:

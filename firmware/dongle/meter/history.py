@@ -1,4 +1,4 @@
-# The last hour, two days and thirteen months, kept up with each telegram.
+# The history of the last hour, two days and thirteen months, updated with each telegram.
 
 from p1.past import Past
 
@@ -7,7 +7,8 @@ from .. import forget
 
 class History:
     def __init__(self, latest, quarter):
-        """quarter: the Quarter that listens to `latest` already."""
+        """quarter: the Quarter of a Capacity, which has to be made before this one so that it is
+        updated first."""
         self._latest = latest
         self._quarter = quarter
         self._past = Past()
@@ -17,7 +18,7 @@ class History:
         self._past.update(self._latest.reading, self._quarter)
 
     def pieces(self):
-        """Yields the document, piece by piece; None where no telegram had a clock yet."""
+        """Returns a generator of the document in pieces; None if no telegram had a time yet."""
         if self._past.window is None:
             return None
         from p1.render.past_json import pieces

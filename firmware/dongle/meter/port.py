@@ -6,8 +6,8 @@ from micropython import const
 
 from machine import UART, Pin
 
-_RING = const(3072)  # two telegrams, for a busy loop; the driver's default holds 22 ms
-_CHUNK = const(128)  # an ESP32 hands over about 100 bytes at once
+_RING = const(3072)  # receive buffer for two telegrams, if the loop is busy; default: 22 ms
+_CHUNK = const(128)  # an ESP32 delivers about 100 bytes at once
 _SILENT_MS = 15_000  # meters send every 1 or 10 s
 _RELEASE_MS = 1_500
 
@@ -17,10 +17,10 @@ def _wake(_):
 
 
 class DataRequest:
-    """The data-request line. Released means high impedance: driving it to ground is forbidden.
+    """The data-request line. Released means high impedance; it must never be driven to ground.
 
-    drive  direct  the pin itself is the line: output high, or input without pull
-           switch  the pin turns a switch to the 5 V of the meter on or off
+    drive  direct  the pin is the line itself: output high, or input without pull
+           switch  the pin controls a switch between the line and the meter's 5 V
            tied    the line is wired to 5 V: nothing to do
     """
 
@@ -30,29 +30,29 @@ class DataRequest:
         self._drive, self._pin, self._active = drive, pin, active
         self.release()
 
-    def request(self):
+    def request(self) -> None:
         if self._drive == "direct":
             Pin(self._pin, Pin.OUT, value=1)
         elif self._drive == "switch":
             Pin(self._pin, Pin.OUT, value=self._active)
 
-    def release(self):
+    def release(self) -> None:
         if self._drive == "direct":
-            # pull=None takes an earlier pull away; leaving it out would keep it.
+            # pull=None removes an earlier pull; without the argument it would stay.
             Pin(self._pin, Pin.IN, pull=None)  # pyright: ignore[reportArgumentType]
         elif self._drive == "switch":
             Pin(self._pin, Pin.OUT, value=1 - self._active)
 
 
-def hold(board, size):
-    """Takes so many bytes of memory, which Python must not: as the ring of the UART that a Port
-    opens later, until that settles. Raises as Port does."""
+def hold(board: dict, size: int) -> None:
+    """Takes size bytes of memory, so that the Python heap does not grow into them: as the receive
+    buffer of the UART, until Port.settle() gives them back. Raises the same errors as Port."""
     _uart(_wires(board), (115200, 8, None), size)
     _held[0] = size
 
 
-def release(board):
-    """Gives that back where there will be no Port."""
+def release(board: dict) -> None:
+    """Gives these bytes back if there will be no Port."""
     if _held[0] != _RING:
         hold(board, _RING)
 
@@ -61,8 +61,8 @@ _held = [_RING]
 
 
 def _wires(board):
-    """(UART, rx pin, tx pin, what is inverted) of a board's profile."""
-    # Some boards have a transistor that inverts already: then the line idles high.
+    """Returns (UART, rx pin, tx pin, what is inverted) of a board's profile."""
+    # Some boards have a transistor that already inverts the line, so that it idles high.
     invert = 0 if board.get("rx_idle") else UART.INV_RX
     return board["uart"], board["rx_pin"], board["tx_pin"], invert
 
@@ -74,11 +74,11 @@ def _uart(wires, line, ring):
 
 
 class Port:
-    """Reads the meter for ever and feeds the framer."""
+    """Reads the meter without end and feeds the framer."""
 
     def __init__(self, board, line, health):
-        """board: the board's profile; line: (baud, data bits, parity) of the country's. Raises
-        OSError, ValueError, KeyError or TypeError where there is no such port."""
+        """board: the board's profile; line: (baud, data bits, parity) of the country's meters.
+        Raises OSError, ValueError, KeyError or TypeError if there is no such port."""
         self._wires, self._line = _wires(board), line
         self._health = health
         self._request = DataRequest(
@@ -87,33 +87,33 @@ class Port:
         self._chunk = bytearray(_CHUNK)
         self._uart = _uart(self._wires, line, _held[0])
         self._is_settled = False
-        self.rearmed = 0  # how often a silent meter was asked anew
-        self._damaged_ms = None  # uptime when a telegram was last found damaged
+        self.rearmed = 0  # how often the request to a silent meter was renewed
+        self._damaged_ms = None  # uptime of the last damaged telegram
 
-    def settle(self):
-        """Gives back what was held, now that all is loaded."""
+    def settle(self) -> None:
+        """Gives back the memory from hold(). To be called when all modules are loaded."""
         if self._is_settled:
             return
         self._is_settled = True
         if _held[0] != _RING:
-            # A new one, for init() would leave the old one's queue of events to the interrupt.
+            # A new UART: after init() the interrupt would still use the old queue of events.
             self._uart = _uart(self._wires, self._line, _RING)
             _held[0] = _RING
-        # An interrupt wakes the loop at once; without one it looks every 10 ms. What the handler
-        # does does not matter.
+        # An interrupt wakes the event loop at once; without it, the loop checks every 10 ms. The
+        # handler itself has nothing to do.
         if hasattr(UART, "IRQ_RX"):
             self._uart.irq(_wake, UART.IRQ_RX)
 
-    def is_damaged(self):
-        """Whether damaged telegrams have been arriving of late."""
+    def is_damaged(self) -> bool:
+        """Returns whether a damaged telegram has arrived within the last 15 s."""
         return (
             self._damaged_ms is not None
             and self._health.uptime_ms() - self._damaged_ms <= _SILENT_MS
         )
 
-    async def read(self, sink, latest):
-        """The reading task; sink.feed(buffer, size) gets all that comes. latest: the Latest; the
-        ring holds what comes while somebody is sending from what that has."""
+    async def read(self, sink, latest) -> None:
+        """Reads in a task without end. sink.feed(buffer, size) gets all bytes. latest: the Latest;
+        while another task sends from its buffers, new bytes stay in the receive buffer."""
         self.settle()
         self._request.request()
         stream = asyncio.StreamReader(self._uart)
@@ -128,26 +128,26 @@ class Port:
         finally:
             self._request.release()
 
-    def begin(self, sink, framer):
-        """tick() is to be called once a second from now on; `sink` is what read() gets, `framer`
-        where it comes to."""
+    def begin(self, sink, framer) -> None:
+        """Prepares tick(), which is to be called once a second from now on. sink: the one that
+        read() gets; framer: the Framer at the end of it."""
         self._sink, self._framer = sink, framer
         self._good, self._rejected = framer.good, framer.rejected()
         self._quiet_since_ms = self._health.uptime_ms()
-        self._released_ms = None  # while the meter is being asked anew
+        self._released_ms = None  # uptime when the request was released; None while it is on
 
-    def tick(self):
-        """Asks a meter that has fallen silent anew, every 15 s, for as long as it takes."""
+    def tick(self) -> None:
+        """Renews the request to a silent meter every 15 s, without end."""
         now, framer = self._health.uptime_ms(), self._framer
         if not self._uart.any():
-            # With nothing to read, the reader is not late.
+            # With nothing to read, the reading task is not late.
             self._health.beat("port")
         if self._released_ms is not None:
             if now - self._released_ms < _RELEASE_MS:
                 return
             self._released_ms = None
             self._sink.reset()
-            # What the silence cut off is not damage.
+            # A telegram that was cut off by the silence does not count as damaged.
             self._rejected = framer.rejected()
             self._request.request()
             self.rearmed += 1

@@ -1,4 +1,4 @@
-# A relay or an LED that follows the quarter hour's alert, without a network in between.
+# Switches a relay or an LED by the alert of the quarter hour, without any network.
 
 
 class Relay:
@@ -10,9 +10,9 @@ class Relay:
         self._quarter = quarter
         self.is_on = False
 
-    def tick(self):
-        """To be called once a second. Off where nothing is known: a silent meter must not keep
-        anything switched."""
+    def tick(self) -> None:
+        """Switches the output. To be called once a second. Without a recent telegram the output
+        is off: a silent meter must not leave it on."""
         is_on = self._latest.age_ms() is not None and bool(self._quarter.alert)
         if is_on != self.is_on:
             self.is_on = is_on

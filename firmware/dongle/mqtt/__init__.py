@@ -1,1 +1,1 @@
-# The broker and Home Assistant.
+# MQTT: the connection to the broker, and what Home Assistant needs.

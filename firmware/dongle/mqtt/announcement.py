@@ -1,8 +1,8 @@
-# The words of an announcement to Home Assistant. In memory only while there is one: see
-# discovery.py, which knows what and when.
+# The text of an announcement to Home Assistant. discovery.py decides what is announced and when;
+# this module is in memory only during an announcement.
 #
-# The whole is some 12 KB and is never in memory: its length is counted first, then it is made
-# anew and goes out in pieces.
+# A complete announcement is about 12 KB and is never in memory as a whole. Its text is generated
+# twice: once to count its length, and once more to send it in pieces.
 
 import asyncio
 import gc
@@ -15,16 +15,16 @@ from p1.render.homeassistant import members
 from .. import scratch
 from .wire import publish_head
 
-_PACE_MS = const(15)  # between them: the chip has no room for all of it at once
+_PACE_MS = const(15)  # between pieces: the chip has no room for all of them at once
 _EXPIRY_S = const(60)
 _HEALTH_EXPIRY_S = const(200)
 _BINARY = b"quarter_alert"
 
-# The entities that `health` and `quarter` tell rather than `reading`.
+# The entities whose values are in the topics `health` and `quarter`, not in `reading`.
 HEALTH = (b"wifi_signal", b"damaged_telegrams", b"uptime")
 QUARTER = (b"quarter_forecast_w", b"quarter_headroom_w", b"quarter_alert")
 
-# In the order of HEALTH and of QUARTER.
+# The members of these entities, in the order of HEALTH and of QUARTER.
 _OF_HEALTH = (
     b'"name":"Wi-Fi signal","unit_of_meas":"dBm","dev_cla":"signal_strength",'
     b'"stat_cla":"measurement","val_tpl":"{{value_json.wifi.rssi_dbm|default(\'None\')}}",',
@@ -44,7 +44,7 @@ _OF_QUARTER = (
     b"\"val_tpl\":\"{{{true:'ON',false:'OFF'}[value_json.alert|default(2)]|default('None')}}\",",
 )
 
-# "~" stands for the beginning of our topics.
+# "~" stands for the prefix of our topics.
 _IN_HEALTH = b'"ent_cat":"diagnostic","stat_t":"~health","avty":[{"t":"~status"}],'
 _IN_QUARTER = b'"stat_t":"~quarter",'
 _HISTORY = (
@@ -60,12 +60,13 @@ _ABOUT_READINGS = (
 
 
 def keys(of):
-    """Yields those (bytes) of all entities: what this meter has sent, and what goes with it."""
+    """Yields the keys (bytes) of all entities: the values that this meter has sent, then those
+    about the quarter hour and the dongle. of: the Discovery."""
     before = None
     for row in range(obis.ROWS):
         if of.rows[row]:
             key = obis.key(row)
-            if key != before:  # rows of one key stand together
+            if key != before:  # rows with the same key are next to each other
                 yield key
             before = key
     start = 1
@@ -80,9 +81,9 @@ def keys(of):
 
 class Announcement:
     def __init__(self, discovery, source, send):
-        """discovery: a Discovery; source: the members that tell where all of it comes from;
+        """discovery: a Discovery; source: the members that describe the device and the program;
         send(data, size) is a coroutine."""
-        gc.collect()  # so that what comes now finds the holes there are
+        gc.collect()  # so that the objects made from here on can use the gaps in the heap
         self._of = discovery
         self._send_piece = send
         self._tariff_names = discovery.latest.reading.profile.tariff_names
@@ -90,8 +91,8 @@ class Announcement:
         self._piece = scratch
         self._filled = 0
 
-    async def send(self):
-        """Returns how many entities there are."""
+    async def send(self) -> int:
+        """Sends the announcement; returns how many entities it has."""
         of = self._of
         if of.form == "device":
             await self._publish(of.topic("device", None), self._device)
@@ -104,18 +105,18 @@ class Announcement:
         return count
 
     async def _publish(self, topic, texts, *about):
-        """Publishes what texts(*about) yields as one retained message; its end goes out with what
-        comes next."""
+        """Publishes what texts(*about) yields as one retained message. The end of it may stay in
+        the buffer until more is sent."""
         size = 0
         for text in texts(*about):
             size += len(text)
-            await asyncio.sleep_ms(0)  # the meter does not wait
+            await asyncio.sleep_ms(0)  # so that the meter is read in between
         await self._put(publish_head(topic, size, True))
         for text in texts(*about):
             await self._put(text)
 
     def _device(self):
-        """Yields the one message for all."""
+        """Yields the message that describes all entities."""
         yield b"{"
         yield self._source
         for member in _ABOUT_READINGS:
@@ -129,7 +130,7 @@ class Announcement:
         yield b"}}}"
 
     def _alone(self, key):
-        """Yields an entity's own message."""
+        """Yields the message of one entity."""
         yield b"{"
         yield from self._described(key)
         if key not in HEALTH:
@@ -142,8 +143,8 @@ class Announcement:
         yield b"}"
 
     def _described(self, key):
-        """Yields an entity's members, without those that all that read the Reading have in
-        common."""
+        """Yields the members of an entity, without those that all entities with a value from
+        `reading` have in common."""
         expiry_s = _EXPIRY_S
         if key in HEALTH:
             yield _OF_HEALTH[HEALTH.index(key)]
@@ -159,7 +160,7 @@ class Announcement:
         yield b'"uniq_id":"%s_%s","exp_aft":%d' % (self._of.id.encode(), key, expiry_s)
 
     def _based(self, text):
-        """With the beginning of our topics in the place of each "~"."""
+        """Replaces each "~" with the prefix of our topics."""
         return text.replace(b"~", self._of.base)
 
     async def _put(self, text):

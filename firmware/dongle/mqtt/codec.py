@@ -1,6 +1,7 @@
-# The beginning of a session: umqtt.simple as a codec. Its own socket handling blocks the loop (no
-# timeout survives its first check_msg), so it gets a wire in memory instead: what it writes is
-# taken from there and sent by mqtt.py. In memory only until the session has begun.
+# The beginning of a session. umqtt.simple is used only as a codec: its own socket handling blocks
+# the event loop (its first check_msg removes any timeout), so it gets a buffer in memory instead
+# of a socket. What umqtt has written there is sent over a Link. This module is in memory only
+# until the session has begun.
 
 import asyncio
 
@@ -10,12 +11,13 @@ from .link import HANDSHAKE_MS, IO_MS, Lost
 
 _KEEPALIVE_S = 30
 
-# Answers that umqtt waits for, given to it beforehand; the real ones are looked at here.
+# umqtt waits for answers of the broker, so it gets them beforehand. The real answers are checked
+# in check_connack() and in retained.py.
 _CONNACK = b"\x20\x02\x00\x00"
 
 
 class _Wire:
-    """What umqtt takes for the module `socket` and for the socket."""
+    """Replaces both the module `socket` and the socket for umqtt."""
 
     def __init__(self):
         self.sent = bytearray()
@@ -46,8 +48,9 @@ class _Wire:
         return head or None
 
 
-async def begin(link, login, status_topic, tls, uptime_ms):
-    """The Codec of a session that the broker has agreed to. login: client id, user, password."""
+async def begin(link, login: tuple, status_topic: bytes, tls, uptime_ms):
+    """Opens a session and returns its Codec once the broker has accepted it. login: client id,
+    user, password; tls: a Tls, or None."""
     client_id, user, password = login
     codec = Codec(client_id, user, password, _KEEPALIVE_S, status_topic, b"offline")
     if tls:
@@ -59,8 +62,8 @@ async def begin(link, login, status_topic, tls, uptime_ms):
     return codec
 
 
-async def secure(link, tls, data):
-    """Goes on over TLS (of tls.py); data is the first to be sent, after the handshake."""
+async def secure(link, tls, data: bytearray) -> None:
+    """Puts TLS (tls: a Tls) over the link and then sends data; this does the handshake."""
     try:
         link.over(tls.wrap(link.below))
         await link.send(data, within_ms=HANDSHAKE_MS)
@@ -72,7 +75,7 @@ class Codec:
     """Encodes for one connection; every method returns the bytes to send."""
 
     def __init__(self, client_id, user, password, keepalive_s, will_topic, will):
-        # Bytes throughout: umqtt counts characters, MQTT bytes.
+        # All texts as bytes: umqtt counts characters, MQTT counts bytes.
         self._wire = _Wire()
         self._client = simple.MQTTClient(
             client_id.encode(),
@@ -81,29 +84,29 @@ class Codec:
             password=password.encode() if user else None,
             keepalive=keepalive_s,
         )
-        self._client.set_callback(print)  # it wants one to subscribe; nothing will come
+        self._client.set_callback(print)  # subscribe() needs one, but it is never called
         self._client.set_last_will(will_topic, will, True, 1)
 
     def _taken(self):
         sent, self._wire.sent = self._wire.sent, bytearray()
         return sent
 
-    def connect(self):
+    def connect(self) -> bytearray:
         self._wire.receive(_CONNACK)
         simple.socket = self._wire  # pyright: ignore[reportAttributeAccessIssue]
         self._client.connect()
         return self._taken()
 
     @staticmethod
-    def check_connack(packet):
-        """Raises Lost where the broker's first packet is not a yes."""
+    def check_connack(packet: bytes) -> None:
+        """Raises Lost if the broker's first packet does not accept the connection."""
         if len(packet) != 4 or packet[0] != 0x20:
             raise Lost("what answers there is no MQTT broker")
         if packet[3]:
             raise Lost(_refusal(packet[3]))
 
-    def subscribe(self, topic):
-        """At QoS 0; the broker's answer comes later, see retained.py."""
+    def subscribe(self, topic: bytes) -> bytearray:
+        """Subscribes at QoS 0; the broker's answer comes later, see retained.py."""
         number = self._client.pid + 1
         self._wire.receive(bytes((0x90, 3, number >> 8, number & 0xFF, 0)))
         self._client.subscribe(topic)

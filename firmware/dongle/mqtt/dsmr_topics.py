@@ -1,7 +1,7 @@
-# A Reading in the MQTT topics of dsmr-reader, for what is made for these, as Home Assistant's
-# integration dsmr_reader: a topic for each value, in kWh and kW, each with every telegram.
+# A Reading in the MQTT topics of dsmr-reader, for programs that use these, for example Home
+# Assistant's integration dsmr_reader: a topic for each value, in kWh and kW, with every telegram.
 #
-# All messages of a telegram stand behind each other on one page, to leave in one write.
+# All messages of a telegram are put on one page, one after the other, and sent in one write.
 
 from array import array
 
@@ -11,8 +11,8 @@ from p1 import obis
 from p1.render.page import Page
 from p1.scan import ABSENT, NEGATIVE, PLACES
 
-# Topic, key in the Reading, and the power of ten between their units. dsmr-reader calls delivered
-# what comes to the house and returned what leaves it.
+# Topic, key in the Reading, and the power of ten between their units. In dsmr-reader, energy that
+# comes into the house is "delivered", and energy that leaves it is "returned".
 _TABLE = b"""
 dsmr/reading/electricity_delivered_1 energy_import_t1_kwh 0
 dsmr/reading/electricity_delivered_2 energy_import_t2_kwh 0
@@ -35,19 +35,19 @@ dsmr/reading/phase_power_current_l3 current_l3_a 0
 """
 _TIME = b"dsmr/reading/timestamp"
 _TARIFF = b"dsmr/meter-stats/electricity_tariff"
-# "extra device" is the gas meter, or where there is none the heat meter.
+# The "extra device" is the gas meter, or the heat meter if there is no gas meter.
 _EXTRA = b"dsmr/reading/extra_device_delivered"
 _EXTRA_TIME = b"dsmr/reading/extra_device_timestamp"
 _GAS = b"dsmr/consumption/gas/delivered"
 _GAS_TIME = b"dsmr/consumption/gas/read_at"
 
-_CAPACITY = const(1536)  # all topics with the longest numbers need less
-_MOST_PLACES = const(9)  # of what a Page writes
+_CAPACITY = const(1536)  # bytes; all topics with the longest numbers need less
+_MOST_PLACES = const(9)  # decimals that a Page can write
 
 
 class DsmrTopics:
-    """swap_tariffs: tariff 1 becomes 2 and 2 becomes 1, because those who read these topics take
-    1 for the low one, which in Belgium it is not."""
+    """swap_tariffs: tariff 1 becomes 2 and 2 becomes 1. Programs that read these topics take 1 for
+    the low tariff, but in Belgium 1 is the high one."""
 
     def __init__(self, swap_tariffs):
         self._swaps = swap_tariffs
@@ -68,13 +68,13 @@ class DsmrTopics:
         self._topic_at, self._topic_end = array("H", topic_at), array("H", topic_end)
         self._rows, self._powers = bytes(rows), bytes(powers)
 
-    async def publish(self, link, latest):
-        """Sends what render() writes over a Link."""
+    async def publish(self, link, latest) -> None:
+        """Sends the reading over link, a Link. latest: the Latest."""
         page = self.render(latest.reading)
         await link.send(page.bytes, page.size)
 
-    def render(self, reading):
-        """Writes the PUBLISH packets of all that this Reading has; returns the page."""
+    def render(self, reading) -> Page:
+        """Writes a PUBLISH packet for each value that this Reading has; returns the page."""
         page = self._page
         page.size = 0
         if reading.stamp_at is not None:
@@ -115,11 +115,11 @@ class DsmrTopics:
         self._page.bytes[start + 1] = self._page.size - start - 2
 
     def _open(self, text, at, end):
-        """Begins a packet with the topic text[at:end] (MQTT 3.1.1 §3.3); returns where."""
+        """Begins a packet with the topic text[at:end] (MQTT 3.1.1 §3.3); returns its position."""
         page = self._page
         start = page.size
         page.byte(0x30)
-        page.byte(0)  # the length: one byte is enough for topic and number
+        page.byte(0)  # the length, set later: one byte is enough for a topic and a number
         page.byte(0)
         page.byte(end - at)
         page.copy(text, at, end)

@@ -1,7 +1,6 @@
-# One connection to a broker: its socket, non-blocking, plain or over TLS, with a deadline on every
-# write.
+# One connection to a broker: a non-blocking socket, plain or with TLS. Every write has a deadline.
 
-# A StreamReader writes too.
+# MicroPython's StreamReader can also write.
 # pyright: reportAttributeAccessIssue=false
 
 import asyncio
@@ -13,39 +12,39 @@ from .. import room
 from ..net.dial import dial
 
 IO_MS = const(5_000)  # for connecting, for a write, for the rest of a packet
-HANDSHAKE_MS = 9_000  # for TLS, whose sums take an ESP32 a second or two
-TLS_EOF = -0x7280  # mbedTLS: the other side closed without a word
+HANDSHAKE_MS = 9_000  # for the TLS handshake, in which an ESP32 calculates for a second or two
+TLS_EOF = -0x7280  # mbedTLS: the other side closed the connection without an alert
 _TURN_MS = const(25)
-PIECE = const(1_024)  # of what is sent, where the network has not enough memory for all of it
-_SMALL = const(128)  # bytes that are sent whatever the network has
-_LONGEST_PACKET = const(1536)  # we subscribe to nothing that is longer
+PIECE = const(1_024)  # bytes sent at a time when the network has too little memory for all of them
+_SMALL = const(128)  # up to so many bytes are sent without a check of the network's memory
+_LONGEST_PACKET = const(1536)  # the topics that we subscribe to have no longer ones
 
 
 class Lost(Exception):
-    """The connection cannot be used any more."""
+    """The connection can no longer be used; the text says why."""
 
 
 class Link:
     def __init__(self, address):
-        """address: as getaddrinfo() gives it. Raises OSError."""
+        """address: as getaddrinfo() returns it. Raises OSError."""
         self.below = dial(address)
         self.over(self.below)
-        self.packet_since = None  # a packet has begun to arrive then; None between packets
+        self.packet_since = None  # uptime when a packet began to arrive; None between packets
 
-    def over(self, socket):
-        """Goes on over this one, which is the same or TLS over it."""
+    def over(self, socket) -> None:
+        """Uses this socket from now on: the plain one, or the one with TLS over it."""
         self._socket = socket
         self._stream = asyncio.StreamReader(socket)
         self._poll = select.poll()
         self._poll.register(socket, select.POLLOUT)
 
-    def is_free(self):
-        """Whether the socket has room for a whole packet: lwIP says so while half of its window is
-        free. Who sends more all the same makes the stream keep a copy of it."""
+    def is_free(self) -> bool:
+        """Returns whether the socket has room for a whole packet, which lwIP reports while half of
+        its window is free. After a write without such room the stream keeps a copy of the rest."""
         return bool(self._poll.poll(0))
 
-    async def send(self, data, size=None, within_ms=IO_MS):
-        """Sends data[:size], which may change when that has been done."""
+    async def send(self, data, size: int | None = None, within_ms: int = IO_MS) -> None:
+        """Sends data[:size]. The caller may change data after this has returned."""
         if size is None:
             size = len(data)
         if size > _SMALL:
@@ -58,11 +57,11 @@ class Link:
         while not self.is_free():
             await asyncio.sleep_ms(_TURN_MS)
 
-    async def publish(self, data, start, size, latest):
-        """Sends data[start:size], a view of what latest, a Latest, has: at once, or piece by piece
-        as the network has memory. Never is there a copy of the rest, which Python may have no
-        memory for. Raises Lost where it takes too long."""
-        left = IO_MS // _TURN_MS  # turns, where the socket takes nothing
+    async def publish(self, data, start: int, size: int, latest) -> None:
+        """Sends data[start:size], which is a view of data in latest, a Latest: at once, or in
+        pieces when the network has little memory. The rest is never copied, because there may be
+        no memory for a copy. Raises Lost if this takes too long."""
+        left = IO_MS // _TURN_MS  # turns in which the socket may take nothing
         try:
             if self._stream.out_buf:
                 await latest.hold(self.drain())
@@ -72,7 +71,7 @@ class Link:
                     piece = min(piece, PIECE)
                     if not await latest.hold(room.for_network(piece)):
                         raise EOFError
-                # A view only where it is needed: each leaves garbage behind.
+                # A view only if it is needed, because each one becomes garbage.
                 taken = self._take(memoryview(data)[start:] if start else data, piece)
                 start += taken
                 if taken < piece:
@@ -84,21 +83,22 @@ class Link:
             raise Lost("the network takes no more of a reading") from None
 
     def _take(self, data, size):
-        """How many of these bytes the socket takes at once, as it nearly always does."""
+        """Writes to the socket; returns how many bytes it has taken, nearly always all."""
         return self._socket.write(data, size) or 0  # pyright: ignore[reportCallIssue]
 
-    def write(self, data, size):
-        """Begins to send data[:size]. drain() sees to the rest, of which the stream has a copy."""
+    def write(self, data, size: int) -> None:
+        """Begins to send data[:size]. The stream keeps a copy of the rest, which drain() sends."""
         sent = 0 if self._stream.out_buf else self._take(data, size)
         if sent < size:
             self._stream.write(memoryview(data)[sent:size])
 
-    async def drain(self, within_ms=IO_MS):
+    async def drain(self, within_ms: int = IO_MS) -> None:
+        """Waits until the stream has sent everything."""
         if self._stream.out_buf:
             await asyncio.wait_for_ms(self._stream.drain(), within_ms)
 
-    async def packet(self, uptime_ms):
-        """The next whole packet. Waits for its first byte as long as it takes."""
+    async def packet(self, uptime_ms) -> bytes:
+        """Returns the next whole packet; waits for its first byte without a time limit."""
         head = await self._stream.readexactly(1)
         self.packet_since = uptime_ms()
         size = shift = 0
@@ -118,6 +118,6 @@ class Link:
         self.packet_since = None
         return head
 
-    def close(self):
+    def close(self) -> None:
         self._socket.close()
-        self.below.close()  # where a handshake failed, TLS has let go of it
+        self.below.close()  # after a failed handshake the TLS socket does not close this one

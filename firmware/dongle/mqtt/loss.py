@@ -1,4 +1,4 @@
-# Why a session with a broker has ended, in words. In memory only while one is looked for.
+# Says in words why a session with a broker has ended. In memory only while that is needed.
 
 import asyncio
 import errno
@@ -11,9 +11,9 @@ _EPIPE = 32  # which the module errno lacks
 _UNREACHED = (errno.ETIMEDOUT, errno.EHOSTUNREACH)
 
 
-def explain(error):
-    """(words, whether there may be no network after all). Raises the error anew where it is none
-    that a broker or a network causes."""
+def explain(error: Exception) -> tuple:
+    """Returns (words, whether the network itself may be down). Raises the error again if it is
+    not one that a broker or a network causes."""
     if isinstance(error, asyncio.TimeoutError):
         return "no answer from the broker", True
     if isinstance(error, EOFError):
@@ -25,8 +25,8 @@ def explain(error):
     raise error
 
 
-def words(error):
-    """What an OSError of a connection means, to a person."""
+def words(error: OSError) -> str:
+    """Returns what an OSError of a connection means, in words for a person."""
     if error.errno in (TLS_EOF, _EPIPE, errno.ECONNRESET):
         return CLOSED
     name = errno.errorcode.get(error.errno)

@@ -1,5 +1,6 @@
-# What the broker keeps for Home Assistant: which of it is ours, what is to be emptied, and when it
-# is announced anew. In memory only while there is something to do: see discovery.py.
+# The messages that the broker keeps for Home Assistant: which of them are ours, which have to be
+# emptied, and when to announce again. In memory only while there is something to do: see
+# discovery.py.
 
 import json
 
@@ -14,9 +15,9 @@ from .wire import publish_head
 
 _BIRTH_TOPIC = b"homeassistant/status"  # Home Assistant's default, whatever the prefix is
 _MOST_LEFTOVERS = const(64)  # topics to be emptied at a time
-_CLEARED_MS = const(1000)  # for Home Assistant to forget a leftover before it hears of it anew
+_CLEARED_MS = const(1000)  # Home Assistant removes an emptied entity before it is announced again
 
-# Three letters in front of the header (IEC 62056-21) -> manufacturer.
+# The first three letters of a telegram's header (IEC 62056-21) -> manufacturer.
 _MAKERS = b"""
 FLU Fluvius
 ISK Iskraemeco
@@ -31,8 +32,8 @@ Ene Sagemcom
 """
 
 
-def look(of, reading):
-    """Takes down what is new in a Reading. of: here and below, the Discovery."""
+def look(of, reading) -> None:
+    """Notes which values of a Reading are new. of: the Discovery, here and below."""
     is_new = False
     for row in range(obis.ROWS):
         if not of.rows[row] and has_row(reading, row):
@@ -47,10 +48,10 @@ def look(of, reading):
         of.announce_soon()
 
 
-def heard(of, packet):
-    """Takes what the broker tells, a PUBLISH or a SUBACK."""
+def heard(of, packet: bytes) -> None:
+    """Handles a packet of the broker, a PUBLISH or a SUBACK."""
     if packet[0] & 0xF0 == 0x90:
-        # Whether it denies a subscription (MQTT 3.1.1 §3.9.3).
+        # 0x80 means that it refuses the subscription (MQTT 3.1.1 §3.9.3).
         of.is_refused = of.is_refused or packet[-1] == 0x80
         return
     topic, message = _message(packet)
@@ -65,16 +66,16 @@ def heard(of, packet):
 
 
 def _message(packet):
-    """(topic, message), both bytes, of a PUBLISH. Raises Lost where it is malformed (MQTT 3.1.1
-    §3.3)."""
+    """Returns (topic, message) of a PUBLISH, both bytes. Raises Lost if it is malformed (MQTT
+    3.1.1 §3.3)."""
     at = 2
-    while packet[at - 1] & 0x80:  # its length, which has been looked at
+    while packet[at - 1] & 0x80:  # skips the length, which link.py has checked
         at += 1
     left = len(packet) - at - 2
     size = packet[at] << 8 | packet[at + 1] if left >= 0 else 0
     skipped = (
         2 if packet[0] & 6 else 0
-    )  # the number of one at QoS 1 or 2, which we ask for none of
+    )  # the packet identifier at QoS 1 or 2, although we ask for QoS 0
     if not 0 < size <= left - skipped:
         raise Lost("the broker sent a malformed packet")
     at += 2
@@ -89,9 +90,9 @@ def _is_announced(of, topic):
     return (b"/" + topic).split(b"/")[-2] in keys(of)
 
 
-async def serve(of, codec, send, is_due):
-    """Sends what is due but for an announcement, of which it gives the members that tell where it
-    comes from, None where none is due."""
+async def serve(of, codec, send, is_due: bool) -> bytes | None:
+    """Sends what is due, except for an announcement. If one is due, returns its members that
+    describe the device and the program, otherwise None."""
     if of.may_subscribe():
         of.has_subscribed = True
         await send(codec.subscribe(of.topic("+", b"+")))
@@ -109,11 +110,11 @@ async def serve(of, codec, send, is_due):
 
 
 def _source(of):
-    """The members that tell where all of it comes from."""
+    """Returns the members that describe the device and the program."""
     reading, id = of.latest.reading, of.id
     text = '"dev":{"ids":["p1_%s"],"name":"P1 meter","sw":"%s"' % (id, VERSION)
-    # A name could not be looked up everywhere; whenever the address changes, a new connection to
-    # the broker says so here.
+    # The address and not the name, because not every network can look up the name. When the
+    # address changes, there is a new connection to the broker, and with it a new announcement.
     address = of.wifi.address()
     if address:
         text += ',"cu":"http://%s:%d/"' % (address, of.http_port)

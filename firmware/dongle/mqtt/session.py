@@ -1,12 +1,13 @@
-# MQTT: the latest reading to a broker, for as long as there is one.
+# MQTT: sends each reading to a broker, and reconnects after every failure.
 #
 #   away -> connecting -> connected -> (any failure) -> away, with growing pauses
 #
-# A broker that is dead, slow or unreachable never stops the loop. A reading is a state: while
-# nobody can take it, it is dropped, never queued. QoS 0 throughout; the broker keeps the will.
+# A broker that is dead, slow or unreachable never stops the event loop. Only the newest reading is
+# of interest: without a connection a reading is dropped, never queued. All messages have QoS 0.
+# The broker keeps the last will (retained).
 #
-# How a session begins is in codec.py, why one has ended in loss.py, what is sent once a minute in
-# report.py: in memory only for their moment.
+# codec.py begins a session, loss.py explains why one has ended, report.py writes what is sent once
+# a minute. These modules are in memory only while they work.
 
 import asyncio
 import random
@@ -17,21 +18,19 @@ from .. import forget, large, room
 from .link import IO_MS, PIECE, Link, Lost
 from .wire import Packet, publish_head
 
-_PING_MS = const(10_000)  # after so much silence from the broker it is asked for a sign of life
-_DEAD_MS = const(20_000)  # after so much it counts as gone
+_PING_MS = const(10_000)  # a broker that has sent nothing for so long gets a PINGREQ
+_DEAD_MS = const(20_000)  # a broker that has sent nothing for so long counts as gone
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 20_000
-_HEALTH_ROOM = const(13_000)  # bytes of the Python heap that its report wants to find
+_HEALTH_ROOM = const(13_000)  # bytes of the Python heap that have to be free for a health report
 _HEALTH_MS = const(60_000)
 
 
 class Mqtt:
-    """settings: the section "mqtt" of the config; health_report: App.report; discovery: a
-    Discovery; tls: of tls.py, or None; capacity: a Capacity, or None; more: what else goes out
-    with each reading, with a coroutine publish(link, latest)."""
+    """The MQTT client. run() is its task, and look() is to be called once a second."""
 
     def __init__(
         self,
-        settings,
+        settings: dict,
         latest,
         wifi,
         resolver,
@@ -40,8 +39,21 @@ class Mqtt:
         discovery,
         tls,
         capacity=None,
-        more=(),
+        more: list | tuple = (),
     ):
+        """
+        settings       the section "mqtt" of the config
+        latest         the Latest, with the reading to publish
+        wifi           the network: a Wifi or a Lan
+        resolver       a Resolver, for the broker's name
+        health         the Health, for uptime and log messages
+        health_report  App.report, which makes the report for the topic `health`
+        discovery      a Discovery, for Home Assistant
+        tls            a Tls; None for a connection without TLS
+        capacity       a Capacity, for the topic `quarter`, or None
+        more           objects that are published with each reading, each with a coroutine
+                       publish(link, latest); objects may be added later
+        """
         self._at = settings["host"], settings["port"]
         self._login = discovery.id, settings["user"], settings["password"]
         self._latest = latest
@@ -56,16 +68,16 @@ class Mqtt:
         if capacity:
             self._quarter = Packet(self._base + b"quarter", capacity.page)
         self._more = more
-        self._is_meter_online = None  # what was published last, None on a new connection
+        self._is_meter_online = None  # as it was last published; None on a new connection
         self.discovery = discovery
-        self._link = None  # while there is a session
-        self._codec = None  # until that has subscribed to all it wants
+        self._link = None  # a Link during a session
+        self._codec = None  # a Codec from the beginning of a session until all is subscribed
         self._wake = asyncio.Event()  # there is something to publish, or the connection is lost
-        self._fresh = False  # a reading that has not been published
+        self._fresh = False  # there is a reading that has not been published
         self._is_ping_due = False
         self._health_due_ms = 0
-        self._heard_ms = 0  # when the broker last said something
-        self._freed_ms = 0  # when it had last taken most of what was sent
+        self._heard_ms = 0  # uptime when the last packet of the broker came
+        self._freed_ms = 0  # uptime when the broker had last taken most of what was sent
         self._failure = None  # what ended the connection
         self.connected = False
         self.reason = "not tried yet"
@@ -81,7 +93,8 @@ class Mqtt:
         else:
             self.dropped += 1
 
-    async def run(self):
+    async def run(self) -> None:
+        """Connects again after every failure; never returns."""
         pause_ms = _FIRST_PAUSE_MS
         while True:
             self._health.beat("mqtt")
@@ -97,7 +110,7 @@ class Mqtt:
             if self.connects != connects:
                 pause_ms = _FIRST_PAUSE_MS
             self._health.beat("mqtt")
-            # Not all dongles of a street at once when the broker comes back.
+            # A random part, so that not all dongles connect at once when the broker is back.
             await asyncio.sleep_ms(pause_ms + random.getrandbits(9))
             pause_ms = min(2 * pause_ms, _LONGEST_PAUSE_MS)
 
@@ -136,7 +149,8 @@ class Mqtt:
     async def _begin(self, link):
         from .codec import begin
 
-        # Not in a local variable, which would keep it and its module as long as the session lasts.
+        # Not in a local variable: that would keep the codec and its module in memory for the whole
+        # session.
         self._codec = await begin(
             link, self._login, self._base + b"status", self.tls, self._health.uptime_ms
         )
@@ -158,7 +172,7 @@ class Mqtt:
         self._health.say(f"mqtt: connected to {self._at[0]}")
 
     async def _publish(self, link):
-        """Sends whatever is due; ends only by an exception."""
+        """Sends what is due; ends only with an exception."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -174,7 +188,7 @@ class Mqtt:
                 await link.send(publish_head(self._base + b"meter", len(text), True) + text)
             discovery = self.discovery
             if discovery.has_work() and await discovery.serve(self._codec, link.send):
-                self._health_due_ms = 0  # some of its entities read that
+                self._health_due_ms = 0  # some of the announced entities read the topic `health`
             if self._codec and discovery.has_subscribed:
                 self._codec = None
                 forget("dongle.mqtt.codec", "umqtt.simple", "umqtt")
@@ -187,12 +201,13 @@ class Mqtt:
 
     async def _publish_health(self, link):
         async with large:
-            if not room.has(_HEALTH_ROOM):  # while the portal is open; the next minute tries again
+            # Not enough while the set-up portal is open; then the next report is in a minute.
+            if not room.has(_HEALTH_ROOM):
                 return
             try:
                 report = self._health_report()
                 report.prepare(self._base + b"health")
-            except MemoryError as error:  # the next minute tries again
+            except MemoryError as error:  # the next report is in a minute
                 self._health.failed("mqtt", error)
                 return
             await report.publish(link)
@@ -204,21 +219,21 @@ class Mqtt:
         if not (has_network and self._is_free(link)):
             self.dropped += 1
             return
-        # The reading, and the quarter hour right behind it, so that one write sends both.
+        # The reading and right behind it the quarter hour, so that one write sends both.
         reading = self._reading
         data = reading.encode()
         if self._capacity and self._capacity.render():
             data = reading.append(data, self._quarter)
         await link.publish(data, 0, reading.size, self._latest)
         for each in self._more:
-            # While that was sent, the reading may have gone stale.
+            # The reading may have become too old while the message before was sent.
             if self._latest.age_ms() is not None:
                 await each.publish(link, self._latest)
         self.published += 1
 
     def _is_free(self, link):
-        """Whether the broker has taken most of what was sent. Raises Lost where it has not for as
-        long as a write may take: that much of the network's memory waits with it."""
+        """Returns whether the broker has taken most of what was sent. Raises Lost if it has not
+        done so for IO_MS, because what it has not taken holds memory of the network."""
         now = self._health.uptime_ms()
         if link.is_free():
             self._freed_ms = now
@@ -227,11 +242,11 @@ class Mqtt:
         return self._freed_ms == now
 
     def _size(self):
-        """About how many bytes a reading is."""
+        """Returns about how many bytes a reading takes."""
         return self._latest.page.size + (self._capacity.page.size if self._capacity else 0)
 
     async def _receive(self, link):
-        """Hears the broker: what it has to say, and that it is there."""
+        """Receives packets of the broker, which also show that it is alive."""
         try:
             while True:
                 packet = await link.packet(self._health.uptime_ms)
@@ -241,8 +256,8 @@ class Mqtt:
         except Exception as error:
             self._fail(error)
 
-    def look(self):
-        """To be called once a second: is the broker alive, is anything due?"""
+    def look(self) -> None:
+        """Checks whether the broker is alive and anything is due. To be called once a second."""
         link = self._link
         if link is None:
             return

@@ -1,4 +1,4 @@
-# The whole telegrams by MQTT, for who wants them.
+# Sends the whole telegrams by MQTT (the setting mqtt.telegram).
 
 from micropython import const
 
@@ -6,18 +6,19 @@ from p1.render.page import Page
 
 from .wire import publish_head
 
-_PAGE_BYTES = const(512)  # of what is gathered: a small write takes a whole segment
+_PAGE_BYTES = const(512)  # for small parts together: each write takes a whole TCP segment
 
 
 class Telegrams:
     def __init__(self, topic):
-        """Bytes."""
+        """topic: bytes."""
         self._topic = topic
-        self._page = Page(_PAGE_BYTES)  # later there may be no room for it in one piece
+        self._page = Page(_PAGE_BYTES)  # made now: later there may be no free block of this size
 
-    async def publish(self, link, latest):
+    async def publish(self, link, latest) -> None:
+        """Sends the telegram over link, a Link. latest: the Latest."""
         telegram, size = latest.telegram_bytes, latest.telegram_size
-        # Its beginning together with the head, which would be a small segment alone.
+        # The head and the beginning of the telegram together: the head alone is a small segment.
         page = self._page
         page.size = 0
         page.put(publish_head(self._topic, size))

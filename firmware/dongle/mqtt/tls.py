@@ -1,8 +1,9 @@
-# TLS on the way to the broker: the dongle knows whom it talks to, or it does not talk.
+# TLS on the way to the broker. The broker's certificate is always checked; without a successful
+# check the dongle does not connect.
 #
-# MicroPython's TLS shakes hands within the first write, a step at a time, so the loop goes on
-# while the broker is waited for. Some of its steps are large sums, though, for which an ESP32 may
-# need a second: meanwhile the meter's bytes wait in the port's ring.
+# MicroPython's TLS does the handshake within the first write, step by step, so the event loop
+# keeps running while the broker has to answer. Some steps are long calculations, for which an
+# ESP32 may need a second. During a step the meter's bytes wait in the UART's receive buffer.
 
 import errno
 from binascii import a2b_base64
@@ -17,41 +18,41 @@ from .link import TLS_EOF, Lost
 _LONGEST_CA = const(8192)  # bytes of the file
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 
-# What mbedTLS says of a certificate, and what it means here.
+# Parts of mbedTLS's messages about a certificate, and what they mean here.
 _COMPLAINTS = (
     ("signed by the trusted CA", "it is not signed by the CA in {ca}"),
     ("expected CN", "it is for another name than {host}"),
     ("has expired", "it has expired"),
     ("in the future", "it is not valid yet"),
 )
-# How a broker shows that it does not want to: a fatal alert, an end, a reset, a broken pipe.
+# How a broker refuses a handshake: a fatal alert, an end, a reset, EPIPE (32).
 _REFUSALS = (-0x7780, TLS_EOF, errno.ECONNRESET, errno.ECONNABORTED, 32)
 _REFUSAL = (
     "the broker ends the TLS handshake: is mqtt.port the one for TLS? "
     "does it want a certificate of ours?"
 )
-# Of the chip's own memory: what a connection takes, 17 KB of it in one piece, and what has to stay
-# for the network beside it.
+# Bytes of ESP-IDF's heap: what a connection takes, how much of that in one piece, and what has to
+# stay free for the network.
 _NEEDED, _IN_ONE_PIECE, _RESERVE = const(27_000), const(17_000), const(8_000)
 _INVALID_RECORD = const(-0x7200)
 _NO_TLS = "what answers there does not speak TLS: is mqtt.port the one for TLS?"
 
 
 class Untrusted(Lost):
-    """There can be no TLS with this broker now."""
+    """TLS with this broker is not possible now; the text says why."""
 
 
 class Tls:
-    """ca: path of a file with the CA's certificate (PEM, also several, or DER); host: for which
-    the broker's certificate must be; clock: of clock.py."""
+    """ca: path of a file with the CA's certificate (PEM, one or several, or DER); host: the name
+    that the broker's certificate must have; clock: a Clock."""
 
     def __init__(self, ca, host, clock):
         self._ca, self._host, self._clock = ca, host, clock
         self._context = None
 
-    def prepare(self):
-        """Before connecting. Raises Untrusted where the broker's certificate could not be
-        checked."""
+    def prepare(self) -> None:
+        """To be called before each connection. Raises Untrusted if there is no way to check the
+        broker's certificate."""
         if not self._clock.is_set():
             raise Untrusted("waiting for the meter's clock: certificates are checked against it")
         if self._context is None:
@@ -59,14 +60,14 @@ class Tls:
         _check_memory()
 
     def wrap(self, socket):
-        """A stream over socket, which does not block."""
+        """Returns a TLS socket over socket, which must be non-blocking."""
         return self._context.wrap_socket(
             socket, server_hostname=self._host, do_handshake_on_connect=False
         )
 
-    def explain(self, error):
-        """An exception to raise in the place of what the handshake raised, an OSError or
-        ValueError."""
+    def explain(self, error: OSError | ValueError) -> Exception:
+        """Returns the exception to raise instead of the error from the handshake, which is an
+        OSError or a ValueError."""
         if isinstance(error, ValueError):
             return Untrusted("the broker's certificate is refused: " + self._complaints(error))
         if error.errno in _REFUSALS:
@@ -74,7 +75,7 @@ class Tls:
         if error.errno == _INVALID_RECORD:
             return Untrusted(_NO_TLS)
         if isinstance(error.errno, int) and error.errno > 0:
-            return error  # of the socket below
+            return error  # it comes from the socket below
         name = error.args[1] if len(error.args) > 1 else error.errno
         return Untrusted(f"the TLS handshake fails: {name}")
 
@@ -115,8 +116,8 @@ class Tls:
 
 
 def _check_memory():
-    """Raises Untrusted where there is not enough: the chip would lose its network instead."""
-    regions = idf_heap_info(HEAP_DATA)  # total, free, largest, least ever of each
+    """Raises Untrusted if there is too little: otherwise the network would have none left."""
+    regions = idf_heap_info(HEAP_DATA)  # of each: total, free, largest block, lowest free
     free, largest = sum([region[1] for region in regions]), max([region[2] for region in regions])
     missing = max(_NEEDED + _RESERVE - free, _IN_ONE_PIECE - largest)
     if missing > 0:
@@ -127,7 +128,7 @@ def _check_memory():
 
 
 def _certificates(data):
-    """Those in the file, as DER: not every MicroPython can read PEM."""
+    """Yields the certificates in the file, as DER: not every MicroPython can read PEM."""
     if data[:1] == b"\x30":
         yield data
         return

@@ -1,23 +1,23 @@
-# MQTT packets that go out while a session lasts: what is sent each second is put together in its
-# own page, because umqtt allocates for it. What begins a session is in codec.py.
+# The MQTT packets of a running session. What is sent each second is encoded in its own page,
+# because umqtt would allocate memory each time. The beginning of a session is in codec.py.
 
 from p1.render.page import Full
 
 
 class Packet:
-    """A PUBLISH that is sent every second, QoS 0 and not retained: what is on the page, with its
-    header put in front of it, because umqtt allocates for it (MQTT 3.1.1 §3.3)."""
+    """A PUBLISH that is sent every second, with QoS 0 and not retained: the text on the page, with
+    the header written in front of it in the same buffer (MQTT 3.1.1 §3.3)."""
 
     def __init__(self, topic, page):
-        """topic: bytes; in front of the page there is room for it and for five more."""
+        """topic: bytes; page: a Page with room in front of it for the topic and five bytes."""
         self.page = page
         self.size = 0  # of the packet
         self._topic = topic
-        self._whole = None  # the page's bytes, which are others once it has grown
-        self._bytes = None
+        self._whole = None  # the page's buffer, which is another one after the page has grown
+        self._bytes = None  # a view of it that begins with the header
 
     def encode(self):
-        """The packet: bytes-like, of which the first `size` count."""
+        """Returns the packet, bytes-like; only its first `size` bytes count."""
         page = self.page
         topic_length = len(self._topic)
         if self._whole is not page.whole:
@@ -28,7 +28,7 @@ class Packet:
             self._bytes = memoryview(page.whole)[start:]
         left = 2 + topic_length + page.size
         self.size = 3 + left
-        if left < 0x80:  # written in one byte; no meter says so little
+        if left < 0x80:  # the length takes one byte; no real reading is so short
             self.size -= 1
             return bytes((0x30, left)) + self._bytes[3 : 3 + left]
         self._bytes[1] = left & 0x7F | 0x80
@@ -36,14 +36,14 @@ class Packet:
         return self._bytes
 
     def append(self, data, other):
-        """Puts another Packet behind this one, whose encode() has just given data. Returns both:
-        bytes-like, of which the first `size` count."""
+        """Puts another Packet behind this one. data: what encode() of this one has just returned.
+        Returns both packets, bytes-like; only the first `size` bytes count."""
         more = other.encode()
         page = self.page
         text_size = page.size
         while data is self._bytes:
             try:
-                # The page goes on where its text ends, which stays its end.
+                # Written behind the text of the page, but not counted as part of the text.
                 page.copy(more, 0, other.size)
                 page.size = text_size
                 break
@@ -56,9 +56,9 @@ class Packet:
         return data
 
 
-def publish_head(topic, size, retain=False):
-    """What stands before the message, which is so long, of a PUBLISH at QoS 0: for those that are
-    sent in pieces (MQTT 3.1.1 §3.3)."""
+def publish_head(topic: bytes, size: int, retain: bool = False) -> bytearray:
+    """Returns what comes before the message in a PUBLISH at QoS 0 (MQTT 3.1.1 §3.3), for messages
+    that are sent in pieces. topic: bytes; size: of the message."""
     head = bytearray(b"\x31" if retain else b"\x30")
     left = 2 + len(topic) + size
     while left > 0x7F:

@@ -1,1 +1,1 @@
-# The way to the network.
+# The network: Wi-Fi or Ethernet, sockets, DNS and multicast DNS.

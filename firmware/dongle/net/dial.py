@@ -1,16 +1,16 @@
-# A connection that is begun without waiting for it, and what keeps one from being begun.
+# Begins a TCP connection without waiting for it.
 
 import errno
 import socket
 
 
 class Unresolved(Exception):
-    """The name has no address now."""
+    """No address is known for a name now."""
 
 
-def dial(address):
-    """A non-blocking socket on its way to address, as getaddrinfo() gives it. Whether it gets
-    there shows in the first write. Raises OSError."""
+def dial(address) -> socket.socket:
+    """Returns a non-blocking socket that is connecting to address (as getaddrinfo() returns it).
+    The first write shows whether the connection was made. Raises OSError."""
     connection = socket.socket()
     connection.setblocking(False)
     try:

@@ -1,6 +1,7 @@
-# Name -> address without stopping the loop: getaddrinfo blocks for up to 14 seconds, so it runs
-# in one thread of its own. One for good, because threads that come and go use up memory; the
-# last address found is kept for when the name server is away.
+# Looks up the address of a name without stopping the event loop: getaddrinfo() blocks for up to 14
+# seconds, so it runs in a thread. There is only one thread, and it never ends, because starting
+# and ending threads uses up memory. The last address of each name is kept, for the time in which
+# the name server does not answer.
 
 import _thread
 import asyncio
@@ -15,16 +16,16 @@ _TIMEOUT_MS = const(20_000)
 
 class Resolver:
     def __init__(self):
-        self._lock = None  # held while there is nothing to look up
+        self._lock = None  # held while there is nothing to look up, so that the thread waits
         self._done = None
-        self._turn = asyncio.Lock()  # of those who ask
-        self._busy = False  # a look-up is under way, perhaps one that nobody waits for any more
+        self._turn = asyncio.Lock()  # so that only one task asks at a time
+        self._busy = False  # a look-up is running, perhaps one whose caller has given up
         self._question = None
-        self._answer = None  # (question, address or the exception)
+        self._answer = None  # (question, address or exception)
         self._known = {}  # (name, port) -> address
 
-    async def resolve(self, name, port):
-        """The address of name:port as connect() takes it. Raises Unresolved."""
+    async def resolve(self, name: str, port: int):
+        """Returns the address of name:port, as connect() needs it. Raises Unresolved."""
         if _is_numeric(name):
             return _look_up(name, port)
         async with self._turn:
@@ -32,7 +33,7 @@ class Resolver:
                 self._ask(name, port)
                 try:
                     await asyncio.wait_for_ms(self._done.wait(), _TIMEOUT_MS)
-                    # One that came too late is the answer to another question.
+                    # An answer that came too late belongs to an earlier question.
                     question, answer = self._answer  # pyright: ignore[reportGeneralTypeIssues]
                     if question == (name, port) and not isinstance(answer, Exception):
                         self._known[question] = answer
@@ -44,7 +45,7 @@ class Resolver:
         return known
 
     def _ask(self, name, port):
-        if not self._lock:  # who has only numbers needs none of this
+        if not self._lock:  # made late: with only numeric addresses there is no thread at all
             lock = _thread.allocate_lock()
             lock.acquire()
             self._done = asyncio.ThreadSafeFlag()
@@ -61,7 +62,7 @@ class Resolver:
             question = self._question
             try:
                 self._answer = question, _look_up(*question)
-            except Exception as error:  # whatever it is, the asker hears of it
+            except Exception as error:  # any error: resolve() then raises Unresolved
                 self._answer = question, error
             self._busy = False
             self._done.set()

@@ -1,8 +1,8 @@
-# Packets of multicast DNS: queries are read, answers are written (RFC 1035 §4.1, RFC 6762 §18).
+# Packets of multicast DNS: reads queries and writes answers (RFC 1035 §4.1, RFC 6762 §18).
 #
-# Anybody on the network may send anything, so nothing in here trusts a length or a pointer.
+# Any device on the network can send any packet, so every length and every pointer is checked.
 #
-# What is written is not compressed: all that the dongle has to say fits one packet as it is.
+# Answers are written without compression: all records of the dongle fit in one packet.
 
 from micropython import const
 
@@ -14,24 +14,24 @@ NSEC = const(47)
 ANY = const(255)
 
 _IN = const(1)
-_FLUSH = const(0x8000)  # of a record's class: forget what else you have heard of it
-_RESPONSE = const(0x8400)  # and authoritative
-_NO_PLAIN_QUERY = const(0xF80F)  # response, opcode, error code: all 0 in a query that counts
+_FLUSH = const(0x8000)  # bit in a record's class: the receiver drops older records of this name
+_RESPONSE = const(0x8400)  # flags: an answer, and authoritative
+_NO_PLAIN_QUERY = const(0xF80F)  # response, opcode, error code: all 0 in a plain query
 _HEAD = const(12)
 _LONGEST_NAME = const(255)
-_MOST = const(24)  # questions, and known answers, that are looked at; nobody has so many for us
+_MOST = const(24)  # questions and known answers that are read; a real query for us has fewer
 
 
 class Malformed(Exception):
-    """No DNS packet, or one that was cut short."""
+    """The packet is not DNS, or it was cut short."""
 
 
 class Query:
-    """id: for the answer to somebody who is not on port 5353
-    questions: [(name, type)], names as read_name() gives them
-    questions_end: where they end in the packet
-    known: [(name, name it points to)], the answers of type PTR that need not be said again,
-        because the asker will know them for long enough
+    """id: needed in the answer if the query does not come from port 5353
+    questions: [(name, type)], names as read_name() returns them
+    questions_end: position in the packet behind the questions
+    known: [(name, name it points to)], the answers of type PTR that need not be sent, because the
+        sender of the query already has them for long enough
     """
 
     def __init__(self, id):
@@ -42,25 +42,27 @@ class Query:
 
 
 class Record:
-    """name: as encode_name() gives it; data: bytes, without names that are compressed; is_unique:
-    nobody else has such a record; extras: the records that an asker will want next."""
+    """name: as encode_name() returns it; data: bytes, with uncompressed names; is_unique: no other
+    device has a record of this name and type; extras: the records that a client will ask for
+    next."""
 
     def __init__(self, name, type, ttl_s, data, is_unique=True):
         self.name, self.type, self.ttl_s, self.data = name, type, ttl_s, data
         self.is_unique = is_unique
         self.extras = []
-        self.key = name.lower()  # names are the same in whatever case (RFC 6762 §16)
-        self.sent_ms = None  # when it was last multicast, set by who does that
+        self.key = name.lower()  # case does not matter in names (RFC 6762 §16)
+        self.sent_ms = None  # uptime of its last multicast, set by mdns_responder.py
 
-    def answers(self, name, type):
-        """Is it an answer to the question? NSEC says that there is A and nothing else."""
+    def answers(self, name: bytes, type: int) -> bool:
+        """Returns whether this record answers the question. NSEC says that the name has an A
+        record and no other."""
         if name != self.key:
             return False
         return type == self.type or type == ANY or (self.type == NSEC and type != A)
 
 
-def encode_name(*labels):
-    """The name of these labels (str, at most 63 bytes each) as it stands in a packet."""
+def encode_name(*labels: str) -> bytes:
+    """Returns the name with these labels (at most 63 bytes each) as it is in a packet."""
     name = b""
     for label in labels:
         label = label.encode()
@@ -68,12 +70,12 @@ def encode_name(*labels):
     return name + b"\0"
 
 
-def read_name(packet, at):
-    """(the name at packet[at] as encode_name() would give it, in lower case; where it ends).
-    Raises Malformed."""
+def read_name(packet: bytes, at: int) -> tuple:
+    """Returns (the name at packet[at] in lower case, as from encode_name(); the position behind
+    it). Raises Malformed."""
     name = bytearray()
     end = None
-    # A pointer leads to what stood there earlier (RFC 1035 §4.1.4); with that no loop is possible.
+    # A pointer always points to an earlier position (RFC 1035 §4.1.4), so no loop is possible.
     before = at
     while True:
         length = _byte(packet, at)
@@ -94,9 +96,10 @@ def read_name(packet, at):
         at = next_at
 
 
-def read_query(packet):
-    """The Query in packet (bytes), None where it is an answer or no plain query. Raises Malformed
-    where the questions cannot be read; of a packet cut short behind them, what is there counts."""
+def read_query(packet: bytes) -> Query | None:
+    """Returns the Query in packet, or None if it is an answer or not a plain query. Raises
+    Malformed if the questions cannot be read. If the packet is cut short behind the questions,
+    the Query has what could be read."""
     if _two(packet, 2) & _NO_PLAIN_QUERY:
         return None
     query = Query(_two(packet, 0))
@@ -110,7 +113,7 @@ def read_query(packet):
         query.questions.append((name, type))
     query.questions_end = at
     if questions > _MOST:
-        return query  # where the known answers begin nobody has looked
+        return query  # not all questions were read: the start of the known answers is unknown
     try:
         for _ in range(min(known, _MOST)):
             at = _read_known(packet, at, query)
@@ -129,15 +132,15 @@ def _read_known(packet, at, query):
     return end
 
 
-# RFC 6762 §10: what has to do with the host's address is soon forgotten, the rest is not.
+# RFC 6762 §10: a short lifetime for records with the host's name or address, a long one otherwise.
 HOST_TTL_S = const(120)
 PTR_TTL_S = const(4500)
-_LONGEST_LEGACY_TTL_S = const(10)  # for one who cannot be told of a change (RFC 6762 §6.7)
+_LONGEST_LEGACY_TTL_S = const(10)  # for clients that cannot hear of a change (RFC 6762 §6.7)
 
 
-def write_answers(page, answers, extras=(), gone=False):
-    """Writes a multicast answer (lists of Record); gone: that they are no longer true (RFC 6762
-    §10.1). Raises page.Full where it does not fit."""
+def write_answers(page, answers: list, extras: list | tuple = (), gone: bool = False) -> None:
+    """Writes a multicast answer on the page. answers, extras: lists of Record; gone: says that the
+    records are no longer valid (RFC 6762 §10.1). Raises page.Full if it does not fit."""
     _head(page, 0, 0, len(answers), len(extras))
     for records in (answers, extras):
         for record in records:
@@ -145,9 +148,9 @@ def write_answers(page, answers, extras=(), gone=False):
             _record(page, record, class_, 0 if gone else record.ttl_s)
 
 
-def write_legacy_answers(page, query, packet, answers, extras):
-    """Writes the answer to one who does not know of multicast DNS: an ordinary DNS answer, with
-    the questions repeated from packet. Raises page.Full."""
+def write_legacy_answers(page, query: Query, packet: bytes, answers: list, extras: list) -> None:
+    """Writes the answer to a client without multicast DNS: an ordinary DNS answer, which repeats
+    the questions of packet. Raises page.Full."""
     _head(page, query.id, len(query.questions), len(answers), len(extras))
     page.copy(packet, _HEAD, query.questions_end)
     for records in (answers, extras):

@@ -1,15 +1,16 @@
-# The wired network: what Wifi is to the rest of the dongle, where the board has Ethernet.
+# The wired network, for boards with Ethernet. It has the same methods as Wifi.
 #
-# The driver follows the cable and the lease by itself; this only looks. A wire does not merely
-# believe that it is connected, so there is nothing to restart either.
+# The driver handles the cable and the DHCP lease by itself; this module only looks at the result.
+# Unlike Wi-Fi, Ethernet does not report a connection that is no longer there, so there is nothing
+# to restart.
 
-# The stubs know another port's LAN.
+# The stubs have the LAN class of another MicroPython port.
 # pyright: reportCallIssue=false, reportAttributeAccessIssue=false
 
 import machine
 import network
 
-# What the status numbers say to a person.
+# What the status numbers mean, in words for a person.
 _REASONS = {
     network.ETH_STARTED: "no cable",
     network.ETH_DISCONNECTED: "no cable",
@@ -17,8 +18,8 @@ _REASONS = {
 }
 
 
-def driver(phy):
-    """MicroPython's driver, of which there is one; phy and exceptions as of Lan."""
+def driver(phy: dict):
+    """Returns MicroPython's driver, of which there is only one. phy, exceptions: as for Lan."""
     power_pin = phy["power_pin"]
     return network.LAN(
         phy_type=getattr(network, "PHY_" + phy["phy"]),
@@ -36,34 +37,34 @@ class Lan:
 
     def __init__(self, phy, hostname, health):
         """phy: "ethernet" of the board's profile. Raises OSError, ValueError, KeyError, TypeError
-        or AttributeError where there is no such PHY."""
+        or AttributeError if there is no such PHY."""
         self._health = health
         self.up = False
         self.drops = 0
         self._is_started = False
         self._down_since_ms = 0  # uptime
-        network.hostname(hostname)  # counts only before the interface is on
+        network.hostname(hostname)  # works only before the interface is switched on
         self._lan = driver(phy)
 
-    def address(self):
+    def address(self) -> str | None:
         return self._lan.ifconfig()[0] if self.up else None
 
-    def away_ms(self):
-        """For how long the network has been missed; 0 where it is there."""
+    def away_ms(self) -> int:
+        """Returns for how long there has been no network; 0 if there is one."""
         return 0 if self.up else self._health.uptime_ms() - self._down_since_ms
 
-    def doubt(self):
-        """Somebody who should be there could not be reached: that is theirs, or the router's."""
+    def doubt(self) -> None:
+        """Called when a server could not be reached. Does nothing: a restart would not help."""
 
-    def trust(self):
-        """Somebody was reached, or has reached us."""
+    def trust(self) -> None:
+        """Called when a server was reached, or a client has reached the dongle. Does nothing."""
 
-    def rssi_dbm(self):
+    def rssi_dbm(self) -> int | None:
         return None
 
-    def state(self):
-        """For /health: a dict."""
-        # Asked of the driver itself: the cable may have gone since the last look.
+    def state(self) -> dict:
+        """Returns what /health shows of the network."""
+        # Reads the driver, because the cable may be unplugged since the last tick().
         connected = self._lan.isconnected()
         state = {"connected": connected, "drops": self.drops}
         if connected:
@@ -72,10 +73,10 @@ class Lan:
             state["reason"] = _REASONS.get(self._lan.status(), "not started")
         return state
 
-    def tick(self):
-        """To be called once a second."""
+    def tick(self) -> None:
+        """Switches the interface on and follows its state. To be called once a second."""
         if not self._is_started:
-            self._lan.active(True)  # nothing happens where an earlier program left it on
+            self._lan.active(True)  # does nothing if an earlier program has left it on
             self._is_started = True
         up = self._lan.isconnected()
         if up and not self.up:

@@ -1,5 +1,5 @@
-# Taking connections, for as long as there is a port to take them at. asyncio's own server ends for
-# good, and nobody hears of it, when memory runs out for a single connection.
+# Accepts TCP connections and never gives up. asyncio's own server ends for ever, without a
+# message, when there is no memory for a single connection.
 
 import asyncio
 import errno
@@ -7,23 +7,31 @@ import socket
 
 from micropython import const
 
-_AGAIN_MS = 2_000  # before a port that cannot be had is tried again
-_RELIEF_MS = 200  # after a connection for which there was no room
-_NO_SOCKET = const(23)  # ENFILE: the chip has ten
+_AGAIN_MS = 2_000  # pause before the next attempt to open a port
+_RELIEF_MS = 200  # pause after a connection that could not be accepted
+_NO_SOCKET = const(23)  # ENFILE: all sockets are in use, the chip has ten
 
 
-async def listen(name, port, backlog, serve, health, address="0.0.0.0", network=""):
-    """A task with serve(stream) for every connection; serve closes the stream. Never returns: what
-    fails is told under this name, and tried again. address: the one of ours to listen at, in
-    digits; network: how the address of a caller has to begin."""
-    is_told = False  # that there was no socket for somebody
+async def listen(
+    name: str,
+    port: int,
+    backlog: int,
+    serve,
+    health,
+    address: str = "0.0.0.0",
+    network: str = "",
+) -> None:
+    """Starts a task serve(stream) for every connection; serve closes the stream. Never returns:
+    errors are logged under the name, and it tries again. address: the address to listen at, in
+    digits; network: how the address of a client has to begin."""
+    is_told = False  # whether it was logged that there was no socket for a client
     while True:
         listener = None
         try:
             listener = socket.socket()
             listener.setblocking(False)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # Without getaddrinfo(), for which lwIP needs memory of its own.
+            # Without getaddrinfo(), because lwIP needs extra memory for that.
             listener.bind((address, port))
             listener.listen(backlog)
             while True:
@@ -31,13 +39,13 @@ async def listen(name, port, backlog, serve, health, address="0.0.0.0", network=
                 error = _accept(listener, serve, network)
                 number = getattr(error, "errno", 0)
                 if error is None or number == errno.EAGAIN:
-                    continue  # he is served, or has left again
+                    continue  # the client is served, or it has already left
                 if number != _NO_SOCKET:
                     health.failed(name, error)
                 elif not is_told:
                     is_told = True
                     health.say(name + ": no socket for another client")
-                # What is short now comes back as clients leave.
+                # The memory or socket that is missing now comes back when clients leave.
                 await asyncio.sleep_ms(_RELIEF_MS)
         except (OSError, MemoryError) as error:
             health.failed(name, error)
@@ -48,7 +56,7 @@ async def listen(name, port, backlog, serve, health, address="0.0.0.0", network=
 
 
 def _accept(listener, serve, network):
-    """Takes a connection; gives the error with which that failed, or None."""
+    """Accepts a connection; returns the error if that has failed, otherwise None."""
     connection = None
     try:
         connection, caller = listener.accept()
@@ -57,7 +65,7 @@ def _accept(listener, serve, network):
             asyncio.create_task(serve(asyncio.StreamReader(connection)))
             return None
         error = None
-    except (OSError, MemoryError) as failure:  # this one is lost, not the server
+    except (OSError, MemoryError) as failure:  # only this connection is lost, not the server
         error = failure
     if connection:
         connection.close()

@@ -1,9 +1,8 @@
-# Multicast DNS (RFC 6762): programs find the dongle and what it serves without being told an
-# address.
+# Multicast DNS (RFC 6762): programs find the dongle and its services without an address.
 #
-# The official firmware has a responder built in, which owns UDP 5353 and tells the dongle's
-# address and nothing more: then there is nothing for us to do, and nothing more is imported.
-# Where MicroPython was built without it, a responder of our own announces the services too.
+# The official MicroPython firmware has a built-in responder. It uses UDP port 5353 and answers
+# only with the dongle's address. In that case this module does nothing and imports nothing more.
+# If MicroPython was built without it, our own responder runs, which also announces the services.
 
 import asyncio
 import errno
@@ -20,7 +19,7 @@ _WAITING = "waiting for Wi-Fi"
 
 
 class Mdns:
-    """has_homewizard: whether their API is served; host: the name without .local."""
+    """has_homewizard: whether HomeWizard's local API is served; host: the name without .local."""
 
     def __init__(self, http_port, has_homewizard, host, dongle_id, wifi, health):
         self._http_port = http_port
@@ -29,11 +28,11 @@ class Mdns:
         self._id = dongle_id
         self._wifi = wifi
         self._health = health
-        self._responder = None  # while ours is at work
-        self._reason = _WAITING  # why it is not
+        self._responder = None  # a Responder while ours is running
+        self._reason = _WAITING  # why ours is not running
 
-    def state(self):
-        """For /health: a dict."""
+    def state(self) -> dict:
+        """Returns what /health shows of multicast DNS."""
         name = self._host + ".local"
         if self._responder:
             state = {"responder": "own", "name": name}
@@ -43,8 +42,8 @@ class Mdns:
             return {"responder": "built-in", "name": name, "reason": _TAKEN}
         return {"responder": "none", "reason": self._reason}
 
-    async def run(self):
-        """Returns only where somebody else answers."""
+    async def run(self) -> None:
+        """Serves for ever; returns only if MicroPython's own responder has the port."""
         while True:
             address = self._wifi.address()
             if address:
@@ -54,7 +53,7 @@ class Mdns:
             await asyncio.sleep_ms(_LOOK_MS)
 
     async def _respond(self, address):
-        """For as long as this is the dongle's address."""
+        """Runs our responder for as long as the dongle has this address."""
         numbers = bytes([int(part) for part in address.split(".")])
         port = self._open(numbers)
         if not port:
@@ -75,13 +74,13 @@ class Mdns:
             self._responder = None
             port.close()
 
-    def goodbye(self):
-        """Tells everybody that the services are gone, where it still can."""
+    def goodbye(self) -> None:
+        """Announces that the services are gone, if our responder is running."""
         if self._responder:
             self._responder.goodbye()
 
     def _open(self, numbers):
-        """The socket; None where there can be none."""
+        """Returns the socket, or None if it cannot be opened."""
         port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

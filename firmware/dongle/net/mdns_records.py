@@ -1,17 +1,17 @@
-# What the dongle says of itself by multicast DNS: its address, and what it serves where (DNS-SD,
-# RFC 6763). And which of these records answer a query.
+# The dongle's records for multicast DNS: its address and its services (DNS-SD, RFC 6763). Finds
+# the records that answer a query.
 
 from .dns_packet import HOST_TTL_S, NSEC, PTR, PTR_TTL_S, SRV, TXT, A, Record, encode_name
 
-# "What services are there at all?" (RFC 6763 §9)
+# The name with which clients ask for all kinds of services (RFC 6763 §9).
 _ALL_SERVICES = ("_services", "_dns-sd", "_udp", "local")
 
 
-def services(port, has_homewizard, dongle_id):
-    """What this dongle serves by HTTP at this port: [(service, port, texts)]."""
+def services(port: int, has_homewizard: bool, dongle_id: str) -> list:
+    """Returns the HTTP services of this dongle at this port: [(service, port, texts)]."""
     found = [("_http._tcp", port, ("path=/",))]
     if has_homewizard:
-        # What clients of HomeWizard's local API look for and take the device by.
+        # The clients of HomeWizard's local API look for these texts.
         texts = (
             "api_enabled=1",
             "path=/api/v1",
@@ -25,15 +25,15 @@ def services(port, has_homewizard, dongle_id):
 
 class Records:
     """host: name of the host and of each service, without .local; address: four bytes;
-    services: as services() gives them.
+    services: as services() returns them.
 
-    all: every record there is, for announcing. services: the names of the services.
+    Attributes: all, every record, for announcements; services, the names of the services.
     """
 
     def __init__(self, host, address, services):
         self._host_name = encode_name(host, "local")
         of_address = Record(self._host_name, A, HOST_TTL_S, address)
-        # There are no other types, an IPv6 address least of all: nobody needs to wait for one.
+        # Says that there are no other types, so that no client waits for an IPv6 address.
         nothing_else = Record(self._host_name, NSEC, HOST_TTL_S, self._host_name + b"\0\x01\x40")
         of_address.extras.append(nothing_else)
         nothing_else.extras.append(of_address)
@@ -58,8 +58,9 @@ class Records:
         instances.extras.extend(self._of_host)
         self.all.extend([kinds, instances, place, text])
 
-    def answers(self, query):
-        """(answers, what the asker will want next): lists of Record, each record once."""
+    def answers(self, query) -> tuple:
+        """Returns (answers, records that the client will ask for next): lists of Record, each
+        record only once."""
         answers = []
         for name, type in query.questions:
             for record in self.all:

@@ -1,8 +1,8 @@
-# Announces records by multicast DNS and answers who asks for them.
+# Announces records by multicast DNS and answers queries for them.
 #
-# Where RFC 6762 leaves a choice, the simple one: everybody on port 5353 gets the answer by
-# multicast (§5.4), and nobody is asked first whether the names are free (§8.1), for the chip's
-# number is in them.
+# If RFC 6762 leaves a choice, this takes the simple one: all answers to queries from port 5353 are
+# sent by multicast (§5.4), and there is no test whether the names are free (§8.1), because the
+# chip's own number is part of them.
 
 import asyncio
 import select
@@ -13,18 +13,18 @@ from p1.render.page import Full, Page
 
 from .dns_packet import Malformed, read_query, write_answers, write_legacy_answers
 
-_TURN_MS = const(100)  # between looks at the socket; spreads the answers of many hosts too (§6)
+_TURN_MS = const(100)  # between two looks at the socket; also spreads answers of many hosts (§6)
 _TURNS = const(10)
-_MOST_IN_A_TURN = const(8)  # packets; what is beyond that waits
-_LONGEST_QUERY = const(512)  # bytes; of a longer one the beginning counts, where the questions are
+_MOST_IN_A_TURN = const(8)  # packets; the others wait for the next turn
+_LONGEST_QUERY = const(512)  # bytes; of a longer query only the beginning with the questions
 _LONGEST_ANSWER = const(1200)
 _ANNOUNCEMENTS = const(2)  # a second apart (§8.3)
-_REST_MS = const(1_000)  # before the same record is multicast again (§6)
+_REST_MS = const(1_000)  # shortest time between two multicasts of the same record (§6)
 
 
 class Responder:
-    """port: a UDP socket that has joined the group and does not block; group: (address, port);
-    records: of mdns_records."""
+    """port: a non-blocking UDP socket that has joined the group; group: (address, port);
+    records: a Records."""
 
     def __init__(self, port, group, records, health):
         self._port = port
@@ -38,7 +38,8 @@ class Responder:
         self._failure = None
         self._answered = self._malformed = 0
 
-    def state(self):
+    def state(self) -> dict:
+        """Returns what /health shows of the responder."""
         state = {
             "services": self._records.services,
             "answered": self._answered,
@@ -48,7 +49,8 @@ class Responder:
             state["reason"] = self._failure
         return state
 
-    async def serve_a_second(self):
+    async def serve_a_second(self) -> None:
+        """Answers queries for about a second."""
         if self._announcements < _ANNOUNCEMENTS:
             self._announcements += 1
             self._multicast(self._records.all)
@@ -57,15 +59,15 @@ class Responder:
             while left and self._has_packet():
                 left -= 1
                 self._take()
-                await asyncio.sleep_ms(0)  # others may have something to do in between
+                await asyncio.sleep_ms(0)  # other tasks run in between
             await asyncio.sleep_ms(_TURN_MS)
 
-    def goodbye(self):
-        """§10.1."""
+    def goodbye(self) -> None:
+        """Announces that all records are gone (§10.1)."""
         self._multicast(self._records.all, gone=True)
 
     def _has_packet(self):
-        # Asked before, because a read in vain raises, and exceptions are garbage.
+        # Polled first, because a read without a packet raises, and exceptions become garbage.
         for _ in self._poll.ipoll(0):
             return True
         return False
@@ -89,7 +91,7 @@ class Responder:
                 self._answered += 1
                 self._multicast(answers, extras)
         elif answers:
-            # One that does not know of multicast DNS and asks just once (§6.7).
+            # A client without multicast DNS, which asks only once (§6.7).
             try:
                 write_legacy_answers(self._page, query, packet, answers, extras)
             except Full:
@@ -109,7 +111,7 @@ class Responder:
             record.sent_ms = self._health.uptime_ms()
 
     def _send(self, address):
-        # A datagram may always be lost; who asks will ask again.
+        # A failure does not matter much: datagrams can be lost, and clients repeat a query.
         try:
             self._port.sendto(memoryview(self._page.bytes)[: self._page.size], address)
             self._failure = None

@@ -1,29 +1,31 @@
-# Moves the Wi-Fi station, and says in words how it is doing. Loaded for its moment.
+# Connects, reconnects and restarts the Wi-Fi station, and describes its state in words. In memory
+# only while it is needed.
 
 import asyncio
 import random
 
 import network
 
-# connect() straight after disconnect() can leave the driver saying "no such network" for ever.
+# After disconnect() and an immediate connect() the driver may report "no such network" for ever.
 PAUSE_MS = 1_000
 
 WRONG_PASSWORD = "wrong password"
 
 
-async def move(wifi, how, health, retry_ms):
-    """A task that does as it is told: "begin" where the station was left by whoever had it before,
-    "restart", or "reconnect"; the next attempt is due after retry_ms."""
+async def move(wifi, how: str, health, retry_ms: int) -> None:
+    """Runs as a task. how: "begin" for the first attempt after the start, "restart" switches the
+    radio off and on, "reconnect" only connects again. The next attempt is due after retry_ms."""
     try:
         async with wifi.turn:
             if how == "begin":
-                # The port's ring and request come first; the radio's first breath is what a weak
-                # supply does not survive.
+                # The P1 port is set up first. The radio takes much current when it is switched on,
+                # so that a weak supply may fail then.
                 await asyncio.sleep_ms(wifi.delay_ms)
             if how == "reconnect":
                 wifi.station.disconnect()
             else:
-                # Whatever state an earlier program left the radio in: it outlives a soft reset.
+                # An earlier program may have left the radio on: a soft reset does not switch it
+                # off.
                 wifi.station.active(False)
             await asyncio.sleep_ms(PAUSE_MS)
             if how != "reconnect":
@@ -31,30 +33,31 @@ async def move(wifi, how, health, retry_ms):
             wifi.station.connect(wifi.ssid, wifi.password)
     except Exception as error:
         health.failed("wifi", error)
-    # Not all dongles of a street at once when the power is back; earlier rather than later, so
-    # that it is back within the time that is stated.
+    # A random part, so that not all dongles connect at once after a power cut. It only makes the
+    # next attempt earlier, so that the stated time to be back is kept.
     wifi.down_ms = 0 if how == "begin" else retry_ms * random.getrandbits(4) // 128
 
 
-def switch_on(wifi):
-    """The radio, for the station at least."""
+def switch_on(wifi) -> None:
+    """Switches the radio on for the station."""
     station = wifi.station
     station.active(True)
-    # Power saving delays every answer by up to a beacon's interval; the port gives 250 mA.
+    # Power saving would delay every answer by up to one beacon interval. It is not needed: the P1
+    # port supplies 250 mA.
     station.config(pm=station.PM_NONE)
     if wifi.txpower_dbm:
         station.config(txpower=wifi.txpower_dbm)
 
 
-def adopt(wifi, ssid, password):
-    """The network that the station has just joined is the configured one from now on."""
+def adopt(wifi, ssid: str, password: str) -> None:
+    """Makes the network that the station has just joined the configured one."""
     wifi.ssid, wifi.password = ssid, password
     wifi.see()
 
 
-def state(wifi):
-    """As Wifi.state()."""
-    # Asked of the radio itself: the connection may have gone since the last look.
+def state(wifi) -> dict:
+    """Does the work of Wifi.state()."""
+    # Reads the radio, because the connection may be lost since the last look.
     connected = wifi.station.isconnected()
     state = {"connected": connected, "drops": wifi.drops}
     if not wifi.ssid:
@@ -67,18 +70,18 @@ def state(wifi):
     return state
 
 
-def in_words(status):
-    """How an attempt has ended, or is doing."""
+def in_words(status: int) -> str:
+    """Returns what the status of a connection attempt means."""
     if status == network.STAT_IDLE:
         return "not connected"
     if status == network.STAT_CONNECTING:
         return "connecting"
     if status == network.STAT_NO_AP_FOUND:
         return "no such network in reach"
-    # 15 is IDF's 4WAY_HANDSHAKE_TIMEOUT: how many access points refuse one.
+    # 15 is IDF's 4WAY_HANDSHAKE_TIMEOUT: many access points refuse a wrong password in this way.
     if status in (network.STAT_WRONG_PASSWORD, network.STAT_HANDSHAKE_TIMEOUT, 15):
         return WRONG_PASSWORD
-    # A password where the network has none, none where it has one, or WPA Enterprise.
+    # A password for an open network, no password for a protected one, or WPA Enterprise.
     if status in (
         network.STAT_NO_AP_FOUND_W_COMPATIBLE_SECURITY,
         network.STAT_NO_AP_FOUND_IN_AUTHMODE_THRESHOLD,

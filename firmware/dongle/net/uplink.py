@@ -1,10 +1,11 @@
-# What connects the dongle to the network: the cable where the board has Ethernet, else Wi-Fi.
+# Chooses the dongle's network: Ethernet if the board has it, otherwise Wi-Fi.
 
 
-def make(board, settings, hostname, health):
-    """board: the profile; settings: the section "wifi" of the config. Raises OSError, ValueError,
-    KeyError, TypeError or AttributeError where the board's "ethernet" is not to be had."""
-    # Either takes kilobytes, and no dongle needs both.
+def make(board: dict, settings, hostname: str, health):
+    """Returns a Lan or a Wifi. board: the profile; settings: the section "wifi" of the config.
+    Raises OSError, ValueError, KeyError, TypeError or AttributeError if the board's "ethernet"
+    cannot be used."""
+    # Each takes kilobytes of memory, and no dongle needs both.
     if board.get("ethernet"):
         from .lan import Lan
 

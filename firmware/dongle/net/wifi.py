@@ -1,10 +1,12 @@
-# The Wi-Fi station: what is wanted against what is.
+# Keeps the Wi-Fi station connected.
 #
-# The driver reconnects by itself for ever; this helps only where that does not work: after a
-# minute a new attempt, after five the radio is switched off and on. What comes last, a reset, is
-# for app.py to decide. Being offline is a state, not an error: the meter is read all the while.
+# The driver reconnects by itself, without end. This module helps if that does not work: after a
+# minute it makes a new attempt, after five minutes it switches the radio off and on. The last
+# resort, a reset, is up to app.py. Being offline is a normal state and not an error: the meter is
+# read all the time.
 #
-# This file looks; what moves the radio is in radio.py, and in memory only meanwhile.
+# This module only watches the connection. radio.py controls the radio and is in memory only while
+# it does so.
 
 import asyncio
 
@@ -15,26 +17,27 @@ from .. import forget
 _LOOK_MS = 1_000
 _RETRY_MS = 60_000
 _RESTART_MS = 300_000
-# Connected, and yet nobody can be reached for so long: the radio is switched off and on, for it
-# may only believe so. Once in an hour, for it may as well be the others.
+# If the radio reports a connection but no server can be reached for so long, the radio is switched
+# off and on, because its report may be wrong. At most once an hour, because the servers may be
+# down as well.
 _DOUBT_MS = 600_000
 _REST_MS = 3_600_000
 
 
 class Wifi:
-    """tick() is to be called once a second. turn: the Lock of who moves the station. That is this,
-    and for as long as it is open the set-up portal; this only looks on then. ssid, password: of
-    the configured network; the ssid is empty where there is none."""
+    """tick() is to be called once a second. turn: a Lock, held by the code that controls the
+    station: radio.py, or the set-up portal for as long as it is open. Meanwhile Wifi only watches
+    the connection. ssid, password: of the configured network; ssid is empty without one."""
 
     NAME = "wifi"
     up = False
     drops = 0
-    down_ms = 0  # since the last attempt
+    down_ms = 0  # time without a connection since the last attempt
     _is_started = False
     _attempts = 0
     _down_since_ms = 0  # uptime
-    _doubt_since_ms = None  # when nobody could be reached for the first time
-    _rested_ms = None  # uptime of the last restart for such a doubt
+    _doubt_since_ms = None  # uptime of the first server in a row that could not be reached
+    _rested_ms = None  # uptime of the last restart of the radio for that reason
 
     def __init__(self, settings, hostname, health):
         """settings: the section "wifi" of the config."""
@@ -43,40 +46,41 @@ class Wifi:
         self.txpower_dbm = settings["txpower_dbm"]
         self._health = health
         self.turn = asyncio.Lock()
-        network.hostname(hostname)  # counts only before the radio is on
+        network.hostname(hostname)  # works only before the radio is switched on
         self.station = network.WLAN(network.STA_IF)
 
-    def address(self):
+    def address(self) -> str | None:
         return self.station.ifconfig()[0] if self.up else None
 
-    def away_ms(self):
-        """For how long a network has been missed; 0 where there is one, or none is configured."""
+    def away_ms(self) -> int:
+        """Returns for how long there has been no network; 0 if there is one or none is
+        configured."""
         if self.up or not self.ssid:
             return 0
         return self._health.uptime_ms() - self._down_since_ms
 
-    def doubt(self):
-        """Somebody who should be there could not be reached."""
+    def doubt(self) -> None:
+        """Notes that a server could not be reached."""
         if self._doubt_since_ms is None:
             self._doubt_since_ms = self._health.uptime_ms()
 
-    def trust(self):
-        """Somebody was reached, or has reached us."""
+    def trust(self) -> None:
+        """Notes that a server was reached, or a client has reached the dongle."""
         self._doubt_since_ms = None
 
-    def rssi_dbm(self):
-        """How the network is received; None where there is no connection."""
+    def rssi_dbm(self) -> int | None:
+        """Returns the signal strength; None without a connection."""
         return self.station.status("rssi") if self.station.isconnected() else None
 
-    def state(self):
-        """For /health: a dict."""
+    def state(self) -> dict:
+        """Returns what /health shows of the network."""
         from .radio import state
 
         forget("dongle.net.radio")
         return state(self)
 
-    def see(self):
-        """Looks whether there is a connection."""
+    def see(self) -> None:
+        """Checks whether there is a connection."""
         up = self.station.isconnected()
         if up != self.up:
             self.up = up
@@ -88,7 +92,8 @@ class Wifi:
                 self._down_since_ms = self._health.uptime_ms()
                 self._health.say("wifi: connection lost")
 
-    def tick(self):
+    def tick(self) -> None:
+        """Watches the connection and starts what it needs. To be called once a second."""
         if not self._is_started:
             self._is_started = True
             if not self.ssid:
@@ -102,7 +107,7 @@ class Wifi:
             if not self.turn.locked() and self._is_doubtful():
                 self._move("restart")
         elif self.turn.locked() or not self.ssid:
-            self.down_ms = _RETRY_MS  # the next attempt as soon as it is ours again
+            self.down_ms = _RETRY_MS  # an attempt as soon as the lock is free again
         else:
             self.down_ms += _LOOK_MS
             if self.down_ms >= _RETRY_MS:

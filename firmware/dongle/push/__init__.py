@@ -1,1 +1,1 @@
-# Readings to servers that want them pushed.
+# Sends readings to servers by HTTP POST.

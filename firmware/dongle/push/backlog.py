@@ -1,20 +1,21 @@
-# Lines that wait to be sent, oldest first, in a buffer that never grows: where there is no room
-# for a new one, the oldest go.
+# Lines that wait to be sent, oldest first, in a buffer of fixed size. If there is no room for a
+# new line, the oldest lines are dropped.
 
 
 class Backlog:
     def __init__(self, capacity):
-        """capacity: bytes, all lines together."""
+        """capacity: bytes for all lines together."""
         self._bytes = bytearray(capacity)
         self._view = memoryview(self._bytes)
         self._size = 0
-        self.lines = 0  # how many wait
-        self.dropped = 0  # how many are lost
-        # Of the last batch: its lines, and what is left of it at the front, in lines and bytes.
+        self.lines = 0  # number of lines that wait
+        self.dropped = 0  # number of lines that are lost
+        # The last batch: its number of lines, and how much of it is still at the front of the
+        # buffer, in lines and in bytes.
         self._lent = self._left = self._left_size = 0
 
-    def append(self, line, size):
-        """Adds line[:size], which ends with its only newline."""
+    def append(self, line, size: int) -> None:
+        """Adds line[:size] (bytes-like). Its last byte has to be a newline, and the only one."""
         if size > len(self._bytes):
             self.dropped += 1
             return
@@ -31,28 +32,28 @@ class Backlog:
         self._size += size
         self.lines += 1
 
-    def batch(self, limit):
-        """The oldest lines, at most limit bytes and at least one line: a view that holds until
-        the next call of whatever method."""
+    def batch(self, limit: int) -> memoryview:
+        """Returns the oldest lines, at most limit bytes and at least one line, as a view that is
+        valid until the next call of any method."""
         end = self._bytes.rfind(b"\n", 0, min(limit, self._size)) + 1 or self._end_of_line(0)
         self._lent = self._left = self._bytes.count(b"\n", 0, end)
         self._left_size = end
         return self._view[:end]
 
-    def sent(self):
-        """The last batch has arrived; returns how many lines it had."""
-        # Those that had to go while they were on their way are not lost after all.
+    def sent(self) -> int:
+        """Removes the last batch, because it has arrived; returns how many lines it had."""
+        # Lines that were dropped while they were sent have arrived as well.
         self.dropped -= self._lent - self._left
         self._forget_batch()
         return self._lent
 
-    def drop(self):
-        """The last batch is of no use to anybody."""
+    def drop(self) -> None:
+        """Removes the last batch and counts its lines as lost."""
         self.dropped += self._left
         self._forget_batch()
 
-    def clear(self):
-        """Drops all."""
+    def clear(self) -> None:
+        """Drops all lines."""
         self.dropped += self.lines
         self._size = self.lines = self._left = self._left_size = 0
 

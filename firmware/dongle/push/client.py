@@ -1,7 +1,7 @@
-# A small HTTP client, for what is pushed: one POST a connection, all of it under one deadline;
-# of the answer it reads the first half kilobyte at most. No TLS.
+# A small HTTP client for the pushes: one POST for each connection, with one deadline for the whole
+# exchange. It reads at most the first half kilobyte of the answer. No TLS.
 
-# A StreamReader writes too.
+# MicroPython's StreamReader can also write.
 # pyright: reportAttributeAccessIssue=false
 
 import asyncio
@@ -17,13 +17,13 @@ from ..net.dial import Unresolved, dial
 
 _EXCHANGE_MS = 10_000
 _ANSWER_BYTES = const(512)
-_MORE_MS = const(500)  # for what an error says behind its head
-_SHOWN = const(100)  # bytes of that
-_TELLING = const(8)  # characters of a secret
-_HARMLESS = ("db", "rp", "bucket", "org", "precision", "u")  # in a url's query
+_MORE_MS = const(500)  # to wait for the body of an error answer
+_SHOWN = const(100)  # bytes of the body that are shown
+_TELLING = const(8)  # so many first characters of a secret are searched for in an answer
+_HARMLESS = ("db", "rp", "bucket", "org", "precision", "u")  # parameters of a url: no secrets
 
-_4 = const(0x34)  # how the status of an error begins, or "5"
-_NO_SOCKET = const(23)  # ENFILE: the chip has ten
+_4 = const(0x34)  # "4": the status of an error begins with it, or with "5"
+_NO_SOCKET = const(23)  # ENFILE: all sockets are in use, the chip has ten
 
 
 class Failed(Exception):
@@ -31,10 +31,11 @@ class Failed(Exception):
 
 
 class Answer:
-    """status: int. wait_s: what Retry-After asks for, 0 without one. text: how the body begins."""
+    """status: int; wait_s: the pause that Retry-After asks for, 0 without that header; text: the
+    beginning of the body."""
 
     def __init__(self, head, body):
-        """Bytes. Raises ValueError where the head is none of HTTP/1."""
+        """head, body: bytes. Raises ValueError if the head is not one of HTTP/1."""
         if not head.startswith(b"HTTP/1.") or head[8:9] != b" ":
             raise ValueError
         self.status = int(head[9:12])
@@ -42,20 +43,21 @@ class Answer:
         for line in head.split(b"\r\n")[1:]:
             name, _, value = line.partition(b":")
             value = value.strip()
-            # A date is possible there too; the usual pauses do for that.
+            # The header may also be a date; then the usual pauses are used.
             if name.lower() == b"retry-after" and 0 < len(value) < 6 and value.isdigit():
                 self.wait_s = int(value)
         body = bytes([byte if 0x20 <= byte <= 0x7E else 0x20 for byte in body[:_SHOWN]])
         self.text = body.decode().strip()
 
 
-def basic(user, password):
-    """The value of an Authorization header (RFC 7617), str."""
+def basic(user: str, password: str) -> str:
+    """Returns the value of an Authorization header (RFC 7617)."""
     return "Basic " + b2a_base64(f"{user}:{password}".encode()).decode().strip()
 
 
 def _secrets(target, authorization, passwords):
-    """How those words begin (bytes) that nobody may read; an empty one where that is not known."""
+    """Returns the beginning (bytes) of each secret, for values in the url up to the first encoded
+    character. It may be empty, which matches every answer."""
     words = [word for word in (authorization.split(" ")[-1],) + passwords if word]
     for pair in target.partition("?")[2].split("&"):
         name, _, value = pair.partition("=")
@@ -68,7 +70,7 @@ class Client:
     """Posts to one URL."""
 
     def __init__(self, url, content_type, authorization, resolver, *passwords):
-        """authorization: the header's value, empty: none; passwords: str that are in it."""
+        """authorization: the value of the header, or empty; passwords: str, the secrets in it."""
         self._host, self._port, target = urls.split(url)
         host = self._host if self._port == 80 else f"{self._host}:{self._port}"
         head = (
@@ -81,12 +83,12 @@ class Client:
         self._resolver = resolver
         self._secrets = _secrets(target, authorization, passwords)
         self._page = Page(_ANSWER_BYTES)
-        self._lacking = ""  # what has to come next, for when it does not
+        self._lacking = ""  # what is waited for next, for the message if it does not come
 
-    async def post(self, body):
-        """Posts what body() gives, (size, pieces that are bytes-like); it is asked once the
-        connection stands, and what it gave is no longer needed at its next turn. Returns an
-        Answer; raises Failed."""
+    async def post(self, body) -> Answer:
+        """Posts what body() returns: (size, bytes-like pieces). body() is called when the
+        connection is open, and its pieces are copied before another task runs. Returns an Answer;
+        raises Failed."""
         try:
             address = await self._resolver.resolve(self._host, self._port)
         except (Unresolved, OSError):
@@ -106,10 +108,11 @@ class Client:
     async def _exchange(self, address, body):
         connection = dial(address)
         try:
-            stream = asyncio.StreamReader(connection)  # which writes too
+            stream = asyncio.StreamReader(connection)  # which also writes
             await _writable(connection)  # pyright: ignore[reportGeneralTypeIssues]
             size, pieces = body()
-            # Gathered where the answer will be: small writes are what the chip can afford least.
+            # Collected on a page, because each write takes a TCP segment. The answer is read into
+            # the same page later.
             page = self._page
             page.size = 0
             _put(stream, page, self._head)
@@ -127,7 +130,7 @@ class Client:
         answer = self._page.bytes
         view = memoryview(answer)
         size = 0
-        end = -1  # of the head
+        end = -1  # where the head ends
         while size < len(answer):
             if end < 0:
                 count = await stream.readinto(view[size:])
@@ -137,16 +140,16 @@ class Client:
                 break
             size += count or 0
             end = answer.find(b"\r\n\r\n", 0, size)
-            # Only an error has something to say.
+            # Only the body of an error is of interest.
             if end >= 0 and (answer[9] < _4 or size > end + 4):
                 break
         if end < 0:
-            # Of a head that goes on and on, the status and what else came suffice.
+            # If the head is longer than the page, its beginning with the status is enough.
             end = size
             if size < len(answer):
                 raise Failed("no answer: the connection was closed")
         body = bytes(view[end + 4 : size])
-        # What a server says is shown to everybody, and some repeat what they were sent.
+        # The text is shown without a login, and some servers repeat what they were sent.
         if any([secret in body for secret in self._secrets]):
             body = b""
         try:
@@ -156,7 +159,7 @@ class Client:
 
 
 def _writable(connection):
-    """Until it stands, or will not."""
+    """Waits until the connection is open or has failed."""
     yield asyncio.core._io_queue.queue_write(connection)
 
 
@@ -168,7 +171,7 @@ def _put(stream, page, piece):
 
 
 def _write(stream, page):
-    """What the socket does not take at once, the stream keeps a copy of."""
+    """Writes the page; the stream keeps a copy of what the socket does not take at once."""
     stream.write(memoryview(page.bytes)[: page.size])
     page.size = 0
 

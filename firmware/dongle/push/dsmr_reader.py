@@ -1,5 +1,6 @@
-# Telegrams to dsmr-reader's API, as its own remote datalogger sends them. Nothing is kept while it
-# is away: the next telegram has all registers again, and an old one would only hold up the new.
+# Sends telegrams to dsmr-reader's API, as its own remote datalogger does. Nothing is kept while
+# the server cannot be reached: the next telegram has all registers again, and an old one would
+# only delay it.
 
 from p1.render.form import Form
 
@@ -28,31 +29,31 @@ class DsmrReader(Push):
         super().__init__("dsmr_reader", settings["interval_s"], client, latest, wifi, health)
         self._form = Form(b"telegram")
         self._is_due = False
-        self._dropped = 0  # telegrams that were due and did not get there
+        self._dropped = 0  # telegrams that were due and did not arrive
 
-    def note(self):
-        self._dropped += self._is_due  # the one before still waits
+    def note(self) -> None:
+        self._dropped += self._is_due  # the one before was not sent
         self._is_due = True
 
-    def is_waiting(self):
+    def is_waiting(self) -> bool:
         return self._is_due
 
-    def body(self):
+    def body(self) -> tuple:
         telegram = self._latest.telegram()
         if telegram is None:
             raise Failed("no telegram of the last 30 s")
         size = len(telegram)
         return self._form.size(telegram, size), self._form.pieces(telegram, size)
 
-    def arrived(self):
+    def arrived(self) -> int:
         self._is_due = False
         return 1
 
-    def failed(self, is_useless):
+    def failed(self, is_useless: bool) -> None:
         self._dropped += 1
         self._is_due = False
 
-    def state(self):
+    def state(self) -> dict:
         state = super().state()
         state["dropped"] = self._dropped
         return state

@@ -1,5 +1,6 @@
-# Readings into InfluxDB (1, 2 and 3), or whatever else takes its line protocol, as VictoriaMetrics
-# and Telegraf do. What cannot be sent waits in RAM, as lines; the oldest go first.
+# Sends readings to InfluxDB (1, 2 and 3) or to another server that takes its line protocol, for
+# example VictoriaMetrics or Telegraf. Lines that cannot be sent wait in RAM; if there is no room
+# for a new one, the oldest are dropped.
 
 from micropython import const
 
@@ -11,7 +12,7 @@ from .client import Client, basic
 from .pusher import Push
 
 _LINE_BYTES = const(640)
-_KEPT_BYTES = 6144  # some 18 lines
+_KEPT_BYTES = 6144  # about 18 lines
 _BATCH_BYTES = const(4096)
 
 _USELESS = "it cannot use these lines, they are dropped"
@@ -48,7 +49,7 @@ class Influx(Push):
         self._line = Page(_LINE_BYTES)
         self._backlog = Backlog(_KEPT_BYTES)
 
-    def note(self):
+    def note(self) -> None:
         line, reading, backlog = self._line, self._latest.reading, self._backlog
         line.size = 0
         try:
@@ -57,25 +58,25 @@ class Influx(Push):
             backlog.dropped += 1
             return
         if reading.stamp_at is None:
-            backlog.clear()  # the server's clock will have to do, so only the newest is right
+            backlog.clear()  # the server sets the time on arrival: right only for the newest line
         if line.size:
             backlog.append(line.bytes, line.size)
 
-    def is_waiting(self):
+    def is_waiting(self) -> bool:
         return self._backlog.lines > 0
 
-    def body(self):
+    def body(self) -> tuple:
         batch = self._backlog.batch(_BATCH_BYTES)
         return len(batch), (batch,)
 
-    def arrived(self):
+    def arrived(self) -> int:
         return self._backlog.sent()
 
-    def failed(self, is_useless):
+    def failed(self, is_useless: bool) -> None:
         if is_useless:
             self._backlog.drop()
 
-    def state(self):
+    def state(self) -> dict:
         state = super().state()
         state["kept"] = self._backlog.lines
         state["dropped"] = self._backlog.dropped

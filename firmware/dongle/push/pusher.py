@@ -1,8 +1,8 @@
-# Pushing readings to a server by HTTP, at an interval. What is pushed, and what becomes of it
-# when the server does not take it, is up to the kinds: influx.py, dsmr_reader.py.
+# Pushes readings to a server by HTTP, at an interval. The subclasses, in influx.py and
+# dsmr_reader.py, decide what is sent and what happens if the server does not accept it.
 #
-# A server that is dead, slow or unreachable never stops the loop; after a failure there are
-# growing pauses, or the one that the server asks for.
+# A server that is dead, slow or unreachable never stops the event loop. After a failure there are
+# growing pauses, or the pause that the server asks for.
 
 import asyncio
 import random
@@ -12,15 +12,15 @@ from micropython import const
 from .client import Failed
 
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 60_000
-_LONGEST_ASKED_S = const(3_600)  # of what a server may ask for
+_LONGEST_ASKED_S = const(3_600)  # the longest pause that a server may ask for
 _WIFI_MS = const(1_000)
-_EARLY_MS = 500  # telegrams do not come to the millisecond
+_EARLY_MS = 500  # telegrams do not come at exact intervals
 
 
 class Push:
-    """A kind defines `taken`, the status of success; `useless`, those that say that this will
-    never be taken; `words` for statuses; and the methods below that raise NotImplementedError.
-    client: a Client."""
+    """A subclass defines `taken`, the HTTP status of success; `useless`, the statuses after which
+    sending the same again is of no use; `words`, a text for each status; and the methods below
+    that raise NotImplementedError. client: a Client."""
 
     words = {}
     useless = ()
@@ -32,40 +32,40 @@ class Push:
         self._latest = latest
         self._wifi = wifi
         self._health = health
-        self._due_ms = 0  # uptime
+        self._due_ms = 0  # uptime at which the next reading is due
         self._wake = asyncio.Event()
-        self._said = None
+        self._said = None  # the result that was last written to the console
         self.result = "nothing sent yet"
-        self.sent = 0  # readings
+        self.sent = 0  # number of readings
         latest.listeners.append(self._on_reading)
 
-    # What a kind does.
+    # What a subclass has to define.
 
-    def note(self):
-        """A reading is due to be sent."""
+    def note(self) -> None:
+        """Keeps the latest reading for sending; called when one is due."""
         raise NotImplementedError
 
-    def is_waiting(self):
-        """Whether there is anything to send."""
+    def is_waiting(self) -> bool:
+        """Returns whether there is anything to send."""
         raise NotImplementedError
 
-    def body(self):
-        """What to send now, as Client.post() takes it; raises Failed where there is nothing any
-        more."""
+    def body(self) -> tuple:
+        """Returns what to send now, as Client.post() needs it; raises Failed if there is no longer
+        anything."""
         raise NotImplementedError
 
-    def arrived(self):
-        """The server has taken it; returns how many readings that were."""
+    def arrived(self) -> int:
+        """Called when the server has accepted the body; returns how many readings it had."""
         raise NotImplementedError
 
-    def failed(self, is_useless):
-        """The server has not taken it, or, is_useless, never will."""
+    def failed(self, is_useless: bool) -> None:
+        """Called when the server has not accepted the body. is_useless: it never will."""
         raise NotImplementedError
 
-    # What is common.
+    # What all subclasses share.
 
-    def state(self):
-        """For /health: a dict."""
+    def state(self) -> dict:
+        """Returns what /health shows of this push."""
         return {"result": self.result, "sent": self.sent}
 
     def _on_reading(self):
@@ -75,7 +75,8 @@ class Push:
             self.note()
             self._wake.set()
 
-    async def run(self):
+    async def run(self) -> None:
+        """Sends what is due; never returns."""
         pause_ms = 0
         while True:
             if not self.is_waiting():
@@ -87,11 +88,12 @@ class Push:
             else:
                 pause_ms = await self._push(pause_ms)
                 if pause_ms:
-                    # Not all dongles of a street at once when the server comes back.
+                    # A random part, so that not all dongles send at once when the server is back.
                     await asyncio.sleep_ms(pause_ms * (1024 + random.getrandbits(9)) // 1024)
 
     async def _push(self, pause_ms):
-        """One exchange. pause_ms: after the one before; returns that after this one."""
+        """Sends once and returns the pause until the next attempt. pause_ms: the pause before this
+        attempt."""
         longer_ms = min(2 * pause_ms or _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS)
         try:
             answer = await self._client.post(self.body)
@@ -113,7 +115,7 @@ class Push:
         return max(longer_ms, 1000 * min(answer.wait_s, _LONGEST_ASKED_S))
 
     def _tell(self, result, details=""):
-        # The details may differ each time; the console is told once.
+        # The details may be different each time, so only a new result is written to the console.
         if result != self._said:
             self._health.say(f"{self._name}: {result} {details}")
             self._said = result

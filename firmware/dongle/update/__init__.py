@@ -1,1 +1,1 @@
-# A new firmware over the network.
+# Firmware updates over the network.

@@ -1,13 +1,13 @@
-# What an update is: one file, made by tools/bundle.py, that starts with
+# The format of an update (a bundle): one file, made by tools/bundle.py, that starts with
 #
 #   magic      4 bytes, "P1UP"
-#   format     2 bytes, 1; as all numbers here, most significant byte first
+#   format     2 bytes, 1; all numbers here have the most significant byte first
 #   size       2 bytes, of the manifest
 #   signature  64 bytes, r and s: ECDSA on P-256 over the SHA-256 of the manifest
 #   manifest   JSON in lines: what the firmware needs, then a line for each file
 #
 # and goes on with the bytes of the files, in the manifest's order and with nothing in between. The
-# lines are there so that nobody needs all of the manifest in memory.
+# manifest has lines so that it can be read without all of it in memory.
 
 import json
 import struct
@@ -24,8 +24,8 @@ FORMAT = const(1)
 SIGNATURE_BYTES = const(64)
 LONGEST_MANIFEST = const(32_768)
 
-FIRMWARE = "p1-dongle"  # so that nothing else signed with the same key passes for it
-FOLDERS = ("p1", "dongle", "web")  # what an update may bring
+FIRMWARE = "p1-dongle"  # so that a bundle of another project, signed with the same key, is refused
+FOLDERS = ("p1", "dongle", "web")  # an update may have files only in these
 
 _LONGEST_PATH = const(64)
 _LETTERS = b"/._-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -37,8 +37,8 @@ _ARCHES = (
 )
 
 
-def manifest_size(head):
-    """From the first bytes of a bundle. Raises Refused."""
+def manifest_size(head: bytes) -> int:
+    """Returns the size of the manifest. head: the first bytes of a bundle. Raises Refused."""
     magic, format, size = struct.unpack(HEAD, head)
     if magic != MAGIC:
         raise Refused(400, "this is no bundle of `make bundle`")
@@ -49,8 +49,8 @@ def manifest_size(head):
     return size
 
 
-def read_needs(line):
-    """What the firmware needs, from the manifest's first line: a dict. Raises Refused."""
+def read_needs(line: str) -> dict:
+    """Returns what the firmware needs, from the manifest's first line. Raises Refused."""
     try:
         needs = json.loads(line + "]}")
         version(needs["version"])
@@ -63,8 +63,8 @@ def read_needs(line):
 
 
 def read_files(lines):
-    """Yields (path, size, SHA-256 as bytes) for each of the manifest's further lines. In strict
-    alphabetical order, so that none is there twice. Raises Refused."""
+    """Yields (path, size, SHA-256 as bytes) for each of the manifest's other lines. They have to
+    be in strict alphabetical order, so that no path is there twice. Raises Refused."""
     before = ""
     for line in lines:
         line = line.strip()
@@ -85,7 +85,7 @@ def read_files(lines):
 
 
 def _is_ours(path):
-    """A file in one of our folders, named so that it cannot be anywhere else."""
+    """Returns whether the path is in one of FOLDERS and cannot lead out of it."""
     if not isinstance(path, str) or len(path) > _LONGEST_PATH:
         return False
     parts = path.split("/")
@@ -93,13 +93,13 @@ def _is_ours(path):
         len(parts) > 1
         and parts[0] in FOLDERS
         and all([part and not part.startswith(".") for part in parts])
-        # As bytes: MicroPython would keep each letter of a str for good, as a name.
+        # As bytes: MicroPython would intern each letter of a str and never free it.
         and all([byte in _LETTERS for byte in path.encode()])
     )
 
 
-def check_runs_here(needs, implementation=sys.implementation):
-    """Raises Refused where the firmware cannot run on this MicroPython or chip."""
+def check_runs_here(needs: dict, implementation=sys.implementation) -> None:
+    """Raises Refused if the firmware cannot run on this MicroPython or chip."""
     number = implementation._mpy
     arch = _ARCHES.split()[number >> 10 & 0xF]
     if needs["arch"] != arch:
@@ -116,8 +116,9 @@ def check_runs_here(needs, implementation=sys.implementation):
         raise Refused(409, f"this bundle needs MicroPython {needs['micropython']}, here is {here}")
 
 
-def version(text):
-    """Of x.y.z, as a tuple of numbers: 0.10.0 is newer than 0.9.1. Raises ValueError."""
+def version(text: str) -> tuple:
+    """Returns the numbers of a version x.y.z, to be compared: 0.10.0 is newer than 0.9.1. Raises
+    ValueError."""
     if not isinstance(text, str):
         raise ValueError(text)
     numbers = tuple([int(part) for part in text.split(".") if part.isdigit()])

@@ -1,5 +1,5 @@
-# The contents of an update: what its manifest says is looked at, and done. The signature has been
-# verified.
+# The contents of an update: checks its manifest and writes its files. The signature has already
+# been verified.
 
 import errno
 import os
@@ -16,10 +16,14 @@ forget("dongle.update.bundle")
 _PIECE = const(256)
 
 
-def check(path, left, digest, here):
-    """Whether this firmware may run here, by the manifest in a file, and its files are what is
-    left of the bundle. digest: the manifest's; here: the path of the manifest of what runs, or
-    None. Returns its version. Raises Refused."""
+def check(path: str, left: int, digest: bytes, here: str | None) -> str:
+    """Checks whether this firmware may run here; returns its version. Raises Refused.
+
+    path    the file with its manifest
+    left    how many bytes of the bundle have still to come; has to be the sum of its files
+    digest  SHA-256 of the manifest
+    here    the path of the manifest of the firmware that runs now, or None
+    """
     with open(path) as manifest:
         needs = bundle.read_needs(manifest.readline())
         bundle.check_runs_here(needs)
@@ -36,7 +40,7 @@ def _check_is_new(version, digest, here):
     new, runs = bundle.version(version), bundle.version(VERSION)
     if new < runs:
         raise Refused(409, f"{version} is older than {VERSION}, which runs")
-    # The same version may be built anew while it is worked on.
+    # The same version is allowed, because a developer may build it again with changes.
     if new == runs and here and digest == _digest(here):
         raise Refused(409, f"this very build of {version} is what runs")
 
@@ -52,8 +56,8 @@ def _digest(path):
             hashed.update(memoryview(piece)[:size])
 
 
-async def fill(manifest_path, slot, source):
-    """Writes the files of the manifest."""
+async def fill(manifest_path: str, slot: str, source) -> None:
+    """Writes the files of the manifest into the slot. source: the rest of the bundle."""
     folder = ""
     with open(manifest_path) as manifest:
         manifest.readline()

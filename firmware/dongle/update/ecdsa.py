@@ -1,8 +1,8 @@
-# ECDSA on P-256: verifying a signature (FIPS 186-5, section 6.4.2; the curve is that of NIST SP
-# 800-186, section 3.2.1.3). Nothing here is secret, so nothing has to take the same time always.
+# Verifies ECDSA signatures on P-256 (FIPS 186-5, section 6.4.2; the curve is that of NIST SP
+# 800-186, section 3.2.1.3). Nothing here is secret, so the calculations need no constant time.
 #
-# Points on the way are (x, y, z) in Jacobian coordinates: really x/z² and y/z³, or infinity where
-# z is 0. The formulas are dbl-2001-b and madd of the Explicit-Formulas Database.
+# Intermediate points are (x, y, z) in Jacobian coordinates: the point is (x/z², y/z³), or infinity
+# if z is 0. The formulas are dbl-2001-b and madd of the Explicit-Formulas Database.
 
 from binascii import a2b_base64
 
@@ -15,13 +15,14 @@ _G = (
 )
 _INFINITY = (1, 1, 0)
 
-# What stands before x and y in the DER of a PEM "PUBLIC KEY" (RFC 5480): an EC key, of this curve,
+# The bytes before x and y in the DER of a PEM "PUBLIC KEY" (RFC 5480): an EC key, of this curve,
 # uncompressed.
 _DER = b"0Y0\x13\x06\x07*\x86H\xce=\x02\x01\x06\x08*\x86H\xce=\x03\x01\x07\x03B\x00\x04"
 
 
-def load_public_key(pem):
-    """(x, y) of a PEM file's text. Raises ValueError where it is no public key of this curve."""
+def load_public_key(pem: str) -> tuple:
+    """Returns (x, y) from the text of a PEM file. Raises ValueError if it is not a public key of
+    this curve."""
     _, _, rest = pem.partition("-----BEGIN PUBLIC KEY-----")
     body, end, _ = rest.partition("-----END PUBLIC KEY-----")
     der = a2b_base64("".join(body.split()))
@@ -31,10 +32,10 @@ def load_public_key(pem):
     return key
 
 
-def verify(public_key, digest, signature):
-    """Whether signature (r and s, 32 bytes each, most significant first) is one of digest (that
-    of SHA-256) by the owner of public_key (x, y). A generator, because it takes long: it yields
-    None some 256 times and at last True or False."""
+def verify(public_key: tuple, digest: bytes, signature: bytes):
+    """Verifies a signature of digest. A generator, because it takes long: it yields None about 256
+    times and then True or False. public_key: (x, y); digest: of SHA-256; signature: r and s, 32
+    bytes each, most significant byte first."""
     r, s = _number(signature[:32]), _number(signature[32:])
     if len(signature) != 64 or not 0 < r < _N or not 0 < s < _N or not _is_point(public_key):
         yield False
@@ -42,7 +43,7 @@ def verify(public_key, digest, signature):
     inverse = _inverse(s, _N)
     u = _number(digest) * inverse % _N
     v = r * inverse % _N
-    # u times G plus v times the key, bit by bit of both at once.
+    # u times G plus v times the key, for both numbers together, bit by bit.
     both = _affine(_add(_G + (1,), public_key))
     point = _INFINITY
     for bit in range(255, -1, -1):
@@ -74,7 +75,7 @@ def _is_point(point):
 
 
 def _double(point):
-    # Of infinity it is infinity again.
+    # Also right for infinity: z stays 0.
     x, y, z = point
     delta = z * z % _P
     gamma = y * y % _P
@@ -85,7 +86,7 @@ def _double(point):
 
 
 def _add(point, other):
-    """other: an affine point, (x, y); None: infinity."""
+    """Returns point + other. other: an affine point, (x, y); None: infinity."""
     x, y, z = point
     if other is None:
         return point
@@ -113,7 +114,8 @@ def _affine(point):
 
 
 def _inverse(number, modulus):
-    """By Euclid. number: from 1 to modulus - 1; modulus: a prime."""
+    """Returns the modular inverse, by Euclid's algorithm. number: from 1 to modulus - 1; modulus:
+    a prime."""
     rest, last = number, modulus
     factor, before = 1, 0
     while rest > 1:

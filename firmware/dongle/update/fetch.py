@@ -1,7 +1,7 @@
-# A document from an HTTP server, read as it comes. No TLS: what is fetched proves by its signature
-# whose it is.
+# Fetches a document from an HTTP server and reads it piece by piece. No TLS: the signature of the
+# bundle proves where it comes from.
 
-# A StreamReader writes too.
+# MicroPython's StreamReader can also write.
 # pyright: reportAttributeAccessIssue=false
 
 import asyncio
@@ -16,8 +16,9 @@ _ANSWER_MS = 15_000
 _HEAD_BYTES = const(1024)
 
 
-async def pull(update, url, resolver):
-    """Fetches a bundle from http://... for an Update; returns as its receive()."""
+async def pull(update, url: str, resolver) -> tuple:
+    """Fetches a bundle from http://... for update, an Update; returns what its receive()
+    returns."""
     if not url:
         return 400, {"error": "the config has no update.url to pull from"}
     document = Document(url, resolver)
@@ -36,17 +37,17 @@ class NotFetched(Exception):
 
 
 class Document:
-    """size: of its body in bytes, once it is open."""
+    """size: of its body in bytes, known after open()."""
 
     def __init__(self, url, resolver):
         self._url = url
         self._resolver = resolver
         self._connection = self._stream = None
-        self._begun = b""  # of the body, what came with the head
+        self._begun = b""  # the beginning of the body, which came together with the head
         self.size = 0
 
-    async def open(self):
-        """Asks for it and reads the answer's head. Raises NotFetched."""
+    async def open(self) -> None:
+        """Requests the document and reads the head of the answer. Raises NotFetched."""
         try:
             host, port, target = urls.split(self._url)
         except ValueError:
@@ -65,7 +66,7 @@ class Document:
 
     async def _ask(self, address, host, target):
         self._connection = dial(address)
-        self._stream = asyncio.StreamReader(self._connection)  # which writes too
+        self._stream = asyncio.StreamReader(self._connection)  # which also writes
         self._stream.write(f"GET {target} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
         await self._stream.drain()
         lines = (await self._read_head()).split(b"\r\n")
@@ -96,8 +97,8 @@ class Document:
                 return bytes(view[:end])
         raise NotFetched(f"the answer's head is over {_HEAD_BYTES} bytes")
 
-    async def readinto(self, view):
-        """Puts what comes next into view; returns how many bytes, 0 at the end."""
+    async def readinto(self, view: memoryview) -> int | None:
+        """Puts the next bytes of the body into view; returns how many, 0 at the end."""
         count = min(len(view), len(self._begun))
         if not count:
             return await self._stream.readinto(view)
@@ -105,6 +106,6 @@ class Document:
         self._begun = self._begun[count:]
         return count
 
-    def close(self):
+    def close(self) -> None:
         if self._connection:
             self._connection.close()

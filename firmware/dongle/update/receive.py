@@ -1,9 +1,9 @@
-# Taking an update: a signed bundle (bundle.py) goes into the slot that does not run. When all of
-# it is right, that slot is the one to be tried at the next start; until then, and wherever the
-# power is cut, the one that runs is as it was.
+# Receives an update: writes a signed bundle (bundle.py) into the slot that does not run. If all of
+# it is right, that slot is tried at the next start. Until then, even after a power cut at any
+# moment, the running firmware stays as it is.
 #
-# What of it is needed for a step is in memory for that step: who reads the manifest, who verifies
-# the signature, who knows which slot is which.
+# The modules that read the manifest, verify the signature and know the slots are in memory only
+# for the step that needs them.
 
 import asyncio
 import errno
@@ -18,32 +18,33 @@ from .. import forget, scratch
 from ..refused import Refused
 
 _PUBLIC_KEY = "update.pub"
-_PART = "update.part"  # the manifest, before its place is ready
+_PART = "update.part"  # the manifest, until it gets its final name
 _STALLED_MS = 15_000
-_ANSWER_MS = 2_000  # for the answer to arrive before the dongle starts anew
-_SPARE_BLOCKS = const(4)  # for what is written later: the starts of the trial, config.json
-_FULL = const(28)  # ENOSPC, which the module errno lacks
-_FOLDER = const(0x4000)  # what ilistdir() calls one
+_ANSWER_MS = 2_000  # for the answer to reach the client before the dongle restarts
+_SPARE_BLOCKS = const(4)  # for files that are written later: the state of the trial, config.json
+_FULL = const(28)  # ENOSPC, which the module errno does not have
+_FOLDER = const(0x4000)  # the type of a folder in ilistdir()
 
 
 class Update:
     def __init__(self, firmware, health, reset):
-        """firmware: what runs, as /health shows it: a dict, in which the result is noted.
-        reset(why): starts it."""
+        """firmware: the dict about the running firmware that /health shows; the result is written
+        into it. reset(why): restarts the dongle."""
         self._firmware = firmware
         self._health = health
         self._reset = reset
 
-    def state(self):
-        """For /health: {"version", "slot", "state": "confirmed" or "trial", "result"}."""
+    def state(self) -> dict:
+        """Returns what /health shows: {"version", "slot", "state": "confirmed" or "trial",
+        "result"}."""
         return self._firmware
 
-    async def receive(self, readinto, size):
-        """Takes a bundle of size bytes. readinto(view), a coroutine, puts the bytes that come
-        next into a memoryview and returns how many, 0 at the end.
+    async def receive(self, readinto, size: int) -> tuple:
+        """Receives a bundle of size bytes. readinto(view) is a coroutine that puts the next bytes
+        into a memoryview and returns how many, 0 at the end.
 
-        Returns (HTTP status, dict). 200: in two seconds the dongle is reset, to try the new
-        firmware. Any other, with {"error": why}: what runs stays."""
+        Returns (HTTP status, dict). With 200, the dongle is reset after two seconds to try the
+        new firmware. With any other status, and {"error": why}, the running firmware stays."""
         self._health.say(f"update: a bundle of {size} bytes")
         status, result = await self._take(readinto, size)
         self._health.say("update: " + result)
@@ -55,7 +56,7 @@ class Update:
         return status, {"result": result}
 
     async def _take(self, readinto, size):
-        """(HTTP status, what came of it)"""
+        """Returns (HTTP status, the result in words)."""
         try:
             if self._firmware["state"] == "trial" or _slots().read()["trial"]:
                 raise Refused(409, "another update has still to prove itself, see /health")
@@ -76,16 +77,17 @@ class Update:
 
 
 class _Source:
-    """A bundle as it comes, in pieces that share one buffer. left: how many bytes of it are still
-    to come."""
+    """A bundle that is read in pieces, which share one buffer. left: how many bytes have still to
+    come."""
 
     def __init__(self, readinto, size):
         self._readinto = readinto
         self._buffer = memoryview(scratch)
         self.left = size
 
-    async def some(self, most):
-        """The next bytes, one to `most`, as a view that holds until the next call."""
+    async def some(self, most: int) -> memoryview:
+        """Returns the next bytes, from one to `most`, as a view that is valid until the next
+        call."""
         view = self._buffer[: min(most, len(self._buffer), self.left)]
         count = None if len(view) else 0
         try:
@@ -100,14 +102,15 @@ class _Source:
         self.left -= count
         return view[:count]
 
-    async def exactly(self, size):
+    async def exactly(self, size: int) -> bytes:
+        """Returns the next size bytes."""
         data = b""
         while len(data) < size:
             data += await self.some(size - len(data))
         return data
 
-    async def write(self, path, size):
-        """The next size bytes into a file; returns their SHA-256."""
+    async def write(self, path: str, size: int) -> bytes:
+        """Writes the next size bytes into a file; returns their SHA-256."""
         hashed = sha256()
         with open(path, "wb") as file:
             while size:
@@ -119,11 +122,11 @@ class _Source:
 
 
 async def _stage(source, running):
-    """Puts the firmware into the other slot than running, to be tried at the next start; returns
-    its version. Raises Refused, OSError."""
+    """Writes the firmware into the slot that does not run, to be tried at the next start; returns
+    its version. running: the slot that runs. Raises Refused, OSError."""
     digest = await _signed_manifest(source)
     await _forgotten()
-    # From here on the manifest is what the owner says.
+    # From here on the manifest can be trusted.
     here = running and _slots().manifest(running)
     version = _contents().check(_PART, source.left, digest, here)
     await _forgotten()
@@ -134,11 +137,12 @@ async def _stage(source, running):
     try:
         await _contents().fill(_PART, slot, source)
         _, _, blocks, free = os.statvfs(".")[:4]
-        # littlefs counts folders twice, and what is less than 0 becomes a huge number.
+        # littlefs counts folders twice, and a negative number of free blocks appears as a huge
+        # number.
         if not _SPARE_BLOCKS <= free < blocks:
             raise OSError(_FULL)
-        # In one folder: from one to another, littlefs renames in two steps, and a power cut in
-        # between hides the name that follows, until something is written.
+        # Both names are in the same folder. Between two folders littlefs renames in two steps, and
+        # a power cut in between hides the next name until something is written.
         os.rename(_PART, manifest)
         await _forgotten()
         _switch(slot, running, version)
@@ -150,7 +154,8 @@ async def _stage(source, running):
 
 
 async def _signed_manifest(source):
-    """Writes it to the flash and gives its digest. Raises Refused, OSError."""
+    """Writes the manifest to the flash and verifies it; returns its digest. Raises Refused,
+    OSError."""
     await _forgotten()
     key = _read_key()
     await _forgotten()
@@ -194,14 +199,14 @@ def _bundle():
 
 
 async def _forgotten():
-    """Until what a step needed has left memory: the collector takes what it finds on the stack for
-    something that is in use, so that has to be left first."""
+    """Frees the memory of the step before. The garbage collector treats everything on the stack as
+    in use, so this task first gives up its stack with sleep_ms()."""
     await asyncio.sleep_ms(0)
     gc.collect()
 
 
 async def _manifest(source):
-    """Writes it to the flash; (its digest, its signature). Raises Refused."""
+    """Writes the manifest to the flash; returns (its digest, its signature). Raises Refused."""
     bundle = _bundle()
     size = bundle.manifest_size(await source.exactly(struct.calcsize(bundle.HEAD)))
     signature = await source.exactly(bundle.SIGNATURE_BYTES)
@@ -219,7 +224,7 @@ async def _is_signed(key, digest, signature):
 
 
 def _other(running):
-    """The slot that does not run, and the path of its manifest."""
+    """Returns the slot that does not run, and the path of its manifest."""
     slots = _slots()
     slot = slots.SLOTS[running == slots.SLOTS[0]]
     return slot, slots.manifest(slot)
@@ -231,7 +236,7 @@ def _read_key():
     forget("dongle.update.ecdsa")
     try:
         with open(_PUBLIC_KEY, "rb") as file:
-            # Not read() alone, which begins with 256 bytes in one piece.
+            # Not read(), which would allocate 256 bytes in one piece.
             count = file.readinto(scratch)
         return load_public_key(bytes(scratch[:count]).decode())
     except OSError:
@@ -242,7 +247,7 @@ def _read_key():
 
 
 async def _wipe(slot, manifest):
-    """Removes a slot, its manifest first: without it, it is no firmware."""
+    """Removes a slot. The manifest goes first: a slot without a manifest is never started."""
     try:
         os.remove(manifest)
     except OSError as error:

@@ -1,5 +1,5 @@
-# A new firmware on trial: it stays when it reads the meter and is on the network, for then it can
-# be replaced again. When it does not get there, the one before comes back.
+# The trial of a new firmware. It is kept if it reads the meter and reaches the network, because
+# then it can be updated again. Otherwise the firmware before it is restored.
 
 import asyncio
 
@@ -14,22 +14,22 @@ _WITHIN_MS = 600_000
 _LOOK_MS = 1_000
 
 
-async def run(app):
-    """The task of it."""
+async def run(app) -> None:
+    """Runs the trial as a task. app: the App."""
     try:
         await prove(app.firmware, app.framer, app.wifi, app.health, app.reset)
     except Exception as error:
         app.health.failed("trial", error)
-        app.reset("the trial failed")  # that was one of its starts
+        app.reset("the trial failed")  # counts as one of the starts that a trial has
     forget("dongle.update.trial", "slots")
     if not app.has_watchdog:
-        app.renew("the trial is over")  # nothing else stops the trial's
+        app.renew("the trial is over")  # only a restart stops the watchdog of the trial
 
 
-async def prove(firmware, framer, wifi, health, reset):
-    """Returns when this firmware has proved itself; where it does not, there is a reset(why).
-    firmware: what runs, as /health shows it: a dict, in which the result is noted. Raises OSError
-    where the flash cannot be written."""
+async def prove(firmware: dict, framer, wifi, health, reset) -> None:
+    """Returns when this firmware has passed the trial; otherwise calls reset(why). firmware: the
+    dict about the running firmware that /health shows; the result is written into it. Raises
+    OSError if the flash cannot be written."""
     while framer.good < _TELEGRAMS or not wifi.address():
         if health.uptime_ms() > _WITHIN_MS:
             why = f"{framer.good} good telegrams in {_WITHIN_MS // 60_000} minutes"
