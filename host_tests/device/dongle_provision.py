@@ -86,7 +86,7 @@ async def look(station):
 def is_forgotten():
     places = [name.rpartition(".") for name in MODULES]
     return not MODULES & set(sys.modules) and not any(
-        [hasattr(sys.modules.get(package), name) for package, _, name in places]
+        hasattr(sys.modules.get(package), name) for package, _, name in places
     )
 
 
