@@ -15,10 +15,10 @@ _GROWN = const(80_000)  # bytes; a Python heap of this size must not grow any mo
 # bytes free, so that memory in use can come back first. It always leaves _KEPT bytes free. Half of
 # these and a thousand more must be one block.
 _WANTED, _KEPT = const(14_500), const(8_000)
-_WANTED_AGAIN = const(18_000)  # with so much free memory, the reserve is _WANTED again
+_WANTED_AGAIN = const(16_500)  # with so much free memory, the reserve is _WANTED again
 _SEGMENTS = const(700)  # two TCP segments without their data, which is in memory twice
 _TURN_MS, _TURNS = 25, 40
-_PATIENCE = const(10)  # turns of waiting; after these, only _KEPT bytes stay reserved
+_PATIENCE = const(20)  # turns of waiting; after these, only _KEPT bytes stay reserved
 _PLENTY = const(40_000)  # more than can be sent within a second
 _LOOKS = const(60)
 

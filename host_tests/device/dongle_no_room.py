@@ -37,8 +37,8 @@ NEEDS = {"quarter": ("quarter", "relay", "history"), "mqtt": (TOPICS,)}
 class NoRoom:
     """In the place of a part: it listens already when the memory is full."""
 
-    def __init__(self, *arguments):
-        for argument in arguments:
+    def __init__(self, *arguments, **named):
+        for argument in arguments + tuple(named.values()):
             if hasattr(argument, "listeners"):
                 argument.listeners.append(self._hear)
         raise NoRoom.error

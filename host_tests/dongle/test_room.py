@@ -10,8 +10,8 @@ from dongle import room
 # of it in one piece.
 WANTED, KEPT = 14_500, 8_000
 WANTED_IN_ONE_PIECE, KEPT_IN_ONE_PIECE = 8_250, 5_000
-WANTED_AGAIN = 18_000
-PATIENCE = 11  # pauses
+WANTED_AGAIN = 16_500
+PATIENCE = 21  # pauses
 
 
 class Memory:

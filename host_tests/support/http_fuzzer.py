@@ -53,7 +53,7 @@ import machine
 machine.reset = lambda: print("RESET")
 from dongle import app, auth
 app.App.spare_auth = lambda self, idle_ms: None  # who would load it anew
-auth._FIRST_PAUSE_MS, auth._LONGEST_PAUSE_MS = 2, 10
+auth._FIRST_PAUSE_MS, auth._LONGEST_PAUSE_MS = 60, 60
 """
 
 
