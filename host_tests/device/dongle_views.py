@@ -156,6 +156,20 @@ async def mqtt(dongle):
     except link.Lost:
         pass
 
+    # A broker that takes nothing any more: readings are left out, and then the session is lost.
+    sink = Sink()
+    sink.is_free = lambda: False
+    dropped = dongle.mqtt.dropped
+    dongle.mqtt._freed_ms = dongle.health.uptime_ms()
+    await dongle.mqtt._publish_reading(sink)
+    assert dongle.mqtt.dropped == dropped + 1 and not sink.taken
+    dongle.mqtt._freed_ms -= link.IO_MS + 1
+    try:
+        await dongle.mqtt._publish_reading(sink)
+        raise AssertionError("it waits for a broker that takes nothing")
+    except link.Lost:
+        pass
+
 
 async def publish_when_short(dongle, sink):
     """The same."""
