@@ -235,11 +235,12 @@ class Mqtt:
         """Returns whether the broker has taken most of what was sent. Raises Lost if it has not
         done so for IO_MS, because what it has not taken holds memory of the network."""
         now = self._health.uptime_ms()
-        if link.is_free():
+        is_free = link.is_free()
+        if is_free:
             self._freed_ms = now
         elif now - self._freed_ms > IO_MS:
             raise Lost("the broker takes nothing")
-        return self._freed_ms == now
+        return is_free
 
     def _size(self):
         """Returns about how many bytes a reading takes."""
