@@ -5,10 +5,10 @@
 
 import asyncio
 import json
-import socket
 import sys
 from asyncio import StreamReader
 
+import asking
 from until import until
 
 import world
@@ -59,25 +59,6 @@ class Sink(link.Link):
         return True
 
 
-async def ask(port):
-    """(length that the head tells, body)"""
-    there = socket.socket()
-    there.connect(socket.getaddrinfo("127.0.0.1", port)[0][-1])
-    there.setblocking(False)
-    stream = asyncio.StreamReader(there)
-    stream.write(b"GET /reading HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
-    await stream.drain()
-    answer = b""
-    while True:
-        piece = await stream.read(4096)
-        if not piece:
-            break
-        answer += piece
-    there.close()
-    head, _, body = answer.partition(b"\r\n\r\n")
-    return int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0]), body
-
-
 async def read_next(dongle, number):
     """Feeds a telegram to the cable and waits for its reading."""
     good = dongle.framer.good
@@ -95,24 +76,26 @@ async def half_way(dongle, sender):
     return task
 
 
-async def http(dongle):
-    first = await read_next(dongle, 0)
-    task = await half_way(dongle, ask_when_short(dongle))
-    assert bytes(dongle.latest.json()) == first, "what comes waits in the ring"
+async def http(dongle, path, document):
+    """document(): what is at this path now, as bytes."""
+    await read_next(dongle, 0)
+    first = document()
+    task = await half_way(dongle, ask_when_short(dongle, path))
+    assert document() == first, "what comes waits in the ring"
     Network.is_short = False
-    length, body = await task
-    assert body == first and length == len(first)
-    await until(lambda: bytes(dongle.latest.json()) != first, "the ring has lost it")
+    head, body = await task
+    assert body == first and asking.length(head) == len(first), path
+    await until(lambda: document() != first, "the ring has lost it")
 
-    first = await read_next(dongle, 0)
-    task = await half_way(dongle, ask_when_short(dongle))
-    await until(lambda: bytes(dongle.latest.json()) != first, "it waits for ever")
+    await read_next(dongle, 0)
+    task = await half_way(dongle, ask_when_short(dongle, path))
+    await until(lambda: document() != first, "it waits for ever")
     Network.is_short = False
-    length, body = await task
-    assert len(body) < length and first.startswith(body), "of both"
+    head, body = await task
+    assert len(body) < asking.length(head) and first.startswith(body), (path, "of both")
 
 
-async def ask_when_short(dongle):
+async def ask_when_short(dongle, path):
     """From its first page on."""
     answer = dongle.server._gate
 
@@ -122,7 +105,7 @@ async def ask_when_short(dongle):
         return answer(request)
 
     dongle.server._gate = gate
-    return await ask(dongle.http_port)
+    return await asking.ask(dongle.http_port, path)
 
 
 async def mqtt(dongle):
@@ -191,7 +174,9 @@ async def main():
     await until(lambda: dongle.wifi.up, "no Wi-Fi")
     world.interfaces.clear()  # a client from outside does not mind whether our Wi-Fi is up
     assert latest._TURN_MS * latest._TURNS == 1000
-    await http(dongle)
+    await http(dongle, "/reading", lambda: bytes(dongle.latest.json()))
+    for path in ("/telegram", "/api/v1/telegram"):
+        await http(dongle, path, lambda: bytes(dongle.latest.telegram()))
     await mqtt(dongle)
     task.cancel()
 

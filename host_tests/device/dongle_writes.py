@@ -10,9 +10,8 @@ import socket
 import sys
 import time
 
+import asking
 from until import until
-from usocket import getaddrinfo
-from usocket import socket as client_socket
 
 import world
 from dongle import app
@@ -51,24 +50,12 @@ def check(what):
 
 
 async def ask(port, path, version="1.1"):
-    """The body. Not by asyncio, whose writes would be among those that are counted."""
-    there = client_socket()
-    there.connect(getaddrinfo("127.0.0.1", port)[0][-1])
-    there.write(f"GET {path} HTTP/{version}\r\nHost: 127.0.0.1\r\n\r\n")
-    there.setblocking(False)
-    answer = b""
-    reader = asyncio.StreamReader(there)
-    while True:
-        piece = await reader.read(4096)
-        if not piece:
-            break
-        answer += piece
-    there.close()
-    head, _, body = answer.partition(b"\r\n\r\n")
+    """The body."""
+    head, body = await asking.ask(port, path, version)
     if b"chunked" in head:
         body = whole(body)
     elif b"Content-Length: " in head:
-        assert len(body) == int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0]), head
+        assert len(body) == asking.length(head), head
     else:
         assert version == "1.0", head
     return body

@@ -59,9 +59,7 @@ class Web:
         age_ms = self._app.latest.age_ms()
         if document is None or age_ms is None:
             return refusal(503, self._app.why() or "no telegram yet")
-        response = Response(document, content_type, headers=b"Age: %d\r\n" % (age_ms // 1000))
-        response.latest = self._app.latest
-        return response
+        return Response(document, content_type, headers=b"Age: %d\r\n" % (age_ms // 1000))
 
     def _health(self):
         report = self._app.report()

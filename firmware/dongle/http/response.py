@@ -11,7 +11,6 @@ class Response:
     length of all pieces together, if it is known."""
 
     length = None
-    latest = None  # the Latest, if the body consists of views from it
 
     def __init__(self, body, content_type="application/json", status=200, headers=b""):
         self.body, self.content_type, self.status = body, content_type, status

@@ -174,9 +174,15 @@ class Server:
             self.refused += 1
         # From here on the answer uses the buffer of the head.
         is_head = head.startswith(b"HEAD ")
-        await client.answer(response, is_head, request and request.is_old)
+        await client.answer(response, is_head, request and request.is_old, self._wait)
         if not request or request.left > size - end:
             await client.linger(head)
+
+    def _wait(self):
+        """A coroutine: waits until the network has memory for another page, and returns whether it
+        has. The next telegram waits too, because a body may be views of the latest one."""
+        wait = room.for_network(HEAD_BYTES)
+        return self.app.latest.hold(wait) if self.app else wait
 
     def _rest(self):
         from .rest import respond
@@ -220,7 +226,7 @@ class _Client:
         while await self.stream.readinto(buffer) != 0:
             pass
 
-    async def answer(self, response, is_head: bool, is_old: bool | None) -> None:
+    async def answer(self, response, is_head: bool, is_old: bool | None, wait) -> None:
         body = response.body
         parts = body if isinstance(body, tuple) else (body,)
         length, is_long = response.length, hasattr(body, "send")
@@ -240,18 +246,12 @@ class _Client:
                 at = self.page.fill(part, 0)
                 while at < len(part):
                     self.write()
-                    if not (room.has_network(HEAD_BYTES) or await self._wait(response.latest)):
+                    if not (room.has_network(HEAD_BYTES) or await wait()):
                         raise EOFError  # sending anyway would copy the rest into the Python heap
                     at = self.page.fill(part, at)
         self.write()
         if self.stream.out_buf:
             await self.stream.drain()
-
-    def _wait(self, latest):
-        """Returns a coroutine that waits until the network has memory for another page, and tells
-        whether it has. latest: the Latest that the sent views are from, or None."""
-        wait = room.for_network(HEAD_BYTES)
-        return latest.hold(wait) if latest else wait
 
     def _gather(self, body, is_chunked):
         from .pieces import gather
