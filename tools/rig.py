@@ -58,7 +58,13 @@ def micropython() -> str:
 
 def micropython_path() -> str:
     """MICROPYPATH for the firmware with its stand-ins, and umqtt, which is fetched if need be."""
-    folders = [".frozen", ROOT / "tools" / "sim", ROOT / "firmware", umqtt.library(_LIBRARY)]
+    try:
+        library = umqtt.library(_LIBRARY)
+    except OSError as error:  # also what requests raises
+        raise Missing(
+            f"umqtt.simple cannot be fetched from PyPI, which is needed once: {error}"
+        ) from error
+    folders = [".frozen", ROOT / "tools" / "sim", ROOT / "firmware", library]
     return ":".join(map(str, folders))
 
 

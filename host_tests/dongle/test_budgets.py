@@ -88,6 +88,12 @@ def test_each_document_is_to_be_had_and_an_update(usual):
     assert "update: 0.2.0 is in place" in said
 
 
+def test_no_document_leaves_anything_in_memory(usual):
+    moments, *_ = usual
+    before, after = moments["start"].used, moments["GET /nothing"].used  # the last of them
+    assert after <= before + 200, {step: each.loaded for step, each in moments.items()}
+
+
 def test_no_name_comes_later(usual):
     """Names that come while the dongle runs lie in the midst of what comes and goes, for ever; and
     the pool for more than 300 takes 2,264 bytes in one piece."""
@@ -125,4 +131,12 @@ def test_what_does_not_fit_beside_the_usual_is_refused_and_the_rest_runs():
         assert re.search(rf"config: {name}: needs \d+ kB more than this board has", said), said
     assert moments["start"].used <= AT_REST + 1_000  # what is said of them
     assert {each.grown for each in moments.values()} == {1}
-    assert not any(each.resets for each in moments.values())
+    assert not any(each.failures or each.resets for each in moments.values())
+
+
+@pytest.mark.slow
+def test_raw_telegrams_by_mqtt_fit_beside_the_usual():
+    moments, *_ = measured(config={"mqtt": {"host": "broker.lan", "telegram": True}})
+    assert {each.grown for each in moments.values()} == {1}
+    assert not any(each.failures or each.resets for each in moments.values())
+    assert min(each.idf_least for each in moments.values()) >= IDF_LEAST
