@@ -14,13 +14,21 @@ large = asyncio.Lock()
 scratch = bytearray(512)
 
 
-def forget(*names: str) -> None:
-    """Removes these modules from sys.modules, so that the garbage collector can free what no code
-    uses any more. Seldom used modules are imported inside functions and forgotten afterwards."""
-    for name in names:
-        if sys.modules.pop(name, None):
+def forget(*others: str) -> None:
+    """Takes all modules with TEMPORARY = True, and the others of these names, out of sys.modules.
+    The garbage collector then frees each of them when no code uses it any more.
+
+    A module that is needed for a moment is marked TEMPORARY and imported inside the function that
+    needs it, which calls forget() after the import. What is still in use stays in memory, but the
+    next import loads a second copy. A module that must not exist twice, or whose copy would be too
+    large, has TEMPORARY = False while it is in use. Modules with viper code are never marked: only
+    a reset frees their memory."""
+    modules = sys.modules
+    for name in list(modules):
+        if name in others or getattr(modules[name], "TEMPORARY", False):
+            del modules[name]
             package, _, own = name.rpartition(".")
-            if package:
+            if package in modules:
                 # The attribute is missing if the import has failed.
-                sys.modules[package].__dict__.pop(own, None)
+                modules[package].__dict__.pop(own, None)
     gc.collect()

@@ -32,6 +32,7 @@ class App:
 
     auth = None  # until a request needs more than reading
     is_outdated = False  # config.json has changed since the start
+    is_updating = False  # an update is being received, or the restart after it is near
     longest_turn_ms = 0
     mdns = None
     mdns_state = {"responder": "none", "reason": "off"}  # reported while mdns is None
@@ -52,19 +53,19 @@ class App:
     def _assemble(self):
         # Loads the two modules one after the other, so that they are never in memory together.
         config, board = self._basic()
-        # A build packs dongle.chip into one file with dongle.net.uplink.
-        forget("dongle.assembly", "dongle.net.uplink", "slots")
+        forget("slots")
         self._optional(config, board)
-        forget("dongle.options")
 
     def _basic(self):
         from .assembly import assemble
 
+        forget()
         return assemble(self)
 
     def _optional(self, config, board):
         from .options import add
 
+        forget()
         add(self, config, board)
 
     def listener_failed(self, error: Exception) -> None:
@@ -97,9 +98,9 @@ class App:
         """Creates the tasks."""
         from .tasks import begin
 
+        forget()
         self.ticks = begin(self)
         self.ticks.append(("guard", self._look))
-        forget("dongle.options")  # a build packs dongle.tasks into one file with it
 
     async def keep(self, name: str, make, *arguments) -> None:
         """Runs a task for ever and restarts it when it ends: no task ends on purpose."""
@@ -121,7 +122,6 @@ class App:
         await self.mdns.run()
         self.mdns_state = self.mdns.state()
         self.mdns = None
-        forget("dongle.net.mdns")
         raise asyncio.CancelledError  # so that keep() does not start it again
 
     def _stray(self, _, context):
@@ -160,7 +160,7 @@ class App:
         a request needs it."""
         if self.auth and self.auth.is_idle(idle_ms):
             self.auth = None
-            forget("dongle.http.auth")  # and the modules that a build packs into its file
+            gc.collect()
 
     def _note(self):
         """Writes new failures and counts to the logbook."""
@@ -201,14 +201,11 @@ class App:
 
     def report(self):
         """Returns a Report, see report.py."""
-        # The module takes 4 KiB. Report.pieces() removes it from memory again.
         from .report import Report
 
+        forget()
         return Report(self)
 
     def why(self) -> str | None:
         """Returns why there is no reading, in words, or None if there is one."""
-        try:
-            return self.report().reason
-        finally:
-            forget("dongle.report")
+        return self.report().reason

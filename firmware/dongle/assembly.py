@@ -15,6 +15,8 @@ from .meter.port import Port
 from .net.uplink import make as make_uplink
 from .setup.provision import Provision
 
+TEMPORARY = True  # see forget()
+
 
 def assemble(app) -> tuple:
     """Sets the parts of an App; a part that cannot be used is None. Returns the arguments of
@@ -24,7 +26,6 @@ def assemble(app) -> tuple:
     app.reset_cause = chip.reset_cause()
     app.health = Health()
     config, board = _settings(app)
-    forget("dongle.config", "dongle.store")  # the other parts need their memory
     app.tcp_port = config.pop("tcp")["port"]
     app.update_url = config.pop("update")["url"]
     system = config.pop("system")
@@ -65,6 +66,7 @@ def _settings(app):
     """Returns (config, board.json as a dict, or None if it cannot be read)."""
     from . import config
 
+    forget()  # the other parts need its memory
     settings, app.health.problems = config.load()
     try:
         board = config.load_board()

@@ -4,6 +4,8 @@ from binascii import hexlify
 
 import machine
 
+TEMPORARY = True  # see forget()
+
 
 def number() -> str:
     """Returns the chip's unique number in hexadecimal digits: the dongle's id."""

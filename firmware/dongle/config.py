@@ -11,6 +11,8 @@ from micropython import const
 
 from . import forget
 
+TEMPORARY = True  # see forget()
+
 CONFIG_PATH = "config.json"
 
 _MQTT_TLS_PORT = const(8883)
@@ -165,7 +167,7 @@ def _take_apart(raw):
     if problems:
         from . import complaint  # here, because it is seldom needed
 
-        forget("dongle.complaint")
+        forget()
         problems = complaint.in_words(problems)
     return config, problems
 
@@ -192,7 +194,7 @@ def save(config: dict, path: str = CONFIG_PATH) -> None:
     """See store.save()."""
     from .store import save
 
-    forget("dongle.store")
+    forget()
     save(config, path)
 
 
@@ -200,7 +202,7 @@ def load_board() -> dict:
     """See store.load_board()."""
     from .store import load_board
 
-    forget("dongle.store")
+    forget()
     return load_board()
 
 
@@ -217,7 +219,7 @@ def _is_fit(value, kind, default, limits):
     if kind == "country":
         from p1 import country  # here, because the portal has no memory for it
 
-        forget("p1.country")
+        forget()
         return value in country.CODES
     if value == "" and kind != "topic" and kind != "text":
         return True

@@ -18,6 +18,8 @@ from micropython import const
 
 import esp32
 
+TEMPORARY = True  # see forget()
+
 # Bytes of ESP-IDF's heap that the network needs in all: 8,000 for the start of the radio, 5,000
 # for the port, 8,000 that sending never uses (room.py), the rest for sockets and what they send.
 # The Python heap may grow, once, by what there is beyond that.

@@ -116,7 +116,7 @@ class Latest:
             if self._quiet == _QUIET:
                 decode.forget()
                 self._json.forget()
-                forget("p1.texts", "p1.country")  # a build packs them into one file
+                forget()
 
     def age_ms(self) -> int | None:
         """Returns the time since the last good telegram; None if there is none or it is stale."""

@@ -6,6 +6,8 @@ from micropython import const
 
 from . import forget
 
+TEMPORARY = True  # see forget()
+
 _BLINKS = const(6)
 _BLINK_MS = const(250)
 
@@ -25,12 +27,15 @@ def find(board: dict):
 
 def blink(signal) -> None:
     """Starts a task that blinks the LED for some seconds."""
+    global TEMPORARY
     if not _blinking:
         _blinking.append(signal)
+        TEMPORARY = False  # a second copy of this module would blink at the same time
         asyncio.create_task(_blink(signal))
 
 
 async def _blink(signal):
+    global TEMPORARY
     try:
         for _ in range(_BLINKS):
             signal.on()
@@ -39,4 +44,5 @@ async def _blink(signal):
             await asyncio.sleep_ms(_BLINK_MS)
     finally:
         _blinking.remove(signal)
-        forget("dongle.led")
+        TEMPORARY = True
+        forget()

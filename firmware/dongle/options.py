@@ -12,6 +12,8 @@ import machine
 
 from . import forget
 
+TEMPORARY = True  # see forget()
+
 _FIX = "freeze the firmware in, or take a board with PSRAM (boards/README.md)"
 _NO_MEMORY = "this board has no memory left for it; " + _FIX
 # Bytes of the Python heap, measured by tools/soak/census.py: what the large parts take, and what
@@ -182,6 +184,7 @@ def _tls(app, settings):
 def _mdns(app, has_homewizard):
     from .net.mdns import Mdns
 
+    forget()
     app.mdns = Mdns(app.http_port, has_homewizard, app.hostname, app.id, app.wifi, app.health)
 
 
@@ -197,6 +200,7 @@ def _led(app, board):
     """Returns the board's LED, with on() and off(), or None if it has none."""
     from . import led
 
+    forget()
     try:
         # If there is no port, the problem with board.json is already reported.
         return led.find(board) if app.port else None

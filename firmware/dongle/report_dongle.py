@@ -7,6 +7,8 @@ import esp32
 
 from . import room
 
+TEMPORARY = True  # see forget()
+
 
 def texts(app, reason: str | None):
     """Yields the text in pieces; reason: what is wrong, or None."""

@@ -2,6 +2,8 @@
 
 import json
 
+TEMPORARY = True  # see forget()
+
 _OFF = '{"connected":false,"reason":"off"}'
 
 

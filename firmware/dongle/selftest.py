@@ -96,7 +96,7 @@ def load() -> list:
     problems with the configuration, including the parts left out because of too little memory."""
     from .start import hold
 
-    forget("dongle.config")
+    forget()
     hold()
     return asyncio.run(_assemble())
 

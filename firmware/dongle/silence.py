@@ -1,5 +1,7 @@
 # Why there is no reading. Loaded only when there is none.
 
+TEMPORARY = True  # see forget()
+
 
 def why(app) -> str:
     """Returns the likely reason, in words that help the owner."""

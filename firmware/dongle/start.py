@@ -45,7 +45,7 @@ def hold() -> None:
     from .hold import hold
 
     hold()
-    forget("dongle.hold")
+    forget()
 
 
 def _app(logbook):

@@ -3,6 +3,8 @@
 import json
 import os
 
+TEMPORARY = True  # see forget()
+
 BOARD_PATH = "board.json"
 
 

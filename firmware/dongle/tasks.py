@@ -7,6 +7,10 @@ import asyncio
 
 import machine
 
+from . import forget
+
+TEMPORARY = True  # see forget()
+
 _LATE_MS = 30_000  # a heartbeat is late after this time
 
 
@@ -44,5 +48,6 @@ def begin(app) -> list:
     if is_trial:
         from .update.trial import run
 
+        forget()
         asyncio.create_task(run(app))
     return ticks

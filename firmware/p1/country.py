@@ -5,6 +5,8 @@
 
 from micropython import const
 
+TEMPORARY = True  # see forget()
+
 AUTO = "auto"  # see of_telegram()
 # In LU and AT telegrams are encrypted, see cipher.py. The codes are one text because MicroPython
 # makes a name of each short text in the source, and names stay in memory for ever.

@@ -11,6 +11,8 @@ from .captures import read_captures
 from .reading import Submeter
 from .timestamp import is_never
 
+TEMPORARY = True  # see forget()
+
 _TARIFF = obis.row("tariff")
 _PEAK = obis.row("monthly_power_peak")
 _HISTORY = obis.row("power_peak_history")

@@ -50,6 +50,8 @@ class NoRoom:
 class NoModule:
     """In the place of a module that cannot be loaded."""
 
+    TEMPORARY = False
+
     def __getattr__(self, name):
         raise MemoryError(name)
 
@@ -97,6 +99,7 @@ for part, (module, name, _) in PARTS.items():
         there = __import__("dongle." + module)
         there = sys.modules["dongle." + module]
         setattr(there, name, NoRoom)
+        there.TEMPORARY = False
         check(part, whole)
         forget(module)
     sys.modules["dongle." + module] = NoModule()

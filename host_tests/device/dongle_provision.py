@@ -21,7 +21,6 @@ provision._HOLD_LOOKS, provision._AWAY_MS = 10, 1_200
 LOOK_MS = 10
 access_point = network.WLAN(network.AP_IF)
 station = network.WLAN(network.STA_IF)
-MODULES = set(provision._MODULES)
 TIMES = {"_SHOWN_MS": 300, "_LONELY_MS": 1_000, "_VISIT_MS": 300, "_RETRY_MS": 300}
 
 
@@ -72,6 +71,7 @@ class Provision(provision.Provision):
         from dongle.setup import station as trial
 
         trial._JOIN_MS, trial.PAUSE_MS = 300, 120
+        trial.TEMPORARY = False
         portal.captive.answer = self.answer or portal.captive.answer
         await super()._open(is_away)
 
@@ -84,10 +84,7 @@ async def look(station):
 
 
 def is_forgotten():
-    places = [name.rpartition(".") for name in MODULES]
-    return not MODULES & set(sys.modules) and not any(
-        hasattr(sys.modules.get(package), name) for package, _, name in places
-    )
+    return not any(getattr(module, "TEMPORARY", False) for module in sys.modules.values())
 
 
 async def closes(what):

@@ -14,6 +14,7 @@ from dongle import app, health, tasks
 world.cable = cable = world.Cable()
 app._FIRST_PAUSE_MS = 10
 app._GUARD_MS = 20
+tasks.TEMPORARY = False
 tasks._LATE_MS = 1_500  # above the second after which a port without bytes gives its heartbeat
 
 

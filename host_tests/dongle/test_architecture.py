@@ -4,6 +4,7 @@ import ast
 import io
 import re
 import tokenize
+import tomllib
 
 import pytest
 
@@ -202,13 +203,111 @@ def test_native_code_is_loaded_before_the_heap_grows():
     assert not late, late
 
 
+# --- What is in memory for a moment: see forget() in dongle/__init__.py ---
+
+
+def is_temporary(name):
+    """Whether a module says TEMPORARY = True."""
+    return any(
+        isinstance(node, ast.Assign)
+        and node.targets[0].id == "TEMPORARY"
+        and node.value.value is True
+        for node in tree(name).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    )
+
+
+TEMPORARY = {name for name in MODULES if is_temporary(name)}
+# These run instead of the usual dongle, and keep what they load.
+KEEPERS = {"dongle/safe.py", "dongle/selftest.py"}
+
+
+def in_files(kind):
+    """The modules (paths) in those files of a build: "resident" or "optional" in groups.toml."""
+    groups = tomllib.loads((FIRMWARE / "groups.toml").read_text())
+    files = groups[kind]
+    file_of = {
+        member.replace(".", "/") + ".py": file
+        for file, members in groups.items()
+        if "/" in file
+        for member in members
+    }
+    flat = {name: f"{name.split('/')[0]}/{name.split('/')[-1][:-3]}" for name in MODULES}
+    return {name for name in MODULES if file_of.get(name, flat[name]) in files}
+
+
+# Few dongles load them. They keep a copy of what is temporary for the others.
+OPTIONAL = in_files("optional")
+
+
+def imported_by(name, node):
+    """The modules (paths) that an import statement of a firmware module loads."""
+    package = name.removesuffix(".py").split("/")[:-1]
+    if isinstance(node, ast.Import):
+        found = {alias.name for alias in node.names}
+    elif isinstance(node, ast.ImportFrom):
+        base = package[: len(package) - node.level + 1] if node.level else []
+        base += node.module.split(".") if node.module else []
+        found = {".".join(base)} | {".".join([*base, alias.name]) for alias in node.names}
+    else:
+        return set()
+    return {module.replace(".", "/") + ".py" for module in found} & set(MODULES)
+
+
+def functions(name):
+    return [
+        node
+        for node in ast.walk(tree(name))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+
+def test_there_are_temporary_modules():
+    assert {"dongle/report.py", "dongle/http/rest.py", "p1/render/parts.py"} <= TEMPORARY
+    assert not {"dongle/app.py", "p1/render/json.py"} & TEMPORARY
+
+
+def test_what_is_temporary_is_so_in_a_build():
+    """groups.toml names the files that stay and those that few dongles load. Native code stays."""
+    for name in set(MODULES) - {"boot.py", "main.py", "slots.py", "dongle/update/fetch.py"}:
+        stays = name in in_files("resident") | OPTIONAL or name.endswith("__init__.py")
+        assert (name in TEMPORARY) == (not stays and not native(name)), name
+
+
 def test_native_code_is_never_forgotten():
-    for name in MODULES:
-        for node in ast.walk(tree(name)):
-            text = node.value if isinstance(node, ast.Constant) else None
-            path = f"{text}.py".replace(".", "/", str(text).count("."))
-            if isinstance(text, str) and text.startswith(("p1.", "dongle.")) and path in MODULES:
-                assert not native(path), f"{name} forgets {text}"
+    assert not [name for name in TEMPORARY if native(name)]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_stays_does_not_keep_what_is_temporary(name):
+    """An import at the top would."""
+    if name in TEMPORARY | KEEPERS | OPTIONAL:
+        return
+    for node in tree(name).body:
+        assert not imported_by(name, node) & TEMPORARY, f"{name}:{node.lineno}"
+
+
+@pytest.mark.parametrize("name", DONGLE)
+def test_who_imports_what_is_temporary_calls_forget(name):
+    """In the function that imports it. The function's caller does so where the module is used in
+    pieces."""
+    later = {
+        ("dongle/mqtt/session.py", "_begin"),  # _publish(), once the codec is not needed
+        ("dongle/mqtt/retained.py", "_is_announced"),  # Discovery.settle()
+        ("dongle/http/metrics.py", "_of_quarter"),  # Metrics._pieces(), here and below
+        ("dongle/http/metrics.py", "_parts"),
+        ("dongle/http/metrics.py", "_share"),
+        ("dongle/http/counters.py", "samples"),
+    }
+    for function in functions(name):
+        loads = any(imported_by(name, node) & TEMPORARY for node in ast.walk(function))
+        calls = {
+            node.func.id
+            for node in ast.walk(function)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
+        if loads and name not in KEEPERS and (name, function.name) not in later:
+            assert "forget" in calls, f"{name}:{function.lineno} {function.name}"
 
 
 @pytest.mark.parametrize("name", CORE)

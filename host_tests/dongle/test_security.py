@@ -52,10 +52,8 @@ SECRETS = {
 # The parts of an update, as app.py has them once there is one; resets that are only told; and
 # little patience with the servers that are pushed to.
 STAND_INS = """
-import dongle
-forget = dongle.forget
-dongle.forget = lambda *names: forget(*[name for name in names if name != "dongle.http.updating"])
 from dongle.http import updating
+updating.TEMPORARY = False
 from dongle.push import pusher as push
 push._FIRST_PAUSE_MS, push._LONGEST_PAUSE_MS = 200, 400
 import machine

@@ -33,10 +33,8 @@ _STARTED = "import boot, main"
 _STARTED_HERE = """
 import boot, sys, time
 try:
-    import dongle
-    forget = dongle.forget
-    dongle.forget = lambda *names: forget(*[name for name in names if name != "dongle.updating"])
     from dongle import updating
+    updating.TEMPORARY = False
     take_update = updating._update
     async def update(app, take):
         print("modules", sorted(sys.modules))

@@ -374,11 +374,10 @@ def test_the_package_s_own_names(same):
                 import sys
                 VERSION = "1"
 
-                def forget(*names):
-                    for name in names:
-                        if sys.modules.pop(name, None):
-                            package, _, own = name.rpartition(".")
-                            delattr(sys.modules[package], own)
+                def forget():
+                    for name in list(sys.modules):
+                        if getattr(sys.modules[name], "TEMPORARY", False):
+                            del sys.modules[name]
                 """,
             "dongle/a": """
                 import sys
@@ -388,16 +387,25 @@ def test_the_package_s_own_names(same):
                 def show():
                     from .once import size
                     found = size()
-                    forget("dongle.once")
+                    forget()
                     return VERSION, found, "dongle.once" in sys.modules
                 """,
             "dongle/b": "from .a import show\nprint(show(), show())\n",
             "dongle/c": "",
-            "dongle/once": "def size():\n    return [4]\n",
+            "dongle/once": "TEMPORARY = True\n\ndef size():\n    return [4]\n",
             "main": "import dongle.b\n",
         },
         {"dongle/ab": ("dongle.a", "dongle.c")},
     )
+
+
+def test_modules_of_one_file_stay_equally_long():
+    files = {"p1/a": "TEMPORARY = True\n", "p1/b": "TEMPORARY = True\nb = 1\n", "p1/c": ""}
+    assert packed(files, AB, kept={"TEMPORARY"}).files["p1/ab.py"].count("TEMPORARY") == 1
+    del files["p1/c"]
+    files["p1/b"] = "b = 1\n"
+    with pytest.raises(PackError, match=r"p1/ab\.py: .* TEMPORARY, but not p1\.b"):
+        packed(files, AB)
 
 
 # --- Names ---

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from pack.program import Foreign, Module, ModuleName, PackError, Program, Symbol, imports_of
 
+_MARK = "TEMPORARY"  # see forget() in firmware/dongle/__init__.py
+
 
 @dataclass
 class File:
@@ -43,6 +45,7 @@ def files_of(
     home = {member.name: file for file in files for member in file.members}
     for file in files:
         file.members = _in_order(program, file.members)
+        _mark_once(file)
     _check_order(program, files, home)
     _rename_strings(program, home)
     return files
@@ -77,6 +80,26 @@ def _grouped(program, groups, builtins) -> list[File]:
             if _beside_others(program, member.name) == file.name:
                 file.own = member.name
     return files
+
+
+def _mark_once(file: File) -> None:
+    """Keeps one mark of those that say how long the file stays in memory: see forget() in
+    firmware/dongle/__init__.py. Raises PackError where its modules do not say the same."""
+    marks = {member.name: _marks(member) for member in file.members}
+    if len({bool(found) for found in marks.values()}) > 1:
+        names = ", ".join(name for name, found in marks.items() if not found)
+        raise PackError(f"{file.path}: some of its modules are {_MARK}, but not {names}")
+    for member in file.members[1:]:
+        member.tree.body = [each for each in member.tree.body if each not in marks[member.name]]
+
+
+def _marks(module: Module) -> list[ast.stmt]:
+    return [
+        statement
+        for statement in module.tree.body
+        if isinstance(statement, ast.Assign)
+        if getattr(getattr(statement.targets[0], "meaning", None), "name", None) == _MARK
+    ]
 
 
 def _is_folder(module: Module) -> bool:

@@ -9,6 +9,8 @@ from micropython import const
 
 from .pbkdf2 import derive, hmac
 
+TEMPORARY = True  # see forget()
+
 # Places in the list of guesses: the number of wrong passwords, whether a check is under way, the
 # HMAC key, the HMACs of the last right and the last wrong password, the pause after the wrong
 # one, and the uptime when it came.

@@ -9,6 +9,8 @@ from .. import room
 from ..refused import Refused
 from .request import EXCHANGE_MS
 
+TEMPORARY = True  # see forget()
+
 _WORK_ROOM = const(10_000)  # bytes of the Python heap, to check and change the config
 _PIECE = const(256)
 _PIECE_MS = const(20_000)  # for each piece of a body that is read as a stream

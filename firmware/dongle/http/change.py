@@ -7,6 +7,8 @@ import json
 from .. import forget, large
 from .response import Response, refusal
 
+TEMPORARY = True  # see forget()
+
 
 def into(app):
     """Returns the function that handles one request, so that the caller's module can be freed."""
@@ -51,7 +53,7 @@ def _refused(known, problems):
         return None
     from .. import complaint
 
-    forget("dongle.complaint", "p1.country")
+    forget()
     known = complaint.in_words(known)
     problems = [problem for problem in complaint.in_words(problems) if problem not in known]
     return refusal(400, "nothing is changed: " + "; ".join(problems)) if problems else None
@@ -64,7 +66,7 @@ def _saved(config):
         return None
     from ..store import save
 
-    forget("dongle.store")
+    forget()
     try:
         save(config, "config.json")
     except OSError as error:
@@ -78,7 +80,7 @@ def _merge(posted, known, problems, missing):
     had before, the problems that they have now, and the missing secrets."""
     from .. import config as config_file
 
-    forget("dongle.config")  # large, and not used elsewhere now
+    forget()  # large, and not used elsewhere now
     config, _ = config_file.read()
     is_new, is_other = not isinstance(config, dict), False
     if is_new:

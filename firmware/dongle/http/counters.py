@@ -5,6 +5,8 @@ import json
 
 from micropython import const
 
+TEMPORARY = True  # see forget()
+
 _OPENING, _CLOSING = const(0x7B), const(0x7D)  # brackets
 
 # In the format of exposition.py; the name of a number is its path in the report. Several tables,

@@ -7,7 +7,7 @@ from micropython import const
 
 from p1.render.homewizard_json import HomeWizard
 
-from ..led import blink
+from .. import forget
 from .resource import Resource
 from .response import Response
 
@@ -105,5 +105,8 @@ class Api:
 
     def _put_identify(self, _):
         if self._led:
+            from ..led import blink
+
             blink(self._led)
+            forget()
         return Response(b'{"identify":"ok"}')

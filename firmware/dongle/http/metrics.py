@@ -8,6 +8,8 @@ from p1.render.page import Page
 from .. import forget, scratch
 from .response import Response
 
+TEMPORARY = True  # see forget()
+
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _FULL_BYTES = const(256)  # a longer page is sent; the rest has space for the longest sample
 
@@ -54,6 +56,7 @@ class Metrics:
             # The counters come first, because they need the most memory.
             numbers = self._counts()
             yield b""
+            _share(True)
             for part in self._parts(page, numbers):
                 for _ in part:
                     if page.size > _FULL_BYTES:
@@ -63,13 +66,14 @@ class Metrics:
                 yield b""
             yield memoryview(page.bytes)[: page.size]
         finally:
-            forget("p1.render.exposition", "p1.render.table")
+            _share(False)
+            forget()
 
     def _counts(self):
         pieces = self._report()
         from .counters import collect
 
-        forget("dongle.http.counters")
+        forget()
         return collect(pieces)
 
     def _report(self):
@@ -109,7 +113,7 @@ class Metrics:
     def _of_dongle(self, out, numbers):
         from .counters import samples
 
-        forget("dongle.http.counters")
+        forget()
         yield from samples(out, numbers)
 
     def _of(self, lines, at):
@@ -119,16 +123,23 @@ class Metrics:
         return None if value is None else (int(value), 0)
 
 
+def _share(is_shared):
+    """Keeps one copy of the modules that all parts of the document use."""
+    from p1.render import exposition, table
+
+    exposition.TEMPORARY = table.TEMPORARY = not is_shared
+
+
 def _numbers():
     from p1.render.exposition import reading_samples
     from p1.render.prometheus import TABLES
 
-    forget("p1.render.prometheus")
+    forget()
     return reading_samples, TABLES
 
 
 def _submeters():
     from p1.render.submeters import samples
 
-    forget("p1.render.submeters")
+    forget()
     return (samples,)

@@ -7,6 +7,8 @@ from micropython import const
 from .. import forget
 from .response import Response, refusal
 
+TEMPORARY = True  # see forget()
+
 _RESTART_MS = const(1_000)  # leaves time for the answer to reach the client
 
 
@@ -19,7 +21,7 @@ def view(app, path: bytes, method: bytes):
             return show
         from .change import into
 
-        forget("dongle.http.change")
+        forget()
         return into(app)
     if path == b"/identify":
         return lambda _: _identify()
@@ -27,21 +29,23 @@ def view(app, path: bytes, method: bytes):
         return lambda _: _restart(app)
     from .updating import into
 
-    forget("dongle.http.updating")
+    forget()
     return into(app, path)
 
 
 def _identify():
     from .. import led, store
 
-    forget("dongle.store")
     try:
         signal = led.find(store.load_board())
+        if signal is not None:
+            led.blink(signal)
     except (OSError, ValueError, TypeError):
         signal = None  # the problem with board.json was reported at the start
+    finally:
+        forget()
     if signal is None:
         return refusal(404, "this board has no LED")
-    led.blink(signal)
     return Response(b'{"identify": "ok"}')
 
 

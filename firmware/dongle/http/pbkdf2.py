@@ -4,6 +4,8 @@ from hashlib import sha256
 
 from micropython import const
 
+TEMPORARY = True  # see forget()
+
 _BLOCK = const(64)  # bytes that SHA-256 takes at a time
 _SLICE = const(8)  # iterations; some milliseconds on an ESP32
 

@@ -8,6 +8,8 @@ from micropython import const
 
 from .. import large, room
 
+TEMPORARY = True  # see forget()
+
 _PACE_MS = const(20)  # between two pages of a long document, so that lwIP can send the first
 
 

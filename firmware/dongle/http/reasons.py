@@ -1,5 +1,7 @@
 # The reason phrases of HTTP statuses other than 200. Loaded for one answer.
 
+TEMPORARY = True  # see forget()
+
 # Two tables, because the chip often has no long block of memory free.
 _REASONS = (
     b"""

@@ -4,6 +4,8 @@ from micropython import const
 
 from .response import refusal
 
+TEMPORARY = True  # see forget()
+
 BODY_BYTES = const(2048)
 
 

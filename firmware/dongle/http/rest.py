@@ -8,6 +8,8 @@ from .. import forget
 from ..refused import Refused
 from .resource import BODY_BYTES, Resource
 
+TEMPORARY = True  # see forget()
+
 
 async def respond(server, client, begun: memoryview):
     """Returns the Response to client.request, or a coroutine for it that no longer needs this
@@ -38,7 +40,7 @@ async def respond(server, client, begun: memoryview):
 def _take(server, client, resource, begun):
     from .body import take
 
-    forget("dongle.http.body")
+    forget()
     return take(server, client, resource, begun)
 
 
@@ -48,7 +50,7 @@ def _find(server, path):
         return server.routes.get(path), server.routes
     from . import paths
 
-    forget("dongle.http.paths", "dongle.http.resource")
+    forget()
     found = paths.find(server.app, path)
     return found, None if found else set(paths.names(server.app)) | set(server.routes)
 
@@ -64,5 +66,6 @@ def _auth(app):
     if app.auth is None:
         from .auth import Auth
 
+        forget()
         app.auth = Auth(app.password_hash, app.health, app.guesses)
     return app.auth

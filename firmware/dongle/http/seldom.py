@@ -7,6 +7,8 @@ from micropython import const
 
 from .response import Response, refusal
 
+TEMPORARY = True  # see forget()
+
 _PIECE = const(256)
 
 

@@ -54,6 +54,7 @@ class Server:
         self.app = app
         self.asks_readers = asks_readers
         self._gate = gate
+        self._respond = None  # the function of rest.py, if that stays in memory
         self._most = most
         self._health = health
         # For the next clients. Allocated at the start: later there may be no block of memory that
@@ -185,10 +186,13 @@ class Server:
         return self.app.latest.hold(wait) if self.app else wait
 
     def _rest(self):
+        if self._respond:
+            return self._respond
         from .rest import respond
 
-        if not self.asks_readers:  # else nearly every request needs these modules
-            forget("dongle.http.rest", "dongle.http.resource")
+        forget()
+        if self.asks_readers:  # nearly every request needs this module
+            self._respond = respond
         return respond
 
     def see(self, resource, request: Request, *arguments):
@@ -256,7 +260,7 @@ class _Client:
     def _gather(self, body, is_chunked):
         from .pieces import gather
 
-        forget("dongle.http.pieces")
+        forget()
         return gather(self, body, is_chunked)
 
     def _begin(self, response, length, is_chunked):
@@ -286,5 +290,5 @@ class _Client:
 def _status(status):
     from .reasons import line
 
-    forget("dongle.http.reasons")
+    forget()
     return line(status)

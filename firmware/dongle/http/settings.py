@@ -6,12 +6,14 @@ import json
 from .. import forget
 from .response import Response
 
+TEMPORARY = True  # see forget()
+
 
 def show() -> Response:
     """Returns every setting; for a secret only whether it is set."""
     from .. import config as config_file
 
-    forget("dongle.config")  # large, and not used elsewhere now
+    forget()  # large, and not used elsewhere now
     raw, _ = config_file.read()
     return Response(_pieces(config_file, raw if isinstance(raw, dict) else {}))
 

@@ -3,20 +3,13 @@
 import asyncio
 import gc
 import json
-import sys
 
 from micropython import const
 
 from .. import forget, large, room
 from .response import Response
 
-_OF_UPDATE = (
-    "dongle.update.receive",
-    "dongle.update.bundle",
-    "dongle.update.ecdsa",
-    "dongle.update.fetch",
-    "slots",
-)
+TEMPORARY = True  # see forget()
 
 _BOTH_BYTES = const(40_000)  # of the Python heap
 _LEAVE_MS = const(50)  # until the memory of the closed connections is free
@@ -50,27 +43,28 @@ async def _respond(app, take):
 
 async def _update(app, take):
     """Returns (HTTP status, dict), the result of take(update) with an Update."""
-    # The modules take 10 KiB, so they are in memory only during an update.
-    if "dongle.update.receive" in sys.modules:
+    if app.is_updating:
         return 409, {"error": "an update is under way"}
     status = 0
+    app.is_updating = True
     try:
         from ..update.receive import Update
 
+        forget()
         async with large:
             update = Update(app.firmware, app.health, app.renew)
             status, answer = await take(update)
     except MemoryError:
         answer = {"error": "no memory for an update now, try again"}
     finally:
-        if status != 200:
-            forget(*_OF_UPDATE)
+        app.is_updating = status == 200  # then the dongle restarts
     return status or 503, answer
 
 
 def _pull(app, update):
     from ..update.fetch import pull
 
+    forget()
     # A dongle that looks up no names in normal operation has no Resolver.
     if app.resolver is None:
         from ..net.dns import Resolver

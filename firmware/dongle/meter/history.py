@@ -23,5 +23,5 @@ class History:
             return None
         from p1.render.past_json import pieces
 
-        forget("p1.render.past_json")
+        forget()
         return pieces(self._past, self._latest.reading)

@@ -15,6 +15,8 @@ from p1.render.homeassistant import members
 from .. import scratch
 from .wire import publish_head
 
+TEMPORARY = True  # see forget()
+
 _PACE_MS = const(15)  # between pieces: the chip has no room for all of them at once
 _EXPIRY_S = const(60)
 _HEALTH_EXPIRY_S = const(200)

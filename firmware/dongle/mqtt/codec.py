@@ -9,6 +9,8 @@ from umqtt import simple
 
 from .link import HANDSHAKE_MS, IO_MS, Lost
 
+TEMPORARY = True  # see forget()
+
 _KEEPALIVE_S = 30
 
 # umqtt waits for answers of the broker, so it gets them beforehand. The real answers are checked

@@ -51,7 +51,8 @@ class Discovery:
         self.announced = 0  # number of entities
         self._postponed = 0  # how often there was no memory for the next announcement
         self.is_refused = False  # whether the broker has refused a subscription
-        self._is_loaded = self._is_serving = False  # the modules that are loaded only for a while
+        self._retained = None  # the module retained.py, while it is loaded
+        self._is_serving = False
 
     def connected(self) -> None:
         """Starts again on a new connection: the broker may have lost all retained messages."""
@@ -96,7 +97,8 @@ class Discovery:
                 source = await self._seldom().serve(self, codec, send, is_due)
                 if source:
                     # An announcement needs the most memory, so retained.py goes first.
-                    forget("dongle.mqtt.retained")
+                    self._retained = None
+                    forget()
                     await self._announce(source, send)
                     return True
             finally:
@@ -114,6 +116,7 @@ class Discovery:
             self._postponed = 0
             from .announcement import Announcement
 
+            forget()
             self.announced = await Announcement(self, source, send).send()
 
     def may_subscribe(self) -> bool:
@@ -121,13 +124,11 @@ class Discovery:
         return not self.has_subscribed and (self.has_any or self.form != "entity")
 
     def settle(self) -> None:
-        """Takes the modules that are no longer needed out of memory. To be called once a
-        second."""
-        if self._is_loaded and not self._is_serving:
-            self._is_loaded = False
-            forget(
-                "dongle.mqtt.retained", "dongle.mqtt.announcement"
-            )  # and what is bundled in one file with them
+        """Takes the module for the broker's packets out of memory when it is no longer needed. To
+        be called once a second."""
+        if self._retained and not self._is_serving:
+            self._retained = None
+            forget()
 
     def topic(self, platform: str, key: bytes | None) -> bytes:
         """Returns the topic of an entity; with None as key, that of the message for all."""
@@ -142,7 +143,9 @@ class Discovery:
             self.due_ms = self.health.uptime_ms() + 1000 + random.getrandbits(12)
 
     def _seldom(self):
-        from . import retained
+        if self._retained is None:
+            from . import retained
 
-        self._is_loaded = True
-        return retained
+            forget()
+            self._retained = retained
+        return self._retained

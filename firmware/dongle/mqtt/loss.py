@@ -6,6 +6,8 @@ import errno
 from ..net.dial import Unresolved
 from .link import TLS_EOF, Lost
 
+TEMPORARY = True  # see forget()
+
 CLOSED = "the broker closed the connection"
 _EPIPE = 32  # which the module errno lacks
 _UNREACHED = (errno.ETIMEDOUT, errno.EHOSTUNREACH)

@@ -13,6 +13,8 @@ from .. import VERSION
 from .link import Lost
 from .wire import publish_head
 
+TEMPORARY = True  # see forget()
+
 _BIRTH_TOPIC = b"homeassistant/status"  # Home Assistant's default, whatever the prefix is
 _MOST_LEFTOVERS = const(64)  # topics to be emptied at a time
 _CLEARED_MS = const(1000)  # Home Assistant removes an emptied entity before it is announced again

@@ -117,7 +117,7 @@ class Mqtt:
     def _lost(self, error):
         from .loss import explain
 
-        forget("dongle.mqtt.loss")
+        forget()
         reason, is_doubtful = explain(error)
         if is_doubtful:
             self._wifi.doubt()
@@ -144,7 +144,7 @@ class Mqtt:
             if task:
                 task.cancel()
             link.close()
-            forget("dongle.mqtt.codec", "umqtt.simple", "umqtt")
+            forget("umqtt.simple", "umqtt")
 
     async def _begin(self, link):
         from .codec import begin
@@ -191,7 +191,7 @@ class Mqtt:
                 self._health_due_ms = 0  # some of the announced entities read the topic `health`
             if self._codec and discovery.has_subscribed:
                 self._codec = None
-                forget("dongle.mqtt.codec", "umqtt.simple", "umqtt")
+                forget("umqtt.simple", "umqtt")
             if self._is_ping_due:
                 self._is_ping_due = False
                 await link.send(b"\xc0\0")  # PINGREQ

@@ -8,6 +8,8 @@ import asyncio
 import errno
 import socket
 
+TEMPORARY = True  # see forget()
+
 _GROUP = ("224.0.0.251", 5353)
 _LOOK_MS = 1_000
 

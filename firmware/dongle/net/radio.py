@@ -6,6 +6,8 @@ import random
 
 import network
 
+TEMPORARY = True  # see forget()
+
 # After disconnect() and an immediate connect() the driver may report "no such network" for ever.
 PAUSE_MS = 1_000
 

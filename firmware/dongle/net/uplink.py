@@ -1,5 +1,7 @@
 # Chooses the dongle's network: Ethernet if the board has it, otherwise Wi-Fi.
 
+TEMPORARY = True  # see forget()
+
 
 def make(board: dict, settings, hostname: str, health):
     """Returns a Lan or a Wifi. board: the profile; settings: the section "wifi" of the config.

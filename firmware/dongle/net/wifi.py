@@ -76,7 +76,7 @@ class Wifi:
         """Returns what /health shows of the network."""
         from .radio import state
 
-        forget("dongle.net.radio")
+        forget()
         return state(self)
 
     def see(self) -> None:
@@ -130,4 +130,4 @@ class Wifi:
         from .radio import move
 
         asyncio.create_task(move(self, how, self._health, _RETRY_MS))
-        forget("dongle.net.radio")
+        forget()

@@ -10,6 +10,8 @@ import socket
 
 from micropython import const
 
+TEMPORARY = True  # see forget()
+
 _PORT = const(53)
 _LONGEST = const(512)  # bytes of a packet (RFC 1035 §4.2.1)
 _HEAD = const(12)

@@ -12,7 +12,7 @@ from ..net.radio import adopt, switch_on
 from .station import join as join_station
 from .station import rest, scan
 
-forget("dongle.setup.station", "dongle.net.radio")
+TEMPORARY = True  # see forget()
 
 _GUESTS = const(2)
 _MOST_NETWORKS = const(20)
@@ -29,7 +29,7 @@ async def start(portal, address: str) -> None:
     portal.access_point.active(True)
     from . import label
 
-    forget("dongle.setup.label")
+    forget()
     password = label.password()
     portal.access_point.config(
         ssid=portal.hostname,
@@ -102,7 +102,7 @@ def _keep(changes):
         document[section] = dict(kept if isinstance(kept, dict) else {}, **values)
     from ..store import save
 
-    forget("dongle.store")
+    forget()
     save(document, _CONFIG_PATH)
     homewizard = document.get("homewizard")
     return isinstance(homewizard, dict) and homewizard.get("enabled") is True

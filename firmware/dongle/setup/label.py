@@ -7,6 +7,10 @@ import os
 
 from micropython import const
 
+from .. import forget
+
+TEMPORARY = True  # see forget()
+
 PATH = "device.json"
 CHANCE_BYTES = const(12)
 _LONGEST = const(128)  # bytes of the file; read() without a size would allocate 256 bytes first
@@ -43,6 +47,7 @@ def password() -> str:
     if kept is None:
         from ..store import save
 
+        forget()
         document = make(os.urandom(CHANCE_BYTES))
         save(document, PATH)
         kept = document[_KEY]

@@ -20,6 +20,8 @@ from ..http.response import Response, refusal
 from ..http.server import Server
 from . import captive
 
+TEMPORARY = True  # see forget()
+
 _ADDRESS = "192.168.4.1"  # the ESP32's own choice for its access point
 _NETWORK = "192.168.4."
 _HOSTS = (b"192.168.4.1", b"192.168.4.1:80")
@@ -185,19 +187,19 @@ class Portal:
 def _errand():
     from . import errand
 
-    forget("dongle.setup.errand")
+    forget()
     return errand
 
 
 def _page():
     from ..http.seldom import page
 
-    forget("dongle.http.seldom")
+    forget()
     return page(_PAGE)
 
 
 def _wish():
     from . import wish
 
-    forget("dongle.setup.wish")
+    forget()
     return wish

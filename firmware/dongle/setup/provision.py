@@ -14,16 +14,6 @@ _RADIO_BYTES = const(2_000)  # for room.for_network()
 # Of the Python heap; with less, HTTP and TCP on the home network stop while the portal is open.
 _BOTH_BYTES = const(40_000)
 
-# Modules that only the portal needs.
-_MODULES = (
-    "dongle.setup.portal",
-    "dongle.net.radio",
-    "dongle.http.resource",
-    "dongle.setup.captive",
-    "dongle.http.seldom",
-    "dongle.store",
-)
-
 
 class Provision:
     """button: a Pin, low while it is pressed; None if the board has no button."""
@@ -67,7 +57,6 @@ class Provision:
             health.failed("provision", error)
             self._rests_until_ms = health.uptime_ms() + _REST_MS
         finally:
-            forget(*_MODULES)
             for each in resting:
                 if each:
                     each.rest(False)
@@ -77,4 +66,5 @@ class Provision:
     async def _open(self, is_away):
         from .portal import Portal
 
+        forget()
         await Portal(self._app, self._app.hostname, is_away).run()

@@ -10,6 +10,8 @@ import network
 
 from ..net.radio import PAUSE_MS, WRONG_PASSWORD, in_words
 
+TEMPORARY = True  # see forget()
+
 _SCAN_MS = const(15_000)  # at most; 2.5 s on the chip
 _ATTEMPTS = const(2)  # because the first attempt may miss the network
 _JOIN_MS = 8_000  # at most, until it has joined

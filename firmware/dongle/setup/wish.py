@@ -5,6 +5,8 @@ import gc
 
 from .. import forget
 
+TEMPORARY = True  # see forget()
+
 
 async def changes(wanted) -> dict:
     """Turns what the page sends into changes to the config. Raises ValueError with the problems,
@@ -22,7 +24,7 @@ async def changes(wanted) -> dict:
         gc.collect()
         from .. import complaint
 
-        forget("dongle.complaint")
+        forget()
         problems = complaint.in_words(problems)
     if not changes["wifi"]["ssid"]:
         problems.append("wifi.ssid: a network must have a name")
@@ -34,7 +36,7 @@ async def changes(wanted) -> dict:
 def _check(changes):
     from .. import config
 
-    forget("dongle.config")  # large, and not used elsewhere now
+    forget()  # large, and not used elsewhere now
     problems = []
     for section, values in changes.items():
         config.check(section, values, problems)

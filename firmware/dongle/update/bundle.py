@@ -18,6 +18,8 @@ from micropython import const
 
 from ..refused import Refused
 
+TEMPORARY = True  # see forget()
+
 HEAD = ">4sHH"
 MAGIC = b"P1UP"
 FORMAT = const(1)

@@ -7,11 +7,11 @@ from hashlib import sha256
 
 from micropython import const
 
-from .. import VERSION, forget
+from .. import VERSION
 from ..refused import Refused
 from . import bundle
 
-forget("dongle.update.bundle")
+TEMPORARY = True  # see forget()
 
 _PIECE = const(256)
 

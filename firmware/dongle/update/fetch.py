@@ -12,6 +12,8 @@ from micropython import const
 from .. import url as urls
 from ..net.dial import Unresolved, dial
 
+TEMPORARY = True  # see forget()
+
 _ANSWER_MS = 15_000
 _HEAD_BYTES = const(1024)
 

@@ -17,6 +17,8 @@ from micropython import const
 from .. import forget, scratch
 from ..refused import Refused
 
+TEMPORARY = True  # see forget()
+
 _PUBLIC_KEY = "update.pub"
 _PART = "update.part"  # the manifest, until it gets its final name
 _STALLED_MS = 15_000
@@ -187,14 +189,14 @@ def _slots():
 def _contents():
     from . import contents
 
-    forget("dongle.update.contents")
+    forget()
     return contents
 
 
 def _bundle():
     from . import bundle
 
-    forget("dongle.update.bundle")
+    forget()
     return bundle
 
 
@@ -216,7 +218,7 @@ async def _manifest(source):
 async def _is_signed(key, digest, signature):
     from .ecdsa import verify
 
-    forget("dongle.update.ecdsa")
+    forget()
     verdict = verify(key, digest, signature)
     while (is_right := next(verdict)) is None:
         await asyncio.sleep_ms(0)
@@ -233,7 +235,7 @@ def _other(running):
 def _read_key():
     from .ecdsa import load_public_key
 
-    forget("dongle.update.ecdsa")
+    forget()
     try:
         with open(_PUBLIC_KEY, "rb") as file:
             # Not read(), which would allocate 256 bytes in one piece.

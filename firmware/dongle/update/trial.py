@@ -9,6 +9,8 @@ import slots
 
 from .. import forget
 
+TEMPORARY = True  # see forget()
+
 _TELEGRAMS = const(10)
 _WITHIN_MS = 600_000
 _LOOK_MS = 1_000
@@ -21,7 +23,7 @@ async def run(app) -> None:
     except Exception as error:
         app.health.failed("trial", error)
         app.reset("the trial failed")  # counts as one of the starts that a trial has
-    forget("dongle.update.trial", "slots")
+    forget("slots")
     if not app.has_watchdog:
         app.renew("the trial is over")  # only a restart stops the watchdog of the trial
 

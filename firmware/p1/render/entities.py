@@ -2,6 +2,8 @@
 
 from .. import obis
 
+TEMPORARY = True  # see forget()
+
 _CLOCK, _TARIFF = obis.row("timestamp"), obis.row("tariff")
 
 

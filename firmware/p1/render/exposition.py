@@ -11,6 +11,8 @@ from micropython import const
 from . import table
 from .page import Full
 
+TEMPORARY = True  # see forget()
+
 _PREFIX = b"p1_"
 _FAMILY = const(0x23)  # "#"
 _NO_LABELS = const(0x2D)  # "-"

@@ -3,6 +3,8 @@
 
 from .. import obis
 
+TEMPORARY = True  # see forget()
+
 # Columns: end of the key, its word in the entity's name, unit, device class, state class, decimals
 # to show, category. "-": none. Home Assistant allows only some combinations, see
 # DEVICE_CLASS_UNITS and DEVICE_CLASS_STATE_CLASSES in its components/sensor/const.py.

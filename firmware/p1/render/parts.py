@@ -7,6 +7,8 @@ from ..text import latin
 from .members import write_key, write_stamp, write_value
 from .page import NUMBER_LENGTH, Full
 
+TEMPORARY = True  # see forget()
+
 
 def write(page, reading) -> tuple:
     """Writes everything that is not a number, and leaves room for the numbers after it. Returns

@@ -5,6 +5,8 @@ from micropython import const
 from .. import past as rings
 from .page import Page
 
+TEMPORARY = True  # see forget()
+
 _PAGE = const(256)
 _FULL = const(160)  # a larger piece is sent; what comes until the next check fits in the rest
 _QUARTER_S = const(900)

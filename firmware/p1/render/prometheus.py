@@ -2,6 +2,8 @@
 # base units, but watt-hours and gigajoules instead of joules, so that the counters stay as the
 # meter printed them.
 
+TEMPORARY = True  # see forget()
+
 # Several tables, because a chip may not have one long piece of memory. A table that does not begin
 # with a family continues the last family of the table before.
 TABLES = (

@@ -3,6 +3,8 @@
 
 from . import table
 
+TEMPORARY = True  # see forget()
+
 # Each sample begins with type.key of the value.
 _SUBMETERS = (
     b"""

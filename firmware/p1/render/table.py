@@ -11,6 +11,8 @@ from micropython import const
 
 from .. import obis, timestamp
 
+TEMPORARY = True  # see forget()
+
 _NO_ROW = const(255)
 _TENS = {0x31: 0, 0x6B: 3, 0x4D: 6, 0x6D: -3}
 _PEAK = obis.row("monthly_power_peak")
