@@ -1,8 +1,4 @@
-# The application: it holds the parts of the dongle, keeps their tasks running and checks them once
-# a second.
-
-# assembly.py and options.py set the parts as attributes of App.
-# pyright: reportAttributeAccessIssue=false
+# The application: keeps the tasks of the dongle's parts running and checks them once a second.
 
 import asyncio
 import gc
@@ -13,6 +9,7 @@ from micropython import const
 import machine
 
 from . import forget, room
+from .device import Device
 from .logbook import Logbook
 
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 30_000  # before a failed task is started again
@@ -27,15 +24,7 @@ _MOST_DOUBLINGS = const(5)
 _MOST_MEMORY_ERRORS = const(20)  # the count goes down by one each minute
 
 
-class App:
-    """Holds the parts that the others use. A part that is None is off or cannot be used."""
-
-    auth = None  # until a request needs more than reading
-    is_outdated = False  # config.json has changed since the start
-    is_updating = False  # an update is being received, or the restart after it is near
-    longest_turn_ms = 0
-    mdns = None
-    mdns_state = {"responder": "none", "reason": "off"}  # reported while mdns is None
+class App(Device):
     _memory_errors = 0
     _noted_ms = 0  # uptime of the last entry in the logbook
     _noted_failure = None  # the failure in that entry
@@ -43,18 +32,13 @@ class App:
     _is_reading = False  # True from the first telegram on
 
     def __init__(self, logbook=None):
-        self.logbook = logbook or Logbook(machine.RTC().memory)
+        super().__init__(logbook or Logbook(machine.RTC().memory))
         self._memory = room.Watch()
-        self.guesses = []  # shared by all Auth objects, one after the other
-        self._assemble()
-        for problem in self.health.problems:
-            self.health.say("config: " + problem)
-
-    def _assemble(self):
-        # Loads the two modules one after the other, so that they are never in memory together.
         config, board = self._basic()
         forget("slots")
         self._optional(config, board)
+
+    # Each in a method of its own, so that its module leaves memory before the next one is loaded.
 
     def _basic(self):
         from .assembly import assemble
@@ -68,39 +52,29 @@ class App:
         forget()
         add(self, config, board)
 
-    def listener_failed(self, error: Exception) -> None:
-        """Latest calls this when a listener raises an exception."""
-        self.health.failed("listener", error)
-
-    def renew(self, why: str) -> None:
-        """Resets the chip on purpose: this does not count as a fast start."""
-        self.logbook.lasted()
-        self.reset(why)
-
     async def run(self) -> None:
         """Once a second, calls the tick functions of the parts and the guard, the only place that
         feeds the watchdog; measures how long the loop was blocked."""
         # For tasks that keep() does not restart, such as those of single connections.
         asyncio.get_event_loop().set_exception_handler(self._stray)
-        self._begin()
+        ticks = self._begin()
         while True:
             before_ms = time.ticks_ms()
             await asyncio.sleep_ms(_GUARD_MS)
             turn_ms = time.ticks_diff(time.ticks_ms(), before_ms) - _GUARD_MS
             self.longest_turn_ms = max(self.longest_turn_ms, turn_ms)
-            for name, tick in self.ticks:
+            for name, tick in ticks:
                 try:
                     tick()
                 except Exception as error:  # a MemoryError here must not stop the other parts
                     self._failed(name, error)
 
     def _begin(self):
-        """Creates the tasks."""
+        """Creates the tasks; returns what to call once a second."""
         from .tasks import begin
 
         forget()
-        self.ticks = begin(self)
-        self.ticks.append(("guard", self._look))
+        return begin(self)
 
     async def keep(self, name: str, make, *arguments) -> None:
         """Runs a task for ever and restarts it when it ends: no task ends on purpose."""
@@ -133,7 +107,8 @@ class App:
             self._memory_errors += 1
             gc.collect()
 
-    def _look(self):
+    def look(self) -> None:
+        """The guard. Must be called once a second."""
         health = self.health
         late = health.guard()
         if late and late != self._late:
@@ -154,13 +129,6 @@ class App:
         why = "no memory for the network" if is_starved else self._hopeless()
         if why:
             self.reset(why)
-
-    def spare_auth(self, idle_ms: int) -> None:
-        """Drops the Auth object if it has been idle for that long. rest.py creates a new one when
-        a request needs it."""
-        if self.auth and self.auth.is_idle(idle_ms):
-            self.auth = None
-            gc.collect()
 
     def _note(self):
         """Writes new failures and counts to the logbook."""
@@ -190,22 +158,3 @@ class App:
         if self._memory_errors > _MOST_MEMORY_ERRORS:
             return "out of memory %d times" % self._memory_errors
         return None
-
-    def reset(self, why: str) -> None:
-        """Resets the chip and keeps the reason in the logbook for the next run."""
-        try:
-            self.health.say("reset: " + why)
-            self.logbook.ends(why)
-        finally:  # also if there is no memory for the message
-            machine.reset()
-
-    def report(self):
-        """Returns a Report, see report.py."""
-        from .report import Report
-
-        forget()
-        return Report(self)
-
-    def why(self) -> str | None:
-        """Returns why there is no reading, in words, or None if there is one."""
-        return self.report().reason

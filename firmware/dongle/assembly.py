@@ -15,10 +15,14 @@ from .meter.port import Port
 from .net.uplink import make as make_uplink
 from .setup.provision import Provision
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .device import Device
+
 TEMPORARY = True  # see forget()
 
 
-def assemble(app) -> tuple:
+def assemble(app: "Device") -> tuple:
     """Sets the parts of an App; a part that cannot be used is None. Returns the arguments of
     options.add(): the sections of the config that are left, and the board's profile."""
     app.id = chip.number()
@@ -52,7 +56,9 @@ def assemble(app) -> tuple:
     app.wifi = _uplink(app, wifi, board)
     app.provision = None
     if not board.get("ethernet"):
-        app.provision = Provision(app, _button(app, board))
+        # Without Ethernet it is a Wifi.
+        button = _button(app, board)
+        app.provision = Provision(app, app.wifi, button)  # pyright: ignore[reportArgumentType]
     http = config["http"]
     app.http_port = http["port"]
     app.has_metrics = http["metrics"]
@@ -62,7 +68,7 @@ def assemble(app) -> tuple:
     return config, board
 
 
-def _settings(app):
+def _settings(app: "Device"):
     """Returns (config, board.json as a dict, or None if it cannot be read)."""
     from . import config
 
@@ -76,7 +82,7 @@ def _settings(app):
     return settings, board
 
 
-def _uplink(app, settings, board):
+def _uplink(app: "Device", settings, board):
     try:
         return make_uplink(board, settings, app.hostname, app.health)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -94,7 +100,7 @@ def _firmware(state):
     }
 
 
-def complain(app, text: str) -> None:
+def complain(app: "Device", text: str) -> None:
     """Reports a problem with board.json."""
     app.health.problems.append(f"board.json: {text}; run `make deploy`")
 
@@ -112,7 +118,7 @@ def _cipher(settings, framer):
     )
 
 
-def _button(app, board):
+def _button(app: "Device", board):
     """Returns the pin of the board's button, low while pressed, or None if there is no button."""
     # If there is no port, the problem with board.json is already reported.
     if app.port is None or board.get("button_pin") is None:

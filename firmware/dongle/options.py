@@ -12,6 +12,10 @@ import machine
 
 from . import forget
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .device import Device
+
 TEMPORARY = True  # see forget()
 
 _FIX = "freeze the firmware in, or take a board with PSRAM (boards/README.md)"
@@ -28,7 +32,7 @@ _USUAL = const(34_000)
 _PINS = ("rx_pin", "tx_pin", "request_pin", "led_pin")
 
 
-def add(app, config: dict, board: dict) -> None:
+def add(app: "Device", config: dict, board: dict) -> None:
     """Sets the optional parts of an App; a part that is off or cannot be used is None. config,
     board: as assembly.assemble() returns them; takes the sections out of config."""
     app.resolver = app.capacity = app.mqtt = app.stream = app.relay = None
@@ -65,9 +69,11 @@ def add(app, config: dict, board: dict) -> None:
         _try(app, "mdns", _mdns, has_homewizard, "dongle.net.mdns")
     if config.pop("history")["enabled"] and app.capacity:
         _try(app, "history", _history, None, "dongle.meter.history")
+    for problem in app.health.problems:
+        app.health.say("config: " + problem)
 
 
-def _try(app, name, make, settings, *modules):
+def _try(app: "Device", name, make, settings, *modules):
     """Creates a part if there is memory for it. modules: forgotten again if there is not."""
     gc.collect()
     missing = _NEEDS.get(name, 0) + _USUAL - gc.mem_free()
@@ -92,7 +98,7 @@ def _try(app, name, make, settings, *modules):
     gc.collect()
 
 
-def _resolver(app):
+def _resolver(app: "Device"):
     if app.resolver is None:
         from .net.dns import Resolver
 
@@ -100,7 +106,7 @@ def _resolver(app):
     return app.resolver
 
 
-def _capacity(app, settings):
+def _capacity(app: "Device", settings):
     if not settings["enabled"]:
         return
     from .meter.capacity import Capacity
@@ -109,20 +115,20 @@ def _capacity(app, settings):
     app.server.routes[b"/quarter"] = app.web.quarter
 
 
-def _history(app, _):
+def _history(app: "Device", _):
     from .meter.history import History
 
     app.history = History(app.latest, app.capacity.quarter)
     app.server.routes[b"/history"] = app.web.history
 
 
-def _stream(app, _):
+def _stream(app: "Device", _):
     from .stream import Stream
 
     app.stream = Stream(app.latest, app.health, app.wifi.trust)
 
 
-def _relay(app, settings_and_board):
+def _relay(app: "Device", settings_and_board):
     from .meter.relay import Relay
 
     settings, board = settings_and_board
@@ -137,7 +143,7 @@ def _relay(app, settings_and_board):
     app.relay = Relay(signal, app.latest, app.capacity.quarter)
 
 
-def _mqtt(app, config_and_more):
+def _mqtt(app: "Device", config_and_more):
     config, more = config_and_more
     settings = config["mqtt"]
     if not settings["host"]:
@@ -164,14 +170,14 @@ def _mqtt(app, config_and_more):
     )
 
 
-def _topics(app, more_and_swaps):
+def _topics(app: "Device", more_and_swaps):
     from .mqtt.dsmr_topics import DsmrTopics
 
     more, swaps = more_and_swaps
     more.append(DsmrTopics(swaps))
 
 
-def _tls(app, settings):
+def _tls(app: "Device", settings):
     if not settings["tls"]:
         return None
     from .meter.clock import Clock
@@ -181,14 +187,14 @@ def _tls(app, settings):
     return Tls(settings["ca"], settings["host"], clock)
 
 
-def _mdns(app, has_homewizard):
+def _mdns(app: "Device", has_homewizard):
     from .net.mdns import Mdns
 
     forget()
     app.mdns = Mdns(app.http_port, has_homewizard, app.hostname, app.id, app.wifi, app.health)
 
 
-def _homewizard(app, ssid_and_board):
+def _homewizard(app: "Device", ssid_and_board):
     from .http.homewizard import Api
 
     ssid, board = ssid_and_board
@@ -196,7 +202,7 @@ def _homewizard(app, ssid_and_board):
     app.server.routes.update(api.routes)
 
 
-def _led(app, board):
+def _led(app: "Device", board):
     """Returns the board's LED, with on() and off(), or None if it has none."""
     from . import led
 
@@ -209,14 +215,14 @@ def _led(app, board):
         return None
 
 
-def _influx(app, settings):
+def _influx(app: "Device", settings):
     from .push.influx import Influx
 
     rest = _resolver(app), app.latest, app.wifi, app.health
     app.pushes["influx"] = Influx(settings, *rest)
 
 
-def _dsmr_reader(app, settings):
+def _dsmr_reader(app: "Device", settings):
     from .push.dsmr_reader import DsmrReader
 
     rest = _resolver(app), app.latest, app.wifi, app.health

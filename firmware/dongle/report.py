@@ -10,13 +10,17 @@ from p1.render.page import Page
 
 from . import forget, scratch
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .device import Device
+
 TEMPORARY = True  # see forget()
 
 
 class Report:
     """The report of an App. reason: what is wrong, or None."""
 
-    def __init__(self, app):
+    def __init__(self, app: "Device"):
         self._app = app
         self.reason = None
         if app.port is None:
@@ -78,21 +82,21 @@ class Report:
         yield from _dongle(app, self.reason)
 
 
-def _silence(app):
+def _silence(app: "Device"):
     from .silence import why
 
     forget()
     return why(app)
 
 
-def _network(app):
+def _network(app: "Device"):
     from .report_network import texts
 
     forget()
     return texts(app)
 
 
-def _dongle(app, reason):
+def _dongle(app: "Device", reason):
     from .report_dongle import texts
 
     forget()

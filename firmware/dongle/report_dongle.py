@@ -7,10 +7,14 @@ import esp32
 
 from . import room
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .device import Device
+
 TEMPORARY = True  # see forget()
 
 
-def texts(app, reason: str | None):
+def texts(app: "Device", reason: str | None):
     """Yields the text in pieces; reason: what is wrong, or None."""
     yield ',"memory":' + _memory()
     yield ',"longest_turn_ms":%d,"task_failures":%s' % (
@@ -25,7 +29,7 @@ def texts(app, reason: str | None):
 
 
 # A function of its own, because MicroPython allocates the memory of a function in one piece.
-def _now(app, reason):
+def _now(app: "Device", reason):
     if app.cipher:
         counts = app.cipher.good, app.cipher.bad, app.cipher.overflow
         yield ',"frames":{"good":%d,"bad":%d,"overflow":%d}' % counts

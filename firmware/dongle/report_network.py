@@ -2,12 +2,16 @@
 
 import json
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .device import Device
+
 TEMPORARY = True  # see forget()
 
 _OFF = '{"connected":false,"reason":"off"}'
 
 
-def texts(app):
+def texts(app: "Device"):
     """Yields the text in pieces."""
     is_wifi = app.wifi.NAME == "wifi"
     yield ',"wifi":' + (json.dumps(app.wifi.state()) if is_wifi else _OFF)

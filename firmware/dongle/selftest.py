@@ -2,8 +2,6 @@
 # modules as the normal operation, and a build does not shorten their names. In memory only during
 # `make selftest`.
 
-# assembly.py and options.py set the parts as attributes of App.
-# pyright: reportAttributeAccessIssue=false
 
 import asyncio
 import gc

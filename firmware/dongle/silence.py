@@ -1,9 +1,13 @@
 # Why there is no reading. Loaded only when there is none.
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .device import Device
+
 TEMPORARY = True  # see forget()
 
 
-def why(app) -> str:
+def why(app: "Device") -> str:
     """Returns the likely reason, in words that help the owner."""
     if app.cipher and app.cipher.bad and not app.cipher.good:
         return "encrypted telegrams arrive, but meter.key does not open them"

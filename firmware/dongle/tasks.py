@@ -1,25 +1,26 @@
 # Creates the tasks of the dongle. Needed only at the start.
 
-# The tuples in the list `tasks` have different types.
-# pyright: reportArgumentType=false
-
 import asyncio
 
 import machine
 
 from . import forget
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .app import App
+
 TEMPORARY = True  # see forget()
 
 _LATE_MS = 30_000  # a heartbeat is late after this time
 
 
-def begin(app) -> list:
+def begin(app: "App") -> list:
     """Creates the tasks of the parts. Returns the functions that must be called once a second, as
     a list of (name, function)."""
     # No task may use a function of this module: that would keep the whole module in memory.
     ticks = [(app.wifi.NAME, app.wifi.tick), ("http", app.server.tick)]
-    tasks = [("http", app.server.run, app.http_port)]
+    tasks: list[tuple] = [("http", app.server.run, app.http_port)]
     if app.port:
         sink = app.cipher or app.framer
         app.port.settle()  # frees the memory that was reserved for the network, see hold.py
@@ -50,4 +51,5 @@ def begin(app) -> list:
 
         forget()
         asyncio.create_task(run(app))
+    ticks.append(("guard", app.look))
     return ticks

@@ -51,7 +51,7 @@ class Provision(provision.Provision):
     """With other times, and a note of each opening."""
 
     def __init__(self, app, button):
-        super().__init__(app, button)
+        super().__init__(app, app.wifi, button)
         self.openings = []
         self.answer = None  # in the place of captive's
 

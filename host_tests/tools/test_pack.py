@@ -399,6 +399,28 @@ def test_the_package_s_own_names(same):
     )
 
 
+def test_what_only_the_type_checker_reads_is_left_out(same):
+    _, made = same(
+        {
+            "p1/a": """
+                TYPE_CHECKING = False
+                if TYPE_CHECKING:
+                    from .b import B
+
+                class A:
+                    b: "B | None" = None
+                    c: "B"
+
+                    def take(self, b: "B"):
+                        self.b = b
+                """,
+            "p1/b": "from .a import A\n\nclass B(A):\n    pass\n\nprint(B().b)\n",
+            "main": "import p1.b\n",
+        }
+    )
+    assert "CHECKING" not in made.files["p1/a.py"] and "import" not in made.files["p1/a.py"]
+
+
 def test_modules_of_one_file_stay_equally_long():
     files = {"p1/a": "TEMPORARY = True\n", "p1/b": "TEMPORARY = True\nb = 1\n", "p1/c": ""}
     assert packed(files, AB, kept={"TEMPORARY"}).files["p1/ab.py"].count("TEMPORARY") == 1

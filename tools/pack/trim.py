@@ -6,6 +6,7 @@ import ast
 from pack.program import arguments_of
 
 _TYPED = {"viper", "native"}
+_CHECKING = "TYPE_CHECKING"
 
 
 def trim(tree: ast.Module) -> None:
@@ -21,6 +22,10 @@ def is_machine_code(function: ast.AST) -> bool:
         and each.value.id == "micropython"
         for each in getattr(function, "decorator_list", ())
     )
+
+
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 class _Trim(ast.NodeTransformer):
@@ -47,6 +52,13 @@ class _Trim(ast.NodeTransformer):
         body = [each for each in node.body if not isinstance(each, ast.Pass)]
         node.body = body or [ast.Pass()]
         return node
+
+    def visit_If(self, node):
+        """Imports that only the type checker reads go, with the constant that tells it so."""
+        return None if _name(node.test) == _CHECKING else self.generic_visit(node)
+
+    def visit_Assign(self, node):
+        return None if _name(node.targets[0]) == _CHECKING else self.generic_visit(node)
 
     def visit_Expr(self, node):
         is_text = isinstance(node.value, ast.Constant) and isinstance(

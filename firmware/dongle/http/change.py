@@ -7,20 +7,24 @@ import json
 from .. import forget, large
 from .response import Response, refusal
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..device import Device
+
 TEMPORARY = True  # see forget()
 
 
-def into(app):
+def into(app: "Device"):
     """Returns the function that handles one request, so that the caller's module can be freed."""
     return lambda body: _in_turn(body, app)
 
 
-async def _in_turn(body, app):
+async def _in_turn(body, app: "Device"):
     async with large:
         return await change(body, app)
 
 
-async def change(body, app) -> Response:
+async def change(body, app: "Device") -> Response:
     """The body is an object like the config, with only the values to change; null means the
     default. Other values stay as they are, and so does a secret that is true or false, as in a
     backup. Answers {"restart": whether the new config needs a restart, "missing": the secrets that

@@ -3,11 +3,15 @@
 from ..refused import Refused
 from .response import TEXT, Response, refusal
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..device import Device
+
 _NO_CLOCK = "the meter's telegrams have no clock, so there is no quarter hour"
 
 
 class Web:
-    def __init__(self, app, name):
+    def __init__(self, app: "Device", name):
         """name: a host name that requests may use, besides the dongle's hostname."""
         self._app = app
         names = "localhost", app.hostname, name

@@ -7,12 +7,16 @@ from micropython import const
 from .. import forget
 from .response import Response, refusal
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..device import Device
+
 TEMPORARY = True  # see forget()
 
 _RESTART_MS = const(1_000)  # leaves time for the answer to reach the client
 
 
-def view(app, path: bytes, method: bytes):
+def view(app: "Device", path: bytes, method: bytes):
     """Returns the function for this path and method (bytes), see Resource."""
     if path == b"/config":
         if method == b"GET":
@@ -49,7 +53,7 @@ def _identify():
     return Response(b'{"identify": "ok"}')
 
 
-def _restart(app):
+def _restart(app: "Device"):
     async def soon():
         await asyncio.sleep_ms(_RESTART_MS)
         app.renew("the owner wants it")

@@ -6,6 +6,10 @@ from .. import forget, large, room
 from .resource import BODY_BYTES, Resource
 from .response import refusal
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..device import Device
+
 TEMPORARY = True  # see forget()
 
 _HOMEWIZARD = (
@@ -20,7 +24,7 @@ _PAGE = "web/index.html"
 _METRICS_ROOM = const(13_000)  # bytes of the Python heap: what metrics take, and a margin
 
 
-def find(app, path: bytes):
+def find(app: "Device", path: bytes):
     """Returns the Resource of a path (bytes), or just the function for GET if there is no other
     method; None if there is no such path."""
     if path == b"/":
@@ -36,7 +40,7 @@ def find(app, path: bytes):
     return None
 
 
-def names(app) -> tuple:
+def names(app: "Device") -> tuple:
     """Returns all paths that find() knows."""
     known = (b"/", b"/telegram/bad") + _OWNERS + _HOMEWIZARD
     return known + (b"/metrics",) if app.has_metrics else known
@@ -45,7 +49,7 @@ def names(app) -> tuple:
 class _Owners(Resource):
     """Loads its functions only after the request has been allowed."""
 
-    def __init__(self, app, path):
+    def __init__(self, app: "Device", path):
         self._app = app
         self.views = (b"GET", b"POST") if path == b"/config" else (b"POST",)
         if path == b"/config":
@@ -69,7 +73,7 @@ def _page():
     return page(_PAGE)
 
 
-def _bad_telegram(app):
+def _bad_telegram(app: "Device"):
     from .response import TEXT
     from .seldom import bad_telegram
 
@@ -77,7 +81,7 @@ def _bad_telegram(app):
     return bad_telegram(app.framer, TEXT)
 
 
-async def _metrics(app):
+async def _metrics(app: "Device"):
     async with large:  # waits until no other task has something large in memory
         has_room = room.has(_METRICS_ROOM)
     if not has_room:

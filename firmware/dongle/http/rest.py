@@ -1,12 +1,13 @@
 # All requests except GET of an often requested document without a password: seldom requested
 # paths, unknown paths, other methods, requests that need the owner. Loaded for one request.
 
-# `resource` is a Resource or a function. Only a Resource has the attribute `views`.
-# pyright: reportFunctionMemberAccess=false, reportAttributeAccessIssue=false, reportArgumentType=false
-
 from .. import forget
 from ..refused import Refused
 from .resource import BODY_BYTES, Resource
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..device import Device
 
 TEMPORARY = True  # see forget()
 
@@ -15,9 +16,8 @@ async def respond(server, client, begun: memoryview):
     """Returns the Response to client.request, or a coroutine for it that no longer needs this
     module; begun: the part of the request's body that came with the head. Raises Refused."""
     request, app = client.request, server.app
-    resource, names = _find(server, request.path)
-    if resource and not hasattr(resource, "views"):
-        resource = Resource({b"GET": resource})
+    found, names = _find(server, request.path)
+    resource = _resource(found)
     most = resource.most if resource else BODY_BYTES
     if most is not None and request.left > most:
         raise Refused(413, f"a body may have {most} bytes")
@@ -35,6 +35,11 @@ async def respond(server, client, begun: memoryview):
         if not is_get:
             app.spare_auth(0)  # its memory is needed now
     return server.see(resource, request) if is_get else _take(server, client, resource, begun)
+
+
+def _resource(found) -> Resource | None:
+    """found: a Resource, the function for GET, or None."""
+    return Resource({b"GET": found}) if found and not hasattr(found, "views") else found
 
 
 def _take(server, client, resource, begun):
@@ -61,7 +66,7 @@ def _wrong_method(resource):
     return resource.refuse(405, f"only {names} here", b"Allow: %s\r\n" % names.encode())
 
 
-def _auth(app):
+def _auth(app: "Device"):
     # Created here, because most dongles never need it.
     if app.auth is None:
         from .auth import Auth

@@ -19,6 +19,10 @@ from ..refused import Refused
 from .request import EXCHANGE_MS, HEAD_BYTES, Request, read_head
 from .response import refusal
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..device import Device
+
 CLIENTS = 3
 _READY = const(1)  # _Client objects that are allocated in advance
 _ANOTHER_ROOM = const(25_000)  # bytes of the Python heap; with less, a new client has to wait
@@ -42,12 +46,19 @@ class Server:
     """tick() must be called once a second."""
 
     def __init__(
-        self, routes, health, gate=None, app=None, asks_readers=False, most=CLIENTS, free=None
+        self,
+        routes,
+        health,
+        gate=None,
+        app: "Device | None" = None,
+        asks_readers=False,
+        most=CLIENTS,
+        free=None,
     ):
         """routes: path (bytes) -> Resource, or just the function for GET if there is no other
         method. gate(request): returns None, or a Response to send instead of the document, or
-        raises Refused. app: the App; with it, the paths of paths.py are served too, and only the
-        owner may change anything. Without it, every client may do everything. asks_readers:
+        raises Refused. app: the Device; with it, the paths of paths.py are served too, and only
+        the owner may change anything. Without it, every client may do everything. asks_readers:
         whether GET needs the password too. most: the number of clients at a time. free: the
         attribute of another Server, to share its _Client objects."""
         self.routes = routes

@@ -9,20 +9,24 @@ from micropython import const
 from .. import forget, large, room
 from .response import Response
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..device import Device
+
 TEMPORARY = True  # see forget()
 
 _BOTH_BYTES = const(40_000)  # of the Python heap
 _LEAVE_MS = const(50)  # until the memory of the closed connections is free
 
 
-def into(app, path: bytes):
+def into(app: "Device", path: bytes):
     """Returns the function that handles one request, so that the caller's module can be freed."""
     if path == b"/update":
         return lambda readinto, size: _respond(app, lambda update: update.receive(readinto, size))
     return lambda readinto, size: _respond(app, lambda update: _pull(app, update))
 
 
-async def _respond(app, take):
+async def _respond(app: "Device", take):
     # If there is little memory, all other clients are disconnected during the update.
     is_alone = not room.has(_BOTH_BYTES)
     try:
@@ -41,7 +45,7 @@ async def _respond(app, take):
     return Response(json.dumps(answer).encode(), status=status)
 
 
-async def _update(app, take):
+async def _update(app: "Device", take):
     """Returns (HTTP status, dict), the result of take(update) with an Update."""
     if app.is_updating:
         return 409, {"error": "an update is under way"}
@@ -61,7 +65,7 @@ async def _update(app, take):
     return status or 503, answer
 
 
-def _pull(app, update):
+def _pull(app: "Device", update):
     from ..update.fetch import pull
 
     forget()

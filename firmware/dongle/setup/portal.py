@@ -20,6 +20,11 @@ from ..http.response import Response, refusal
 from ..http.server import Server
 from . import captive
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..device import Device
+    from ..net.wifi import Wifi
+
 TEMPORARY = True  # see forget()
 
 _ADDRESS = "192.168.4.1"  # the ESP32's own choice for its access point
@@ -39,15 +44,14 @@ _RETRY_MS = 60_000
 
 
 class Portal:
-    """hostname: also the access point's name; is_away: it opens because the configured network has
-    been away for long."""
+    """is_away: it opens because the configured network has been away for long."""
 
-    def __init__(self, app, hostname, is_away):
+    def __init__(self, app: "Device", wifi: "Wifi", is_away: bool):
         self._is_for_away = is_away
         self.app = app
-        self.wifi = app.wifi
+        self.wifi = wifi
         self.health = app.health
-        self.hostname = hostname
+        self.hostname = app.hostname  # also the name of the access point
         self.station = network.WLAN(network.STA_IF)
         self.access_point = network.WLAN(network.AP_IF)
         self._networks = b"[]"

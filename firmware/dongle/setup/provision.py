@@ -6,6 +6,11 @@ from micropython import const
 
 from .. import forget, room
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..device import Device
+    from ..net.wifi import Wifi
+
 _HOLD_LOOKS = 3
 _AWAY_MS = 900_000
 _REST_MS = 30_000
@@ -18,8 +23,9 @@ _BOTH_BYTES = const(40_000)
 class Provision:
     """button: a Pin, low while it is pressed; None if the board has no button."""
 
-    def __init__(self, app, button):
+    def __init__(self, app: "Device", wifi: "Wifi", button):
         self._app = app
+        self._wifi = wifi
         self._button = button
         self.is_open = self._is_away = False
         self._held = 0  # calls of is_due() in a row that found the button pressed
@@ -31,7 +37,7 @@ class Provision:
         now_ms = self._app.health.uptime_ms()
         if self.is_open or now_ms < self._rests_until_ms:
             return False
-        wifi = self._app.wifi
+        wifi = self._wifi
         is_pressed = self._button is not None and not self._button.value()
         self._held = self._held + 1 if is_pressed else 0
         # While the network stays away, opens again after the same time.
@@ -67,4 +73,4 @@ class Provision:
         from .portal import Portal
 
         forget()
-        await Portal(self._app, self._app.hostname, is_away).run()
+        await Portal(self._app, self._wifi, is_away).run()

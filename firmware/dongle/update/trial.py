@@ -9,6 +9,10 @@ import slots
 
 from .. import forget
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..device import Device
+
 TEMPORARY = True  # see forget()
 
 _TELEGRAMS = const(10)
@@ -16,7 +20,7 @@ _WITHIN_MS = 600_000
 _LOOK_MS = 1_000
 
 
-async def run(app) -> None:
+async def run(app: "Device") -> None:
     """Runs the trial as a task. app: the App."""
     try:
         await prove(app.firmware, app.framer, app.wifi, app.health, app.reset)
