@@ -11,27 +11,27 @@ from p1 import obis
 from p1.render.page import Page
 from p1.scan import ABSENT, NEGATIVE, PLACES
 
-# Topic, key in the Reading, and the power of ten between their units. In dsmr-reader, energy that
-# comes into the house is "delivered", and energy that leaves it is "returned".
+# As in p1/render/table.py; the name is the topic. In dsmr-reader, energy that comes into the house
+# is "delivered", and energy that leaves it is "returned".
 _TABLE = b"""
-dsmr/reading/electricity_delivered_1 energy_import_t1_kwh 0
-dsmr/reading/electricity_delivered_2 energy_import_t2_kwh 0
-dsmr/reading/electricity_returned_1 energy_export_t1_kwh 0
-dsmr/reading/electricity_returned_2 energy_export_t2_kwh 0
-dsmr/reading/electricity_currently_delivered power_import_w 3
-dsmr/reading/electricity_currently_returned power_export_w 3
-dsmr/reading/phase_currently_delivered_l1 power_import_l1_w 3
-dsmr/reading/phase_currently_delivered_l2 power_import_l2_w 3
-dsmr/reading/phase_currently_delivered_l3 power_import_l3_w 3
-dsmr/reading/phase_currently_returned_l1 power_export_l1_w 3
-dsmr/reading/phase_currently_returned_l2 power_export_l2_w 3
-dsmr/reading/phase_currently_returned_l3 power_export_l3_w 3
-dsmr/reading/phase_voltage_l1 voltage_l1_v 0
-dsmr/reading/phase_voltage_l2 voltage_l2_v 0
-dsmr/reading/phase_voltage_l3 voltage_l3_v 0
-dsmr/reading/phase_power_current_l1 current_l1_a 0
-dsmr/reading/phase_power_current_l2 current_l2_a 0
-dsmr/reading/phase_power_current_l3 current_l3_a 0
+energy_import_t1_kwh 1 dsmr/reading/electricity_delivered_1
+energy_import_t2_kwh 1 dsmr/reading/electricity_delivered_2
+energy_export_t1_kwh 1 dsmr/reading/electricity_returned_1
+energy_export_t2_kwh 1 dsmr/reading/electricity_returned_2
+power_import_w m dsmr/reading/electricity_currently_delivered
+power_export_w m dsmr/reading/electricity_currently_returned
+power_import_l1_w m dsmr/reading/phase_currently_delivered_l1
+power_import_l2_w m dsmr/reading/phase_currently_delivered_l2
+power_import_l3_w m dsmr/reading/phase_currently_delivered_l3
+power_export_l1_w m dsmr/reading/phase_currently_returned_l1
+power_export_l2_w m dsmr/reading/phase_currently_returned_l2
+power_export_l3_w m dsmr/reading/phase_currently_returned_l3
+voltage_l1_v 1 dsmr/reading/phase_voltage_l1
+voltage_l2_v 1 dsmr/reading/phase_voltage_l2
+voltage_l3_v 1 dsmr/reading/phase_voltage_l3
+current_l1_a 1 dsmr/reading/phase_power_current_l1
+current_l2_a 1 dsmr/reading/phase_power_current_l2
+current_l3_a 1 dsmr/reading/phase_power_current_l3
 """
 _TIME = b"dsmr/reading/timestamp"
 _TARIFF = b"dsmr/meter-stats/electricity_tariff"
@@ -55,16 +55,16 @@ class DsmrTopics:
         topic_at, topic_end, rows, powers = [], [], [], []
         at = 1
         for line in _TABLE.strip().split(b"\n"):
-            topic, key, power = line.decode().split()
+            key, tens, topic = line.decode().split()
             if swap_tariffs and "_t1_" in key:
                 key = key.replace("_t1_", "_t2_")
             elif swap_tariffs:
                 key = key.replace("_t2_", "_t1_")
-            topic_at.append(at)
-            topic_end.append(at + len(topic))
-            rows.append(obis.row(key))
-            powers.append(int(power))
             at += len(line) + 1
+            topic_at.append(at - 1 - len(topic))
+            topic_end.append(at - 1)
+            rows.append(obis.row(key))
+            powers.append(3 if tens == "m" else 0)
         self._topic_at, self._topic_end = array("H", topic_at), array("H", topic_end)
         self._rows, self._powers = bytes(rows), bytes(powers)
 

@@ -5,41 +5,42 @@ from .. import obis
 
 TEMPORARY = True  # see forget()
 
-# Columns: end of the key, its word in the entity's name, unit, device class, state class, decimals
-# to show, category. "-": none. Home Assistant allows only some combinations, see
+# As in table.py, with the end of a key in place of the key, the number of decimals to show in
+# place of the letter, and instead of the name: the word in the entity's name, unit, device class,
+# state class, category. "-": none. Home Assistant allows only some combinations, see
 # DEVICE_CLASS_UNITS and DEVICE_CLASS_STATE_CLASSES in its components/sensor/const.py.
 _KINDS = (
     b"""
-gas_m3 gas m\xc2\xb3 gas total_increasing 3 -
-water_m3 water m\xc2\xb3 water total_increasing 3 -
-m3 - m\xc2\xb3 volume total_increasing 3 -
-gj - GJ energy total_increasing 3 -
-mwh - MWh energy total_increasing 3 -
-kwh - kWh energy total_increasing 3 -
-kvarh energy kvarh - total_increasing 3 -
+gas_m3 3 gas m\xc2\xb3 gas total_increasing -
+water_m3 3 water m\xc2\xb3 water total_increasing -
+m3 3 - m\xc2\xb3 volume total_increasing -
+gj 3 - GJ energy total_increasing -
+mwh 3 - MWh energy total_increasing -
+kwh 3 - kWh energy total_increasing -
+kvarh 3 energy kvarh - total_increasing -
 """,
     b"""
-w - W power measurement 0 -
-var power var reactive_power measurement 0 -
+w 0 - W power measurement -
+var 0 power var reactive_power measurement -
 """,
     b"""
-va - VA apparent_power measurement 0 -
-v - V voltage measurement 1 -
-a - A current measurement 2 -
-hz - Hz frequency measurement 2 -
+va 0 - VA apparent_power measurement -
+v 1 - V voltage measurement -
+a 2 - A current measurement -
+hz 2 - Hz frequency measurement -
 """,
     b"""
-factor factor - power_factor measurement 3 -
-factor_l1 factor_l1 - power_factor measurement 3 -
-factor_l2 factor_l2 - power_factor measurement 3 -
-factor_l3 factor_l3 - power_factor measurement 3 -
+factor 3 factor - power_factor measurement -
+factor_l1 3 factor_l1 - power_factor measurement -
+factor_l2 3 factor_l2 - power_factor measurement -
+factor_l3 3 factor_l3 - power_factor measurement -
 """,
     b"""
-count - - - total_increasing - diagnostic
-state - - enum - - diagnostic
-timestamp time - timestamp - - diagnostic
-version version - - - - diagnostic
-tariff tariff - - - - -
+count - - - - total_increasing diagnostic
+state - - - enum - diagnostic
+timestamp - time - timestamp - diagnostic
+version - version - - - diagnostic
+tariff - tariff - - - -
 """,
 )
 
@@ -81,13 +82,14 @@ def members(key: bytes, tariff_names: dict):
 
 
 def _kind(key):
-    """Returns (words of the name, columns) for the longest end of the key that is in the table."""
+    """Returns (words of the name, the values of _MEMBERS) for the longest end of the key that is in the table."""
     start = 0
     while True:
         for lines in _KINDS:
             at = lines.find(b"\n" + key[start:] + b" ")
             if at >= 0:
-                _, word, *columns = lines[at : lines.find(b"\n", at + 1)].split()
+                _, decimals, word, *columns = lines[at : lines.find(b"\n", at + 1)].split()
+                columns.insert(3, decimals)
                 return (key[:start] + word).replace(b"_-", b""), columns
         start = key.find(b"_", start) + 1
         if not start:

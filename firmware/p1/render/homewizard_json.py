@@ -10,29 +10,30 @@ from ..scan import ABSENT, NEGATIVE, PLACES
 from .numbers import write_numbers
 from .page import NUMBER_LENGTH, Full, Page
 
-# Our key, their key, and how many decimals theirs has at most. "-": not a number of the registry.
-# These rows and the currents come first because they need extra code. "l#": one row for each
-# phase, "t#": one for each tariff. The spelling "montly" is theirs.
+# As in table.py, but the units are the same everywhere, and the letter is the largest number of
+# decimals of their number. "-" as key: not a number of the registry. These lines and the currents
+# come first because they need extra code. "l#": one line for each phase, "t#": one for each
+# tariff. The spelling "montly" is theirs.
 _TABLE = b"""
--                          wifi_strength              0
--                          smr_version                0
--                          active_tariff              0
--                          montly_power_peak_w        0
--                          active_current_a           3
-current_l#_a               active_current_l#_a        3
-energy_import_kwh          total_power_import_kwh     3
-energy_import_t#_kwh       total_power_import_t#_kwh  3
-energy_export_kwh          total_power_export_kwh     3
-energy_export_t#_kwh       total_power_export_t#_kwh  3
-power_w                    active_power_w             0
-power_l#_w                 active_power_l#_w          0
-voltage_l#_v               active_voltage_l#_v        1
-frequency_hz               active_frequency_hz        3
-voltage_sags_l#_count      voltage_sag_l#_count       0
-voltage_swells_l#_count    voltage_swell_l#_count     0
-power_failures_count       any_power_fail_count       0
-long_power_failures_count  long_power_fail_count      0
-average_power_15m_w        active_power_average_w     0
+- 0 wifi_strength
+- 0 smr_version
+- 0 active_tariff
+- 0 montly_power_peak_w
+- 3 active_current_a
+current_l#_a 3 active_current_l#_a
+energy_import_kwh 3 total_power_import_kwh
+energy_import_t#_kwh 3 total_power_import_t#_kwh
+energy_export_kwh 3 total_power_export_kwh
+energy_export_t#_kwh 3 total_power_export_t#_kwh
+power_w 0 active_power_w
+power_l#_w 0 active_power_l#_w
+voltage_l#_v 1 active_voltage_l#_v
+frequency_hz 3 active_frequency_hz
+voltage_sags_l#_count 0 voltage_sag_l#_count
+voltage_swells_l#_count 0 voltage_swell_l#_count
+power_failures_count 0 any_power_fail_count
+long_power_failures_count 0 long_power_fail_count
+average_power_15m_w 0 active_power_average_w
 """
 
 _STRENGTH = const(0)  # the first rows
@@ -68,7 +69,7 @@ def _rows():
     keys = bytearray()
     lengths = bytearray()
     for line in _TABLE.strip().split(b"\n"):
-        ours, theirs, most = line.split()
+        ours, most, theirs = line.split()
         for number in b"1234" if b"t#" in ours else b"123" if b"l#" in ours else b"#":
             digit = bytes((number,))
             key = theirs.replace(b"#", digit)

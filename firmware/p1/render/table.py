@@ -1,9 +1,11 @@
 # Tables with the names that other programs use for the numbers of a Reading. Each line has:
 #
-#   key  power of ten  name
+#   key  letter  name
 #
-# The power of ten converts the key's unit to the unit of the name: "1" none, "k" 3, "M" 6, "m" -3.
-# Each format may define other letters, the content of the name, and lines that begin with "#".
+# The letter is the power of ten that converts the key's unit to the unit of the name: "1" none,
+# "k" 3, "M" 6, "m" -3. Each format may define other letters, the content of the name, and lines
+# that begin with "#". These formats have such tables: prometheus.py, submeters.py, influx_line.py,
+# homewizard_json.py, homeassistant.py and, in dongle/, dsmr_topics.py, metrics.py and counters.py.
 # Tables are text that is read by position: tuples take ten times the memory, and slices of lines
 # would be garbage each time.
 
