@@ -82,7 +82,8 @@ def members(key: bytes, tariff_names: dict):
 
 
 def _kind(key):
-    """Returns (words of the name, the values of _MEMBERS) for the longest end of the key that is in the table."""
+    """Returns (words of the name, the values of _MEMBERS) for the longest end of the key that is
+    in the table."""
     start = 0
     while True:
         for lines in _KINDS:
