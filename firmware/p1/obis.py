@@ -187,7 +187,7 @@ def _unit_rules():
             rules.append(len(text))
             rules.append(int(spellings[at + 1]) + 8)
             rules.extend(text)
-        rules.append(255)
+        rules.append(255)  # END_OF_RULES in scan.py
     return bytes(rules), starts
 
 

@@ -14,6 +14,7 @@ DERIVED = const(32)  # calculated, not printed by the meter
 PLACES = const(15)
 UNKNOWN_LINES = const(64)  # how many lines with unknown codes a Reading can store
 LINES = const(128)  # how many lines a Reading can store
+END_OF_RULES = const(255)  # in obis.UNIT_RULES, in place of a length
 UNKNOWN = const(254)  # in Reading.line_row: the code is in no row
 _NOT_ALONE = const(0xFFFF)  # in Reading.line_value: not an object, or an unusable one
 
@@ -165,7 +166,7 @@ def scan(reading, end: int):
                     usable = 0
                     while digits > 0 and not usable:
                         length = rules[rule]
-                        if length == 255:
+                        if length == END_OF_RULES:
                             low += 1
                             if low == ranks or codes[low] != code:
                                 break

@@ -9,6 +9,7 @@ from . import brackets, country, obis, text, timestamp
 from .brackets import is_stamp, of_row
 from .captures import read_captures
 from .reading import Submeter
+from .scan import END_OF_RULES
 from .timestamp import is_never
 
 TEMPORARY = True  # see forget()
@@ -52,7 +53,7 @@ def _exponent(rule, unit):
     """Returns the power of ten that converts a printed unit (bytes) to the unit whose spellings
     start at `rule`; None if it is none of these spellings."""
     rules = obis.UNIT_RULES
-    while rules[rule] != 255:
+    while rules[rule] != END_OF_RULES:
         length = rules[rule]
         if rules[rule + 2 : rule + 2 + length] == unit:
             return rules[rule + 1] - 8

@@ -48,7 +48,8 @@ def length(text: ptr8, at: int) -> int:
 
 
 def _pair(text, at):
-    return text[at] * 10 + text[at + 1] - 528
+    """Returns the number of the two digits at text[at]."""
+    return text[at] * 10 + text[at + 1] - 11 * 0x30
 
 
 def _days(year, month, day):

@@ -24,7 +24,9 @@ from conftest import (
     telegram,
 )
 from make_fixtures import files, seal
-from p1 import timestamp
+from p1 import obis, timestamp
+from p1.render import numbers
+from p1.scan import ABSENT, END_OF_RULES, NEGATIVE, PLACES
 from reference import Number
 
 
@@ -764,3 +766,9 @@ def test_no_number_tells_what_a_submeter_counts_but_its_device_type():
 
 def test_the_relays_are_no_submeters():
     assert read("0-2:96.3.10(1)") == {"relay_2_state": Number(1)}
+
+
+def test_the_flags_are_the_same_in_all_viper_code():
+    """numbers.py has copies of scan.py's, and obis.py's rules end with scan.py's mark."""
+    assert (numbers._ABSENT, numbers._NEGATIVE, numbers._PLACES) == (ABSENT, NEGATIVE, PLACES)
+    assert obis.UNIT_RULES[-1] == END_OF_RULES

@@ -4,6 +4,12 @@
 from array import array
 
 import micropython
+from micropython import const
+
+# As in scan.py. In viper, a constant of another module would be an object.
+_ABSENT = const(255)
+_NEGATIVE = const(64)
+_PLACES = const(15)
 
 _POWERS = array("i", [10**power for power in range(10)])
 
@@ -47,7 +53,7 @@ def _write_numbers(out: ptr8, text: ptr8, page, numbers, keys, written) -> int:
         shown_decimals[row] = places
         ends[row] = 0
         left = key_length[row]
-        if places == 255:
+        if places == _ABSENT:
             text = ptr8(uint(text) + left)
         else:
             if left:
@@ -70,10 +76,10 @@ def _write_numbers(out: ptr8, text: ptr8, page, numbers, keys, written) -> int:
                 out[0] = 0x22
                 out[1] = 0x3A
                 out = ptr8(uint(out) + 2)
-            if places & 64:
+            if places & _NEGATIVE:
                 out[0] = 0x2D
                 out = ptr8(uint(out) + 1)
-            places &= 15
+            places &= _PLACES
             mantissa = mantissas[row]
             shown[row] = mantissa
             power = 9
@@ -124,7 +130,7 @@ def _update_numbers(out: ptr8, mantissa: int, numbers, written) -> int:
             return 0
         mantissa = mantissas[row]
         if ends[row] and mantissa != shown[row]:
-            places &= 15
+            places &= _PLACES
             power = 9
             while power > places and mantissa < powers[power]:
                 power -= 1

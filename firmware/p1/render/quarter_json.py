@@ -64,7 +64,7 @@ def _stamp(page, reading):
 
 def _set_back(out, at, minutes):
     """Sets the time "mm:ss" at out[at] back by so many minutes, and its seconds to 0."""
-    minute = out[at] * 10 + out[at + 1] - 528 - minutes
+    minute = out[at] * 10 + out[at + 1] - 11 * 0x30 - minutes
     out[at] = 0x30 + minute // 10
     out[at + 1] = 0x30 + minute % 10
     out[at + 3] = out[at + 4] = 0x30
