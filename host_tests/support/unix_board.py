@@ -113,7 +113,7 @@ def unix_board(
 ) -> Iterator[UnixBoard]:
     """A board with an empty flash. Skips the test where there is no unix port."""
     if not MICROPYTHON.exists():
-        pytest.skip("needs MicroPython's unix port; MICROPYTHON can name a binary")
+        pytest.skip("no MicroPython for the unix port: name one in the variable MICROPYTHON")
     board = UnixBoard(folder, modules, **environment)
     try:
         yield board
