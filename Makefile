@@ -40,11 +40,11 @@ check: $(VENV)/check $(VENV)/stubs  ## style, types and board profiles
 size: $(VENV)/device  ## what each compiled file takes, against its budget
 	@$(RUN) tools/size.py
 
-bench: $(VENV)/bench  ## speed and memory against the goals, also in build/bench.json
-	$(RUN) tools/bench
+bench: $(VENV)/bench  ## speed and memory against the goals, in two minutes or so; also in build/bench.json
+	@$(RUN) tools/bench
 
 bench-target: $(VENV)/bench  ## instructions on Xtensa and RISC-V; needs Debian's qemu-user
-	$(RUN) tools/bench target
+	@$(RUN) tools/bench target
 
 fuzz: $(VENV)/fuzz  ## look for inputs that break the core: SECONDS=n (1800)
 	@mkdir -p build/fuzz

@@ -21,6 +21,8 @@ from p1.framer import Framer
 from p1.reading import Reading
 from p1.render.json import Json
 
+pytest_plugins = ["left_out"]  # support/left_out.py
+
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 FIXTURES = Path(__file__).with_name("fixtures")
@@ -89,40 +91,6 @@ LONGEST = (
 def pytest_collection_modifyitems(items):
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
-
-
-# --- What `make test` leaves out ---
-
-# Each worker of pytest-xdist chooses all tests for itself, and tells how many it left out.
-LEFT_OUT = pytest.StashKey[int]()
-
-
-def pytest_configure(config):
-    config.stash[LEFT_OUT] = 0
-
-
-def pytest_deselected(items):
-    if items and all(item.get_closest_marker("slow") for item in items):
-        config = items[0].config
-        if config.option.markexpr == "not slow":  # and not by their names
-            config.stash[LEFT_OUT] += len(items)
-
-
-def pytest_sessionfinish(session):
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["left_out"] = session.config.stash[LEFT_OUT]
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node):
-    told = getattr(node, "workeroutput", {}).get("left_out", 0)
-    node.config.stash[LEFT_OUT] = max(node.config.stash[LEFT_OUT], told)
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    if count := config.stash[LEFT_OUT]:
-        slow = "1 slow test" if count == 1 else f"{count} slow tests"
-        terminalreporter.write_line(f"left out: {slow}; `make test-all` runs everything")
 
 
 # --- Telegrams ---

@@ -61,7 +61,9 @@ def micropython() -> Path:
             command.chmod(0o755)
             if subprocess.run([command, "-c", ""], capture_output=True).returncode:
                 command.unlink()
-                raise Missing("this machine does not run 32-bit programs")
+                raise Missing(
+                    "this machine does not run the 32-bit programs of an x86: use one that does"
+                )
     return command
 
 

@@ -21,6 +21,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mpremote.transport import TransportError
+from mpremote.transport_serial import SerialTransport
 from rich.console import Console
 from rich.progress import Progress
 
@@ -77,8 +78,12 @@ def run_deploy(args: argparse.Namespace) -> None:
             say(f"{step}  {size} bytes" if size is not None else f"{step}")
         say("reset")
         return
-    with port.raw_repl(args.port) as board, Progress(console=_console) as progress:
-        steps = deploy.deploy(board, target, progress, key)
+
+    def work(board: SerialTransport) -> list[deploy.Step]:
+        with Progress(console=_console) as progress:
+            return deploy.deploy(board, target, progress, key)
+
+    steps = port.session(args.port, work, say)
     copied = sum(step.verb == "copy" for step in steps)
     say(f"{copied} of {len(manifest['files']) + len(key)} files copied. The board starts anew")
 
@@ -110,13 +115,19 @@ def run_configure(args: argparse.Namespace) -> None:
         say(f"write    {configure.CONFIG}")
         say("read     the password of its own access point, or make it, for a label\nreset")
         return
-    with port.raw_repl(args.port) as board:
+
+    def work(board: SerialTransport) -> tuple[dict, str, str]:
+        nonlocal changed
         config = configure.merge({} if args.new else configure.read(board), changed)
         if sys.stdin.isatty():
-            config = configure.merge(config, configure.ask(config, configure.is_wired(board)))
+            asked = configure.ask(config, configure.is_wired(board))
+            config = configure.merge(config, asked)
+            changed = configure.merge(changed, asked)  # not to be asked for a second time
         configure.check(config)
         configure.write(board, config)
-        name, label = configure.label(board, config)
+        return config, *configure.label(board, config)
+
+    config, name, label = port.session(args.port, work, say)
     say(json.dumps(configure.redacted(config), indent=1))
     if is_made:
         say(f"the owner's password, which is nowhere else: {owners}")
@@ -143,8 +154,12 @@ def run_selftest(args: argparse.Namespace) -> bool:
         say("\n".join(("stop     the firmware", *(f"measure  {step}" for step in measure.STEPS))))
         say("reset")
         return False
-    with port.raw_repl(args.port) as board, _console.status("") as status:
-        evidence = measure.measure(board, given, args.wait, status.update)
+
+    def work(board: SerialTransport) -> measure.Evidence:
+        with _console.status("") as status:
+            return measure.measure(board, given, args.wait, status.update)
+
+    evidence = port.session(args.port, work, say)
     findings = diagnose(evidence)
     report.show(_console, findings)
     say(f"For a bug report: {report.save(args.reports, evidence, findings, datetime.now())}")

@@ -17,7 +17,7 @@ from household import Household, needs_micropython, wait_for
 from page_meter import PAST, ScriptedMeter
 from rig import ROOT
 
-pytest.importorskip("playwright", reason="playwright is not installed: `make test` does that")
+pytest.importorskip("playwright", reason="no playwright: `make test` installs it")
 from axe_playwright_python.sync_playwright import Axe
 
 from page_browser import CHROMIUM, PHONE, Visit, chromium
@@ -25,7 +25,7 @@ from page_browser import CHROMIUM, PHONE, Visit, chromium
 pytestmark = [
     pytest.mark.slow,
     needs_micropython,
-    pytest.mark.skipif(not CHROMIUM, reason="no chromium here; on Debian: apt install chromium"),
+    pytest.mark.skipif(not CHROMIUM, reason="no chromium: apt install chromium"),
 ]
 
 WHOLE = pages.page(pages.WEB / "index.html")

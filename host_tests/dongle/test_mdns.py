@@ -301,7 +301,9 @@ def loopback_multicast():
             mouth.sendto(announcement()[:4], GROUP)
             ear.recv(2000)
     except OSError as error:
-        pytest.skip(f"no multicast on the loopback interface: {error}")
+        pytest.skip(
+            f"no multicast on the loopback interface ({error}): ip link set lo multicast on"
+        )
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/s
 PASSWD = shutil.which("mosquitto_passwd")
 
 needs_mosquitto = pytest.mark.skipif(
-    not (MOSQUITTO and PASSWD), reason="no mosquitto with mosquitto_passwd on this machine"
+    not (MOSQUITTO and PASSWD), reason="no mosquitto with mosquitto_passwd: apt install mosquitto"
 )
 USER, PASSWORD = "dongle", "correct horse"
 NAME = "broker.lan"

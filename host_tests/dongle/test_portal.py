@@ -26,7 +26,7 @@ from household import PATIENCE_S, Household, needs_micropython, told_at_once, wa
 pytestmark = [pytest.mark.slow, needs_micropython, pytest.mark.timeout(300)]
 
 CHROMIUM = shutil.which("chromium")
-needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine")
+needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no chromium: apt install chromium")
 CHROMIUM_OPTIONS = [
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),

@@ -15,27 +15,14 @@ from aiohttp import web
 
 from far_end import FarEnd
 from household import Household, Listener, needs_micropython, wait_for
+from http_grammar import MORE, READ
 
 pytestmark = needs_micropython
 
 PASSWORD, WRONG = "owners secret :-)", "guessed secret"
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "get")
 UNKNOWN = ("/nothing", "/config/", "/Config", "/config.json", "/update/push", "/restart/now", "//")
-# What is not read only: methods, and whether these need the password.
-MORE = {
-    "/config": (("GET", "HEAD", "POST"), True),
-    "/identify": (("POST",), True),
-    "/restart": (("POST",), True),
-    "/update": (("POST",), True),
-    "/update/pull": (("POST",), True),
-    "/api/v1/system": (("GET", "HEAD", "PUT"), False),
-    "/api/v1/identify": (("PUT",), False),
-}
 READ_ONLY = ("GET", "HEAD"), True
-READ = {
-    *("/", "/live", "/reading", "/quarter", "/history", "/telegram", "/telegram/bad", "/metrics"),
-    *("/health", "/api", "/api/v1/data", "/api/v1/telegram"),
-}
 
 SALT = b"a secret's salt."
 HASH = hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), SALT, 1000).hex()
@@ -249,7 +236,7 @@ def expected(path, method, password, is_closed):
 
 def check_all(record, is_closed):
     paths = paths_of(record)
-    assert set(paths) == READ | set(MORE)
+    assert set(paths) == {*READ, *MORE}
     seen = {}
     for path in paths:
         for method in METHODS:

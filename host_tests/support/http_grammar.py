@@ -7,13 +7,26 @@ import struct
 from dongle.update import bundle
 
 METHODS = [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE", b"get"]
+# All paths of the dongle: what is only read, and what is more than that, with its methods and
+# whether these need the password. Other tests use these lists too.
+READ = (
+    *("/", "/live", "/reading", "/quarter", "/history", "/telegram", "/telegram/bad", "/metrics"),
+    *("/health", "/api", "/api/v1/data", "/api/v1/telegram"),
+)
+MORE = {
+    "/config": (("GET", "HEAD", "POST"), True),
+    "/identify": (("POST",), True),
+    "/restart": (("POST",), True),
+    "/update": (("POST",), True),
+    "/update/pull": (("POST",), True),
+    "/api/v1/system": (("GET", "HEAD", "PUT"), False),
+    "/api/v1/identify": (("PUT",), False),
+}
 PATHS = [
-    *(b"/", b"/reading", b"/quarter", b"/live", b"/history", b"/telegram", b"/telegram/bad"),
-    *(b"/metrics", b"/health", b"/config", b"/identify", b"/restart", b"/update"),
-    *(b"/update/pull", b"/api", b"/api/v1/data", b"/api/v1/telegram", b"/api/v1/system"),
-    *(b"/api/v1/identify", b"/nothing", b"/../config.json", b"/%00", b"*", b"http://a/reading"),
+    *(path.encode() for path in (*READ, *MORE)),
+    *(b"/nothing", b"/../config.json", b"/%00", b"*", b"http://a/reading"),
 ]
-WRITES = [b"/config", b"/identify", b"/restart", b"/update", b"/update/pull"]
+WRITES = [path.encode() for path, (methods, _) in MORE.items() if "POST" in methods]
 VERSIONS = [b"HTTP/1.1"] * 12 + [b"HTTP/1.0"] * 4 + [b"HTTP/2.0", b"HTTP/1.2", b"HTTP/", b""]
 HOSTS = [b"127.0.0.1", b"localhost:80", b"[::1]", b"p1meter-00002a.local", b"evil.com", b"", b":"]
 HEADERS = [
@@ -79,7 +92,7 @@ class Grammar:
         return self._random.randrange(one_in) == 0
 
     def _valid(self) -> bytes:
-        path = self._random.choice(PATHS[:19])
+        path = self._random.choice(PATHS[: len(READ) + len(MORE)])
         return b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % path
 
     def _write(self) -> bytes:

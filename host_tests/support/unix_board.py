@@ -80,8 +80,9 @@ class UnixBoard:
         return subprocess.Popen([MICROPYTHON], cwd=self.flash, env=self._environment, **ends)
 
     def _restart(self) -> None:
-        """A reset ends the process with 0; being killed, or no longer plugged in, ends this."""
-        while self._process.wait() == 0 and self._plugged.acquire(blocking=False):
+        """A reset ends the process with 0, or 75 where `modules` are those of tools/sim. Being
+        killed, or no longer plugged in, ends this."""
+        while self._process.wait() in (0, 75) and self._plugged.acquire(blocking=False):
             os.write(self._master, b"soft reboot\r\n")
             self._process = self._start()
             os.write(self._slave, b"\x01")  # Ctrl-A
@@ -113,7 +114,7 @@ def unix_board(
 ) -> Iterator[UnixBoard]:
     """A board with an empty flash. Skips the test where there is no unix port."""
     if not MICROPYTHON.exists():
-        pytest.skip("needs MicroPython's unix port; MICROPYTHON can name a binary")
+        pytest.skip("no MicroPython for the unix port: name one in the variable MICROPYTHON")
     board = UnixBoard(folder, modules, **environment)
     try:
         yield board

@@ -174,11 +174,11 @@ def test_the_ready_line_comes_once(demos):
 @pytest.mark.slow
 @needs_micropython
 def test_its_page_in_a_browser(demos):
-    pytest.importorskip("playwright", reason="playwright is not installed: `make test` does that")
+    pytest.importorskip("playwright", reason="no playwright: `make test` installs it")
     from page_browser import CHROMIUM, Visit, chromium
 
     if not CHROMIUM:
-        pytest.skip("no chromium here; on Debian: apt install chromium")
+        pytest.skip("no chromium: apt install chromium")
     demo = demos("default")
     with chromium() as browser:
         visit = Visit(browser, f"http://127.0.0.1:{demo.http_port}")

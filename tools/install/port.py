@@ -3,8 +3,10 @@
 import contextlib
 import errno
 import io
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import serial
 from mpremote.transport import TransportError, TransportExecError
@@ -13,9 +15,12 @@ from serial.tools import list_ports
 
 from install import InstallError
 
+Result = TypeVar("Result")
+
 _READ_TIMEOUT_S = 10  # else a board that is pulled out in mid-word holds us for ever
 _ENTER_TIMEOUT_S = 5
 _START_S = 10
+_QUIET_S = 0.3  # without a byte: then all is heard
 _TRIES = 3  # opening the port resets some boards, and a Ctrl-C while they start is lost
 
 
@@ -65,6 +70,23 @@ def found() -> str:
     return "\n".join(f"  {port.device}  {port.description}" for port in ports) or "  (none)"
 
 
+def session(
+    port: str, work: Callable[[SerialTransport], Result], say: Callable[[str], None]
+) -> Result:
+    """What work(transport) returns, in raw_repl(). It is begun a second time where the line lost
+    something, or brought something else, such as ESP-IDF's log: so it must be fit for that."""
+    try:
+        with raw_repl(port) as transport:
+            return work(transport)
+    except TransportExecError:  # the board has understood
+        raise
+    except TransportError as error:
+        say(f"The serial line was disturbed ({error}). Once more:")
+    wait_for(port)
+    with raw_repl(port) as transport:
+        return work(transport)
+
+
 @contextlib.contextmanager
 def raw_repl(port: str) -> Iterator[SerialTransport]:
     """mpremote's transport in the raw REPL after a soft reset: main.py stopped, the heap clean.
@@ -108,7 +130,20 @@ def _once_more(transport: SerialTransport) -> Iterator[None]:
     except TransportExecError:  # heard and understood
         raise
     except TransportError:
-        pass
+        _hear_out(transport)
+
+
+def _hear_out(transport: SerialTransport) -> None:
+    """Waits for what is still on its way, or it would be taken for the next answer. The command
+    may have arrived all the same, and a reset with it: then that is a whole start."""
+    now = time.monotonic()
+    until, quiet = now + _START_S, now + _QUIET_S
+    while (now := time.monotonic()) < min(quiet, until):
+        if waiting := transport.serial.inWaiting():
+            transport.serial.read(waiting)
+            quiet = now + _QUIET_S
+        else:
+            time.sleep(0.01)
 
 
 def _quiet() -> contextlib.redirect_stdout:
@@ -136,3 +171,4 @@ def _reset(transport: SerialTransport) -> None:
                 "import machine, time\ntime.sleep_ms(100)\nmachine.reset()"
             )
             return
+    print("The board did not say that it starts anew: press its reset button", file=sys.stderr)

@@ -75,10 +75,10 @@ _COUNTS = {"    area = gc_get_ptr_area(ptr);\n": 3}  # how often it is there, wh
 
 def micropython(frozen: Path | None = None) -> Path:
     """The program. frozen: a manifest.py of what is frozen into it besides. Raises rig.Missing."""
-    rig.micropython_path()  # fetches umqtt
-    source = debian.source()
     if not shutil.which("make") or not _compiles():
         raise rig.Missing("no C compiler for 32 bits: apt install gcc-multilib make")
+    rig.micropython_path()  # fetches umqtt
+    source = debian.source()
     target = rig.ROOT / "build" / ("chip-frozen" if frozen else "chip")
     with debian.locked():
         tree = _changed(source, rig.ROOT / "build" / "chip-source")

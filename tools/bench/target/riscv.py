@@ -40,7 +40,7 @@ def missing() -> str | None:
     try:
         import unicorn  # noqa: F401
     except ImportError:
-        return "unicorn is not installed: pip install --group bench"
+        return "the Python package unicorn is not here: .venv/bin/pip install --group bench"
     return None
 
 
