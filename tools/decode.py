@@ -86,7 +86,7 @@ class Decoder:
         self._found += 1
         decode(telegram, size, self._reading)
         page = self._json.render(self._reading)
-        print(page.bytes[: page.size].decode(), flush=True)
+        print(bytes(page.bytes[: page.size]).decode(), flush=True)
         if self._reading.rejected:
             where = f"{self._name}: telegram {self._found}"
             _say(f"{where}: {self._reading.rejected} unusable values left out")

@@ -132,8 +132,10 @@ class Meter:
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
         )
         self.cable = ""
+        assert self.process.stdout
+        self._output = self.process.stdout
         try:
-            self.cable = self.process.stdout.readline().strip()
+            self.cable = self._output.readline().strip()
         finally:  # also where the wait is interrupted
             if not self.cable:
                 self.stop()
@@ -142,7 +144,7 @@ class Meter:
 
     def stop(self):
         _stop(self.process)
-        self.process.stdout.close()
+        self._output.close()
 
 
 class Dongle:
@@ -200,9 +202,10 @@ class Dongle:
 
     def _keep(self):
         while True:
-            for line in self.process.stdout:
-                self._say(line.rstrip())
-            self.process.stdout.close()
+            assert self.process.stdout
+            with self.process.stdout as output:
+                for line in output:
+                    self._say(line.rstrip())
             code = self.process.wait()
             if self._ending:
                 return

@@ -175,7 +175,7 @@ def test_native_code_is_loaded_before_the_heap_grows():
     """And stays: a chip gets the room of such code back by a reset alone."""
     hold = tree("dongle/hold.py")
     first = next(
-        node.iter.elts[0].id
+        ast.unparse(node.iter.elts[0])
         for node in ast.walk(hold)
         if isinstance(node, ast.For) and isinstance(node.iter, ast.Tuple)
     )
@@ -242,8 +242,9 @@ def test_obis_codes_stand_in_the_registry_only():
 @pytest.mark.parametrize("folder", ["p1", "dongle"])
 def test_the_architecture_s_picture_names_every_module(folder):
     picture = ARCHITECTURE.read_text().partition("## How it is built")[2]
-    lines = re.search(rf"^  {folder}/.*\n((?:    .*\n)+)", picture, re.MULTILINE)[1]
-    named = set(re.findall(r"\w+", lines))
+    lines = re.search(rf"^  {folder}/.*\n((?:    .*\n)+)", picture, re.MULTILINE)
+    assert lines
+    named = set(re.findall(r"\w+", lines[1]))
     modules = {path.stem for path in (FIRMWARE / folder).rglob("*.py")} - {"__init__"}
     assert modules <= named, modules - named
 

@@ -601,7 +601,8 @@ class _Latest:
         self.receiver = Receiver()
         self.receiver.json(*self.receiver.feed(data))
         self.reading = self.receiver.reading
-        self.age, self.taken = None, 1
+        self.age: int | None = None
+        self.taken = 1
 
     def age_ms(self):
         return self.age

@@ -69,12 +69,15 @@ NEEDS = {
 }
 
 
-def file(path="p1/x.mpy", size=0, sha256=hashlib.sha256().hexdigest()):  # noqa: B008
-    """Of a manifest: a line; without more, an empty file."""
+EMPTY = hashlib.sha256().hexdigest()
+
+
+def file(path: str = "p1/x.mpy", size: object = 0, sha256: object = EMPTY) -> dict[str, object]:
+    """Of a manifest: a line, right or wrong; without more, an empty file."""
     return {"path": path, "size": size, "sha256": sha256}
 
 
-def manifest(*files: dict, end: str = "]}\n", **needs) -> bytes:
+def manifest(*files: object, end: str = "]}\n", **needs) -> bytes:
     """A manifest with other needs, and these files."""
     lines = ",\n".join(json.dumps(file) for file in files)
     return (json.dumps(NEEDS | needs)[:-1] + ', "files": [\n' + lines + "\n" + end).encode()

@@ -62,20 +62,23 @@ class Watch:
         self.reading = Reading(country)
         self.json = Json()
         self.framer = Framer(self._take, has_crc)
-        self.told = None
+        self.told: tuple[bytes, bytes, int] | None = None
 
     def _take(self, buffer, size):
         decode(buffer, size, self.reading)
         page = self.json.render(self.reading)
         self.told = bytes(buffer[:size]), bytes(page.bytes[: page.size]), self.reading.rejected
 
+    def _delivered(self, telegram):
+        assert self.told, "a sealed telegram is delivered"
+        assert self.told[0].rstrip() == telegram.rstrip()
+        return self.told
+
     def check(self, telegram, with_reference=True):
         """The document of a sealed telegram, after all that must be true of it."""
         self.told = None
         self.framer.feed(telegram, len(telegram))
-        assert self.told, "a sealed telegram is delivered"
-        assert self.told[0].rstrip() == telegram.rstrip()
-        telegram, document, rejected = self.told
+        telegram, document, rejected = self._delivered(telegram)
         # Afresh, in a buffer that ends where the telegram does, so that no pointer leaves it.
         reading, writer = Reading(self.country), Json()
         decode(telegram, len(telegram), reading)

@@ -4,8 +4,13 @@ From standard input, JSON: topic -> payload; prints how many were taken."""
 import json
 import sys
 
-from homeassistant.components.mqtt import binary_sensor, discovery, sensor
-from homeassistant.components.mqtt.abbreviations import (
+# Home Assistant is in no environment of ours.
+from homeassistant.components.mqtt import (  # pyright: ignore[reportMissingImports]
+    binary_sensor,
+    discovery,
+    sensor,
+)
+from homeassistant.components.mqtt.abbreviations import (  # pyright: ignore[reportMissingImports]
     ABBREVIATIONS,
     DEVICE_ABBREVIATIONS,
     ORIGIN_ABBREVIATIONS,

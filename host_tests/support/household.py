@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 import rig
 
@@ -100,14 +101,17 @@ class Listener:
         self.messages: list[paho.MQTTMessage] = []
         self._topic = topic
         self._subscribed = threading.Event()
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
-        self._client.on_connect = lambda client, *_: client.subscribe(topic)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2)
+        self._client.on_connect = self._subscribe
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._hear
         self._client.reconnect_delay_set(1, 1)
         self._client.connect_async("127.0.0.1", port)
         self._client.loop_start()
         assert self._subscribed.wait(PATIENCE_S), "the broker takes no subscription"
+
+    def _subscribe(self, client: paho.Client, *_: object):
+        client.subscribe(self._topic)
 
     def _hear(self, _client, _data, message: paho.MQTTMessage):
         # amqtt gives a newcomer what is retained for the others' subscriptions too.
@@ -120,7 +124,7 @@ class Listener:
 
     def last(self, end: str) -> bytes | None:
         heard = self.heard(end)
-        return heard[-1].payload if heard else None
+        return bytes(heard[-1].payload) if heard else None
 
     def stop(self):
         self._client.disconnect()

@@ -28,7 +28,9 @@ def crc_is_right(telegram: bytes) -> bool:
 
 def line_of(telegram: bytes, obis: str) -> str:
     """What stands behind an OBIS code."""
-    return re.search(rf"^{re.escape(obis)}(\(.*\))\r$", telegram.decode(), re.MULTILINE)[1]
+    found = re.search(rf"^{re.escape(obis)}(\(.*\))\r$", telegram.decode(), re.MULTILINE)
+    assert found, f"no {obis}"
+    return found[1]
 
 
 def steps(household: Household, seconds: int):
@@ -39,22 +41,25 @@ def steps(household: Household, seconds: int):
 class Reader:
     """The other end of the wire."""
 
+    def __init__(self):
+        self.bytes = asyncio.StreamReader()
+        self._writer: asyncio.StreamWriter  # of a TCP connection
+        self._fd: int | None = None  # of a pseudo terminal
+
     @classmethod
     async def open(cls, address: str) -> "Reader":
         self = cls()
         kind, _, rest = address.partition(":")
-        self._fd = None
         if kind == "tcp":
             host, _, port = rest.rpartition(":")
             self.bytes, self._writer = await asyncio.open_connection(host, int(port))
         else:
             self._fd = os.open(address, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-            self.bytes = asyncio.StreamReader()
-            asyncio.get_running_loop().add_reader(self._fd, self._readable)
+            asyncio.get_running_loop().add_reader(self._fd, self._readable, self._fd)
         return self
 
-    def _readable(self):
-        self.bytes.feed_data(os.read(self._fd, 4096))
+    def _readable(self, fd: int):
+        self.bytes.feed_data(os.read(fd, 4096))
 
     def request(self, data: bytes):
         if self._fd is None:
@@ -79,7 +84,9 @@ class Reader:
 
     def pause(self):
         if self._fd is None:
-            self._writer.transport.pause_reading()
+            reading = self._writer.transport
+            assert isinstance(reading, asyncio.ReadTransport)
+            reading.pause_reading()
         else:
             asyncio.get_running_loop().remove_reader(self._fd)
 

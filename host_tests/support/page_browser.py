@@ -130,7 +130,7 @@ class Visit:
             self.page.wait_for_timeout(_TURN_MS)
 
     def text(self, selector: str) -> str:
-        return self.page.locator(selector).text_content()
+        return self.page.locator(selector).text_content() or ""
 
     def table(self, selector: str) -> list[list[str]]:
         """The words in each row's cells."""

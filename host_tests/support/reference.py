@@ -7,9 +7,10 @@ idea is shared with it. What it cannot read it leaves out. Slow, and only for te
 import json
 import re
 from collections import defaultdict
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import cache, lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 # --- Which line says what ---
@@ -170,8 +171,9 @@ def number(text, units, limit=LARGEST, sign=""):
     sign, whole, places, unit = match.groups(default="")
     if not whole + places:
         return None
-    value = Decimal(f"{sign}{whole}{places}").scaleb(units[unit] - len(places))
-    if value.as_tuple().exponent < -9 or max(int(whole + places), abs(value)) > limit:
+    exponent = units[unit] - len(places)
+    value = Decimal(f"{sign}{whole}{places}").scaleb(exponent)
+    if exponent < -9 or max(int(whole + places), abs(value)) > limit:
         return None
     return Number(value)
 
@@ -210,25 +212,28 @@ def message(text):
 
 
 @cache
-def winter(zone):
-    return datetime(2000, 1, 1, tzinfo=zone).utcoffset()
+def winter(zone: tzinfo) -> timedelta:
+    offset = datetime(2000, 1, 1, tzinfo=zone).utcoffset()
+    assert offset is not None
+    return offset
 
 
 @lru_cache(10_000)
-def stamp(text, zone=ZONE):
+def stamp(text: str, zone: tzinfo = ZONE) -> datetime | None:
     """An aware datetime; None where no calendar has it."""
     match = re.fullmatch(r"(\d{12})([SW]?)", text, re.ASCII)
     if not match:
         return None
     try:
-        year, *others = (int(text[at : at + 2]) for at in range(0, 12, 2))
-        civil = datetime(2000 + year, *others)
+        year, month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(0, 12, 2))
+        civil = datetime(2000 + year, month, day, hour, minute, second)
     except ValueError:
         return None
     if match[2]:
         offset = winter(zone) + timedelta(hours=match[2] == "S")
     else:
         offset = civil.replace(tzinfo=zone, fold=1).utcoffset()  # the later of two
+        assert offset is not None
     return civil.replace(tzinfo=timezone(offset))
 
 
@@ -274,14 +279,14 @@ def groups(said):
 # --- The Reading ---
 
 
-def reading(telegram, country="BE"):
+def reading(telegram: bytes, country: str = "BE") -> dict[str, Any]:
     header, objects = lines(telegram)
     codes = {code for _, code, _, _ in objects}
     if country == "auto":
         country = country_of(header, codes)
     zone = ZONES.get(country, ZONE)
 
-    said, registers, unknown = {}, defaultdict(list), []
+    said, registers, others, other_history = {}, defaultdict(list), [], {}
     for printed, code, own, wrapped in objects:
         if code in REGISTERS:
             registers[code].append(own)
@@ -291,14 +296,14 @@ def reading(telegram, country="BE"):
                 entitled = len(said[code]) >= 3 and ":" in said[code][1]
                 other_history = {printed: own} if said[code] and not entitled else {}
         else:
-            unknown.append((printed, own))
-    unknown = dict(unknown[:MOST_UNKNOWN])
+            others.append((printed, own))
+    unknown = dict(others[:MOST_UNKNOWN])
     if "0-0:98.1.0" in said and other_history:
         # Hungarian and Swiss meters print something else under this code.
         said["0-0:98.1.0"] = []
         unknown |= other_history
 
-    read = {"meter_model": header}
+    read: dict[str, Any] = {"meter_model": header}
     for key, sources in TEXTS.items():
         decode = {"protocol_version": version}.get(key, message if "message" in key else identity)
         found = [decode(said[code][0]) for code in sources if said.get(code)]
@@ -310,8 +315,9 @@ def reading(telegram, country="BE"):
         read[key] = found[-1] if found else None
 
     derive(read)
-    if read["tariff"] in (Number(1), Number(2)) and country in TARIFFS:
-        read["tariff_name"] = TARIFFS[country][int(read["tariff"]) - 1]
+    tariff = read["tariff"]
+    if tariff is not None and tariff in (Number(1), Number(2)) and country in TARIFFS:
+        read["tariff_name"] = TARIFFS[country][int(tariff) - 1]
     clock(read, objects, zone)
     peaks(read, said, zone)
     failures(read, said, zone)
@@ -360,9 +366,10 @@ def clock(read, objects, zone):
 def peaks(read, said, zone):
     peak = said.get("1-0:1.6.0", [])
     for when, power in (peak, peak[::-1]) if len(peak) == 2 else ():
-        if stamp(when, zone) and number(power, UNITS["w"]) is not None:
+        at = stamp(when, zone)
+        if at and number(power, UNITS["w"]) is not None:
             read["monthly_power_peak_w"] = number(power, UNITS["w"])
-            read["monthly_power_peak_timestamp"] = stamp(when, zone).isoformat()
+            read["monthly_power_peak_timestamp"] = at.isoformat()
 
     entries = said.get("0-0:98.1.0", [])[3:]
     entries = zip(entries[::3], entries[1::3], entries[2::3], strict=False)
@@ -373,10 +380,11 @@ def peaks(read, said, zone):
 @lru_cache(10_000)
 def past_peak(closing, when, power, zone):
     power = number(power, UNITS["w"])
-    if not stamp(closing) or not stamp(when) or power is None:
+    closed, at = stamp(closing), stamp(when, zone)
+    if not closed or not at or power is None:
         return None
-    month = (stamp(closing).replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
-    return {"month": month, "timestamp": stamp(when, zone).isoformat(), "power_w": power}
+    month = (closed.replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
+    return {"month": month, "timestamp": at.isoformat(), "power_w": power}
 
 
 def failures(read, said, zone):
@@ -384,8 +392,9 @@ def failures(read, said, zone):
     read["power_failures"] = []
     for end, text in zip(entries[::2], entries[1::2], strict=False):
         duration = number(text, {"s": 0})
-        if stamp(end) and duration is not None and not duration.as_tuple().exponent:
-            failure = {"timestamp": stamp(end, zone).isoformat(), "duration_s": duration}
+        at = stamp(end, zone)
+        if at and duration is not None and not duration.as_tuple().exponent:
+            failure = {"timestamp": at.isoformat(), "duration_s": duration}
             read["power_failures"].append(failure)
 
 
@@ -417,7 +426,7 @@ def submeter(said, zone):
 
     device_type = first("24.1.0", whole)
     meter = {
-        "type": TYPES[device_type and int(device_type)],
+        "type": TYPES[0 if device_type is None else int(device_type)],
         "device_type": device_type,
         "id": first("96.1.1", identity) or first("96.1.0", identity),
         "ean": first("96.1.2", identity),
@@ -437,12 +446,12 @@ def captured(parts, zone):
         value = f"{value.rstrip('*')}*{parts[-2]}"
     unit = "".join(re.findall(r"[A-Za-z]\w*$", value, re.ASCII))
     amount = number(value, dict.fromkeys(CAPTURED, 0))
-    if amount is None or (when is not None and (is_never(when) or not stamp(when))):
+    at = stamp(when, zone) if when else None
+    if amount is None or (when is not None and (is_never(when) or not at)):
         return {}
-    at = stamp(when, zone).timestamp() if when else 0
     return {
-        "at": at,
-        "timestamp": when and stamp(when, zone).isoformat(),
+        "at": at.timestamp() if at else 0,
+        "timestamp": at and at.isoformat(),
         CAPTURED[unit]: amount,
     }
 

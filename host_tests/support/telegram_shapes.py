@@ -71,7 +71,7 @@ class Meter:
     def add(self, code, *parts):
         """A line; its parts are texts or functions."""
         self.lines.append(
-            lambda: f"{code}" + "".join(part() if callable(part) else part for part in parts)
+            lambda: f"{code}" + "".join(str(part()) if callable(part) else part for part in parts)
         )
 
     def register(self, code, whole, places, unit, most=None, changes=0.5):

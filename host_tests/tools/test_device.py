@@ -202,7 +202,7 @@ def late_line(monkeypatch):
 def test_what_comes_late_is_waited_for_anew(board, late_line, times):
     late_line(times)
     with port.raw_repl(board.port) as transport:
-        assert transport.serial.times == 0
+        assert isinstance(transport.serial, LateLine) and transport.serial.times == 0
         assert transport.exec("print(6 * 7)").split() == [b"42"]
     assert "watchdog 600000" in board.notes
 

@@ -38,7 +38,7 @@ def _write(figures: list[Figure]):
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=", ".join((*PARTS, TARGET)))
-    parts = parser.parse_args().parts or list(PARTS)
+    parts: list[str] = parser.parse_args().parts or [*PARTS]
     if unknown := set(parts) - {*PARTS, TARGET}:
         parser.error(f"there is no part {', '.join(unknown)}")
     try:

@@ -63,6 +63,9 @@ class _Pointer:
     lies before its beginning is refused here, for a view counts from its end then."""
 
     __slots__ = ("base", "first", "view")
+    size: int
+    format: str
+    mask: int
 
     def __init__(self, target):
         self.base = base = _address(target)

@@ -60,6 +60,8 @@ class Household:
         if solar_w < 0:
             raise ValueError("panels give no less than 0 W")
         self.phases = phases
+        self.phase_w: tuple[int, ...] = ()
+        self.history: tuple[tuple[int, int, int], ...] = ()
         self._seed = seed
         self._panels = Panels(seed, solar_w)
         start_s = int(start.timestamp())

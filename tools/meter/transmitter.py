@@ -24,6 +24,7 @@ class Source(Protocol):
 
     def telegram(self) -> bytes:
         """The telegram of this second."""
+        ...
 
 
 def _sound(telegram: bytes) -> Pieces:
