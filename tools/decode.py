@@ -40,7 +40,7 @@ class Decoder:
         self._found = 0
         self.bad = 0
 
-    def run(self, lines: Iterator[bytes]):
+    def run(self, lines: Iterator[bytes]) -> None:
         number = 0
         for number, line in enumerate(lines, 1):
             self._feed(line, number)

@@ -115,11 +115,11 @@ class Broker:
         self.name = Path(self._command[0]).name
         self.start()
 
-    def start(self):
+    def start(self) -> None:
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(self._command, stdin=quiet, stdout=quiet, stderr=quiet)
 
-    def stop(self):
+    def stop(self) -> None:
         _stop(self.process)
 
 
@@ -142,7 +142,7 @@ class Meter:
         if not self.cable:
             raise Missing("the simulated meter did not start, see above")
 
-    def stop(self):
+    def stop(self) -> None:
         _stop(self.process)
         self._output.close()
 
@@ -215,13 +215,13 @@ class Dongle:
             self.resets += 1
             self._start()
 
-    def kill(self):
+    def kill(self) -> None:
         """As if its power were cut, for good."""
         self._ending = True
         self.process.kill()
         self._keeper.join()
 
-    def stop(self):
+    def stop(self) -> None:
         self._ending = True
         _stop(self.process)
         self._keeper.join()

@@ -590,7 +590,7 @@ ID = "0-1:96.1.1(37464C4F32313030303030303436)"
 def test_what_is_rare(lines, key, value):
     data = telegram(*lines)
     got = check(data).get(key)
-    assert got is None if value is None else float(got) == value
+    assert (None if got is None else float(got)) == value
     assert b"-0," not in rendered(data) and b"-0}" not in rendered(data)
 
 

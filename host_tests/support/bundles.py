@@ -16,7 +16,7 @@ FIRMWARE = build.ROOT / "firmware"
 KEY = owner.ec.derive_private_key(0xC9AFA9D845BA75166B5C215767B1D693, owner.ec.SECP256R1())
 
 
-def board():
+def board() -> boards.Board:
     """A profile whose code runs here."""
     return dataclasses.replace(boards.load("esp32c3"), arch="x64")
 
@@ -42,7 +42,7 @@ def small_firmware(folder: Path, version: str) -> Path:
     return folder / "build"
 
 
-def flash(built: Path, key: owner.PrivateKey | None = KEY):
+def flash(built: Path, key: owner.PrivateKey | None = KEY) -> None:
     """Makes a build folder what `make deploy` would have put on the flash."""
     (built / build.MANIFEST).unlink()
     (built / build.NAMES).unlink(missing_ok=True)

@@ -56,7 +56,7 @@ ORIGIN = Schema(
 )
 
 
-def has_identifier(device):
+def has_identifier(device: dict) -> dict:
     if not device.get("ids") and not device.get("cns"):
         raise Invalid("a device needs ids or cns")
     return device
@@ -82,7 +82,7 @@ AVAILABILITY = {
 }
 
 
-def classes_fit(sensor):
+def classes_fit(sensor: dict) -> dict:
     kind, unit = sensor.get("dev_cla"), sensor.get("unit_of_meas")
     if kind is not None:
         units, states = CLASSES[kind]

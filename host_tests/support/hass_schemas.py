@@ -17,7 +17,7 @@ from homeassistant.components.mqtt.abbreviations import (  # pyright: ignore[rep
 )
 
 
-def in_full(settings, abbreviations):
+def in_full(settings: dict, abbreviations: dict) -> dict:
     return {abbreviations.get(key, key): value for key, value in settings.items()}
 
 

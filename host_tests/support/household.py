@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import paho.mqtt.client as paho
@@ -33,7 +34,7 @@ def _missing() -> str:
 needs_micropython = pytest.mark.skipif(bool(_missing()), reason=_missing())
 
 
-def wait_for(look: Callable, what: str, within_s: float = PATIENCE_S):
+def wait_for(look: Callable, what: str, within_s: float = PATIENCE_S) -> Any:
     """Looks again and again until there is something to see, and returns it."""
     deadline = time.monotonic() + within_s
     pause_s = 0.02
@@ -53,7 +54,9 @@ def wait_for(look: Callable, what: str, within_s: float = PATIENCE_S):
         pause_s = min(1.3 * pause_s, 0.15)
 
 
-def told_at_once(stories: Sequence[Callable], tmp_path_factory) -> Iterator[Callable]:
+def told_at_once(
+    stories: Sequence[Callable], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable]:
     """Lets stories, functions of a folder, happen all at once. Yields told(story), which waits
     for its end and gives what it returned."""
     with ThreadPoolExecutor(len(stories)) as pool:
@@ -63,7 +66,9 @@ def told_at_once(stories: Sequence[Callable], tmp_path_factory) -> Iterator[Call
         yield lambda story: futures[story].result()
 
 
-def run_on_device(script: str, *args: str, folder: Path | None = None, **environment: str):
+def run_on_device(
+    script: str, *args: str, folder: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Runs a script of host_tests/device among the firmware and its stand-ins; `folder` is the
     flash."""
     path = rig.micropython_path()
@@ -126,7 +131,7 @@ class Listener:
         heard = self.heard(end)
         return bytes(heard[-1].payload) if heard else None
 
-    def stop(self):
+    def stop(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -216,10 +221,10 @@ class Household:
     def mqtt(self) -> dict:
         return self.health()["mqtt"]
 
-    def wait_until_connected(self):
+    def wait_until_connected(self) -> bool:
         return wait_for(lambda: self.mqtt()["connected"], "MQTT connects")
 
-    def wait_until_reading(self):
+    def wait_until_reading(self) -> bool:
         return wait_for(lambda: self.get("/reading").is_success, "a reading")
 
     def connect(self, port: int = 0) -> socket.socket:

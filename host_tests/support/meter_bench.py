@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -12,9 +13,9 @@ import pytest
 from fastcrc import crc16
 
 from meter.household import Household
-from meter.line import PtyLine, TcpLine
+from meter.line import Line, PtyLine, TcpLine
 from meter.telegram import Meter
-from meter.transmitter import Transmitter
+from meter.transmitter import Source, Transmitter
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 SUMMER_EVENING = datetime(2026, 6, 12, 18, 31, 12)
@@ -33,7 +34,7 @@ def line_of(telegram: bytes, obis: str) -> str:
     return found[1]
 
 
-def steps(household: Household, seconds: int):
+def steps(household: Household, seconds: int) -> None:
     for _ in range(seconds):
         household.step()
 
@@ -61,7 +62,7 @@ class Reader:
     def _readable(self, fd: int):
         self.bytes.feed_data(os.read(fd, 4096))
 
-    def request(self, data: bytes):
+    def request(self, data: bytes) -> None:
         if self._fd is None:
             self._writer.write(data)
         else:
@@ -82,7 +83,7 @@ class Reader:
             pass
         return data
 
-    def pause(self):
+    def pause(self) -> None:
         if self._fd is None:
             reading = self._writer.transport
             assert isinstance(reading, asyncio.ReadTransport)
@@ -90,7 +91,7 @@ class Reader:
         else:
             asyncio.get_running_loop().remove_reader(self._fd)
 
-    def close(self):
+    def close(self) -> None:
         if self._fd is None:
             self._writer.close()
         else:
@@ -99,7 +100,9 @@ class Reader:
 
 
 @asynccontextmanager
-async def at_work(line, source=None, **options):
+async def at_work(
+    line: Line, source: Source | None = None, **options
+) -> AsyncIterator[Transmitter]:
     source = source or Meter(Household(SUMMER_EVENING))
     async with line:
         meter = Transmitter(source, line, **options)
@@ -111,7 +114,7 @@ async def at_work(line, source=None, **options):
 
 
 @asynccontextmanager
-async def plugged_in(line):
+async def plugged_in(line: Line) -> AsyncIterator[Reader]:
     reader = await Reader.open(line.address)
     try:
         yield reader

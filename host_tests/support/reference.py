@@ -7,11 +7,15 @@ idea is shared with it. What it cannot read it leaves out. Slow, and only for te
 import json
 import re
 from collections import defaultdict
+from collections.abc import Container
 from datetime import datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
+
+Said = dict[str, list[str]]  # code -> the texts in its brackets
+Line = tuple[str, str, str, str]  # as lines() says
 
 # --- Which line says what ---
 
@@ -93,7 +97,7 @@ UNITS = {
 PLAIN = {"": 0}
 
 
-def units_of(key):
+def units_of(key: str) -> dict[str, int]:
     """How a register's unit may be printed."""
     return PLAIN if key == "grid_voltage_v" else UNITS.get(key.rsplit("_", 1)[-1], PLAIN)
 
@@ -130,7 +134,7 @@ HEADERS = {
 }
 
 
-def country_of(header, codes):
+def country_of(header: str, codes: Container[str]) -> str:
     """Whose meter this is; "" where that stays open."""
     for country, pattern in HEADERS.items():
         if re.match(pattern, header):
@@ -162,7 +166,9 @@ NUMBER = {
 }
 
 
-def number(text, units, limit=LARGEST, sign=""):
+def number(
+    text: str, units: dict[str, int], limit: int = LARGEST, sign: str = ""
+) -> Number | None:
     """A Number in the key's unit; None where there is none. The * may be missing. The limit is
     for its digits, and for those of what it becomes in the key's unit."""
     match = NUMBER[sign].fullmatch(text)
@@ -179,29 +185,29 @@ def number(text, units, limit=LARGEST, sign=""):
 
 
 @lru_cache(10_000)
-def register(text, key):
+def register(text: str, key: str) -> Number | None:
     """The number of a line that has no more than that: in its first bracket, with at most nine
     significant digits (999999.999 kWh is the meter's own limit), perhaps negative."""
     first = re.match(r"\(([^()]*)\)", text)
     return number(first[1], UNITS_OF[key], 10**9 - 1, "-?") if first else None
 
 
-def hexadecimal(text):
+def hexadecimal(text: str) -> bytes | None:
     return bytes.fromhex(text) if re.fullmatch("([0-9A-Fa-f]{2})+", text) else None
 
 
-def identity(text):
+def identity(text: str) -> str:
     """Decoded when every byte is printable ASCII, else as printed."""
     plain = hexadecimal(text)
     return plain.decode() if plain and re.fullmatch(rb"[ -~]+", plain) else text
 
 
-def version(text):
+def version(text: str) -> str:
     """Five digits as printed; Iskra's hex of them; Brussels' hex of blanks says nothing."""
     return text if len(text) < 10 else identity(text).strip(" ")
 
 
-def message(text):
+def message(text: str) -> str:
     plain = hexadecimal(text)
     if plain is None:
         return text
@@ -237,7 +243,7 @@ def stamp(text: str, zone: tzinfo = ZONE) -> datetime | None:
     return civil.replace(tzinfo=timezone(offset))
 
 
-def is_never(text):
+def is_never(text: str) -> bool:
     return text[:12] == "632525252525" or text[:6] == "700101"
 
 
@@ -249,7 +255,7 @@ MOST_UNKNOWN = 64  # lines; more than that no meter sends
 OBJECT = re.compile(r"(?:(\d+)-)?(\d+):(\d+)\.(\d+)\.(\d+)(?=\()", re.ASCII)
 
 
-def lines(telegram):
+def lines(telegram: bytes) -> tuple[str, list[Line]]:
     """(header, [(code as printed, code, its line from the bracket on, that and what is wrapped on
     the next line)]) of the lines that are objects. A code without its first group, as the seed
     prints one, is the meter's own; 1-1 is what Swiss meters have for 1-0."""
@@ -270,7 +276,7 @@ def lines(telegram):
     return header.removesuffix("\r"), objects
 
 
-def groups(said):
+def groups(said: str) -> list[str]:
     """The texts in the brackets; none at all where a bracket is missing."""
     well_formed = re.fullmatch(r"([\r\n]|\([^)\n]*\))+", said)
     return re.findall(r"\(([^)]*)\)", said) if well_formed else []
@@ -326,13 +332,13 @@ def reading(telegram: bytes, country: str = "BE") -> dict[str, Any]:
     return {key: value for key, value in read.items() if value or isinstance(value, Number)}
 
 
-def whole(text):
+def whole(text: str) -> Number | None:
     """A number without unit and decimals, or None."""
     value = number(text, PLAIN)
     return None if value is None or value.as_tuple().exponent else value
 
 
-def fits(*values):
+def fits(*values) -> bool:
     """Whether none is negative and all fit in 31 bits with the decimals of the finest."""
     exponent = min(value.as_tuple().exponent for value in values)
     return all(
@@ -340,7 +346,7 @@ def fits(*values):
     )
 
 
-def derive(read):
+def derive(read: dict[str, Any]) -> None:
     for way in ("import", "export"):
         total = f"energy_{way}_kwh"
         parts = [read[f"energy_{way}_t{n}_kwh"] for n in range(1, 6)]
@@ -354,7 +360,7 @@ def derive(read):
             read[f"power{phase}_w"] = Number(taken - given)
 
 
-def clock(read, objects, zone):
+def clock(read: dict[str, Any], objects: list[Line], zone: tzinfo) -> None:
     """Of its line only the first bracket counts, and of its lines only the last."""
     for _, code, own, _ in objects:
         if code == "0-0:1.0.0":
@@ -363,7 +369,7 @@ def clock(read, objects, zone):
             read["timestamp"] = when and when.isoformat()
 
 
-def peaks(read, said, zone):
+def peaks(read: dict[str, Any], said: Said, zone: tzinfo) -> None:
     peak = said.get("1-0:1.6.0", [])
     for when, power in (peak, peak[::-1]) if len(peak) == 2 else ():
         at = stamp(when, zone)
@@ -378,8 +384,8 @@ def peaks(read, said, zone):
 
 
 @lru_cache(10_000)
-def past_peak(closing, when, power, zone):
-    power = number(power, UNITS["w"])
+def past_peak(closing: str, when: str, printed: str, zone: tzinfo) -> dict[str, Any] | None:
+    power = number(printed, UNITS["w"])
     closed, at = stamp(closing), stamp(when, zone)
     if not closed or not at or power is None:
         return None
@@ -387,7 +393,7 @@ def past_peak(closing, when, power, zone):
     return {"month": month, "timestamp": at.isoformat(), "power_w": power}
 
 
-def failures(read, said, zone):
+def failures(read: dict[str, Any], said: Said, zone: tzinfo) -> None:
     entries = said.get("1-0:99.97.0", [])[2:]
     read["power_failures"] = []
     for end, text in zip(entries[::2], entries[1::2], strict=False):
@@ -398,7 +404,7 @@ def failures(read, said, zone):
             read["power_failures"].append(failure)
 
 
-def submeters(read, said, zone):
+def submeters(read: dict[str, Any], said: Said, zone: tzinfo) -> None:
     found = []
     for channel in range(1, 5):
         said_of = {code: said.get(f"0-{channel}:{code}", []) for code in SUBMETER_CODES}
@@ -420,7 +426,7 @@ CAPTURE_CODES = ["24.2.1", "24.2.3", "24.3.0"]
 SUBMETER_CODES = ["24.1.0", "96.1.1", "96.1.0", "96.1.2", "24.4.0", *CAPTURE_CODES]
 
 
-def submeter(said, zone):
+def submeter(said: Said, zone: tzinfo) -> dict[str, Any]:
     def first(code, decode):
         return decode(said[code][0]) if said[code] else None
 
@@ -437,7 +443,7 @@ def submeter(said, zone):
     return meter if {"device_type", "id", "at"} & set(meter) else {}
 
 
-def captured(parts, zone):
+def captured(parts: list[str], zone: tzinfo) -> dict[str, Any]:
     """(stamp)(value*unit), (value*unit), or DSMR 3's (stamp)(..)(..)(..)(..)(unit)(value)."""
     if not parts:
         return {}
@@ -459,17 +465,17 @@ def captured(parts, zone):
 # --- JSON with exact numbers ---
 
 
-def unambiguous(pairs):
+def unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     read = dict(pairs)
     assert len(read) == len(pairs), "a key twice"
     return read
 
 
-def load(text):
+def load(text: str | bytes) -> dict[str, Any]:
     return json.loads(text, parse_float=Number, parse_int=Number, object_pairs_hook=unambiguous)
 
 
-def dump(read):
+def dump(read: dict[str, Any]) -> str:
     """JSON for people to check. A Decimal goes through as a marked string, because the json
     module would make a float of it."""
     text = json.dumps(read, indent=1, ensure_ascii=False, default=lambda value: f"\x00{value}\x00")

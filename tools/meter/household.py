@@ -26,7 +26,7 @@ class Submeter:
         self.volume_l = volume_ml // 1000  # at that stamp
         self._plan_capture()
 
-    def step(self, now_s: int, flow_ml: int):
+    def step(self, now_s: int, flow_ml: int) -> None:
         self._volume_ml += flow_ml
         if now_s == self._visible_s:
             self.stamp_s = now_s - self._lag_s
@@ -73,7 +73,7 @@ class Household:
 
     # -- one second ------------------------------------------------------------------------
 
-    def step(self):
+    def step(self) -> None:
         """Advance the clock by one second."""
         changes = self._changes.pop(self.now_s, None)
         if changes:

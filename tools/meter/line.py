@@ -52,7 +52,7 @@ class Line:
     def _unplugged(self):
         self._request(False)
 
-    def upstream(self, data: bytes):
+    def upstream(self, data: bytes) -> None:
         for byte in data:
             if byte in b"01" and not self.tied:
                 self._request(byte == ord("1"))
@@ -97,7 +97,7 @@ class TcpLine(Line):
             self._plugged()
         return self._plug is plug
 
-    def pull_out(self, plug: asyncio.Transport):
+    def pull_out(self, plug: asyncio.Transport) -> None:
         if self._plug is plug:
             self._plug = None
             self._unplugged()
