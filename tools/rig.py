@@ -115,11 +115,11 @@ class Broker:
         self.name = Path(self._command[0]).name
         self.start()
 
-    def start(self):
+    def start(self) -> None:
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(self._command, stdin=quiet, stdout=quiet, stderr=quiet)
 
-    def stop(self):
+    def stop(self) -> None:
         _stop(self.process)
 
 
@@ -132,17 +132,19 @@ class Meter:
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
         )
         self.cable = ""
+        assert self.process.stdout
+        self._output = self.process.stdout
         try:
-            self.cable = self.process.stdout.readline().strip()
+            self.cable = self._output.readline().strip()
         finally:  # also where the wait is interrupted
             if not self.cable:
                 self.stop()
         if not self.cable:
             raise Missing("the simulated meter did not start, see above")
 
-    def stop(self):
+    def stop(self) -> None:
         _stop(self.process)
-        self.process.stdout.close()
+        self._output.close()
 
 
 class Dongle:
@@ -200,9 +202,10 @@ class Dongle:
 
     def _keep(self):
         while True:
-            for line in self.process.stdout:
-                self._say(line.rstrip())
-            self.process.stdout.close()
+            assert self.process.stdout
+            with self.process.stdout as output:
+                for line in output:
+                    self._say(line.rstrip())
             code = self.process.wait()
             if self._ending:
                 return
@@ -212,13 +215,13 @@ class Dongle:
             self.resets += 1
             self._start()
 
-    def kill(self):
+    def kill(self) -> None:
         """As if its power were cut, for good."""
         self._ending = True
         self.process.kill()
         self._keeper.join()
 
-    def stop(self):
+    def stop(self) -> None:
         self._ending = True
         _stop(self.process)
         self._keeper.join()

@@ -38,4 +38,6 @@ def _fetch() -> bytes:
         if digest != _SHA256:
             raise RuntimeError(f"{_FILE}: SHA-256 is {digest}, expected {_SHA256}")
         with tarfile.open(archive) as tar:
-            return tar.extractfile(_MEMBER).read()
+            member = tar.extractfile(_MEMBER)
+            assert member, f"{_MEMBER} is no file"
+            return member.read()

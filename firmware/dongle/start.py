@@ -36,7 +36,7 @@ def run() -> None:
 async def _live(logbook, made):
     dongle = _safe(logbook) if logbook.fast > _MOST_FAST else _app(logbook)
     made.append(dongle)
-    outlast_poll(dongle.health)  # pyright: ignore[reportAttributeAccessIssue]
+    outlast_poll(dongle.health)
     await dongle.run()
 
 

@@ -77,8 +77,9 @@ def test_every_word_is_used(name):
 def test_every_word_that_is_used_is_there(name):
     text = sources(name)
     used = {key for pattern in AS_KEYS for key in pattern.findall(text)}
-    reasons = re.search(r"^const REASONS = {\n(.*?)^}", text, re.DOTALL | re.MULTILINE)[1]
-    used |= set(re.findall(r': "(\w+)",', reasons))
+    reasons = re.search(r"^const REASONS = {\n(.*?)^}", text, re.DOTALL | re.MULTILINE)
+    assert reasons
+    used |= set(re.findall(r': "(\w+)",', reasons[1]))
     assert len(used) > 20
     assert used <= pages.texts(name).keys()
 

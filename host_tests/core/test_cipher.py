@@ -236,6 +236,7 @@ ATHOM = {"key": KEY, "authentication": bytes.fromhex("ffeeddccbbaa99887766554433
 
 
 def others(name):
+    assert P1_TELEGRAMS
     return (Path(P1_TELEGRAMS) / name).read_bytes()
 
 

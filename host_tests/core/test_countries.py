@@ -254,6 +254,7 @@ def test_a_value_in_the_unit_of_its_key(line, key, value):
     assert {name: str(each) for name, each in reading.items()} == {key: value}
     assert not rejected
     printed = reference.re.search(r"\((-?[\d.]+)\*?([A-Za-z]*)\)", line)
+    assert printed
     ratio = Decimal(value) / Decimal(printed[1])
     assert ratio.normalize() in (1, 1000, Decimal("0.001"))
 

@@ -103,6 +103,13 @@ OUT_OF_SEASON = ("DK-amsreader-1.txt", "BE-dsmrparser-1.txt", "BE-emucs171-2.txt
 compared = oracle.Comparison()
 
 
+def _code(pattern, text):
+    """The OBIS code of the line that a pattern of dsmr-parser has found."""
+    line = re.search(pattern, text, re.MULTILINE)
+    assert line
+    return line[0].split("(")[0]
+
+
 @needs_telegrams
 @pytest.mark.parametrize("found", found_telegrams("OK", "NOCRC"), ids=str)
 def test_agrees_on_the_telegrams_of_others(found):
@@ -115,9 +122,7 @@ def test_agrees_on_the_telegrams_of_others(found):
     patterns = compared.check(found.name, telegram, reading, found.name in OUT_OF_SEASON)
     text = telegram.decode("latin-1")
     unread = {
-        re.search(pattern, text, re.MULTILINE)[0].split("(")[0]
-        for name, pattern in patterns.items()
-        if name not in oracle.OURS
+        _code(pattern, text) for name, pattern in patterns.items() if name not in oracle.OURS
     }
     assert unread <= set(reading.get("unknown", ())), "neither read nor unknown to us"
 

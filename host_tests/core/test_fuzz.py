@@ -114,7 +114,9 @@ def test_whatever_is_delivered_has_its_crc(soup, step):
     receiver = Receiver("auto")
     receiver.feed(*(stream[at : at + step] for at in range(0, len(stream), step)))
     for each in receiver.telegrams:
-        covered, printed = re.fullmatch(rb"(/[^/]*\n!)([0-9A-Fa-f]{1,4})\r\n", each).groups()
+        parts = re.fullmatch(rb"(/[^/]*\n!)([0-9A-Fa-f]{1,4})\r\n", each)
+        assert parts
+        covered, printed = parts.groups()
         assert fastcrc.crc16.arc(covered) == int(printed, 16)
         receiver.json(each)
 
@@ -240,7 +242,8 @@ def test_the_longest_telegram_in_full():
 def test_the_longest_telegram_is_the_first_after_power_up():
     """Power comes back anywhere in the one before."""
     data = longest()
-    expected = Receiver("auto").json(data)
+    receiver = Receiver("auto")
+    expected = receiver.json(data)
     for start in range(1, len(data), 101):
         receiver = Receiver("auto")
         assert receiver.feed(data[start:], data) == [data], start

@@ -3,6 +3,7 @@ then over HTTP."""
 
 import json
 from collections import defaultdict, namedtuple
+from collections.abc import Sequence
 from datetime import datetime
 from fractions import Fraction
 from itertools import pairwise
@@ -34,10 +35,10 @@ class Said:
     """As much of a Reading as is looked at, for whole days: decoding takes its time here."""
 
     profile = country.profile("BE")
-    stamp_at = 0
+    stamp_at: int | None = 0
     edition = 0
     peak = None
-    history = ()
+    history: Sequence[tuple] = ()
 
     def take(self, second):
         self.telegram = stamp(second.now_s).encode()

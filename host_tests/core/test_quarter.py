@@ -280,7 +280,9 @@ def test_export_does_not_count():
 
 
 def peak_w_of(data):
-    end, power_kw = re.search(rb"1\.6\.0\((\d+).\)\(([\d.]+)\*kW", data).groups()
+    found = re.search(rb"1\.6\.0\((\d+).\)\(([\d.]+)\*kW", data)
+    assert found
+    end, power_kw = found.groups()
     return end, round(float(power_kw) * 1000)
 
 
@@ -342,7 +344,9 @@ def test_last_months_peak_is_no_target():
 
 
 def power_w_of(data):
-    return round(float(re.search(rb"1-0:1\.7\.0\(([\d.]+)", data)[1]) * 1000)
+    found = re.search(rb"1-0:1\.7\.0\(([\d.]+)", data)
+    assert found
+    return round(float(found[1]) * 1000)
 
 
 OURS = re.compile(rb"0-0:1\.0\.0|1-0:(1\.8\.\d|1\.4\.0|1\.7\.0)|[/!]")
@@ -367,7 +371,8 @@ def test_the_forecast_meets_the_quarter_and_estimates_meet_1_4_0(start, count):
         data = b"".join(line for line in whole.splitlines(True) if OURS.match(line))
         document = meter.said(data)
         average_w = document["average_power_w"]
-        assert average_w == round(float(re.search(rb"1\.4\.0\(([\d.]+)", data)[1]) * 1000)
+        printed = re.search(rb"1\.4\.0\(([\d.]+)", data)
+        assert printed and average_w == round(float(printed[1]) * 1000)
         estimate = without.said(re.sub(rb"1-0:1\.4\.0.*\n", b"", data))
         assert estimate["estimated"]
         if quarters and previous:
@@ -409,30 +414,35 @@ def test_the_alert_comes_before_each_quarter_that_breaks_the_target(capsys):
     targets_w = (2500, 3500, 5000)
     quarters = [Quarter(target_w) for target_w in targets_w]
     reading = Said()
-    alerted_s = [None] * len(targets_w)  # when in this quarter
+    alerted_s: list[int | None] = [None for _ in targets_w]  # when in this quarter
     notices_s = [[] for _ in targets_w]
     false_alarms = [0] * len(targets_w)
-    on_since_s = [None] * len(targets_w)
+    on_since_s: list[int | None] = [None for _ in targets_w]
     switches = [0] * len(targets_w)
     for second, closed_w in household_day():
         if closed_w is not None:
             for at, target_w in enumerate(targets_w):
+                noticed_s = alerted_s[at]
                 if closed_w > target_w:
-                    assert alerted_s[at] is not None, f"{local(second.now_s)}: {closed_w} W"
-                    notices_s[at].append(900 - alerted_s[at])
-                elif alerted_s[at] is not None:
+                    assert noticed_s is not None, f"{local(second.now_s)}: {closed_w} W"
+                    notices_s[at].append(900 - noticed_s)
+                elif noticed_s is not None:
                     false_alarms[at] += 1
-            alerted_s = [None] * len(targets_w)
+            alerted_s = [None for _ in targets_w]
         reading.take(second)
         for at, quarter in enumerate(quarters):
             quarter.update(reading)
-            low_w = min(quarter.forecast_w, quarter.forecast_smoothed_w)
-            if quarter.alert and on_since_s[at] is None:
+            forecast_w, smoothed_w = quarter.forecast_w, quarter.forecast_smoothed_w
+            assert forecast_w is not None and smoothed_w is not None
+            assert quarter.target_w is not None and quarter.elapsed_s is not None
+            low_w = min(forecast_w, smoothed_w)
+            since_s = on_since_s[at]
+            if quarter.alert and since_s is None:
                 on_since_s[at] = second.now_s
                 switches[at] += 1
                 assert low_w > quarter.target_w
-            elif not quarter.alert and on_since_s[at] is not None:
-                assert second.now_s - on_since_s[at] >= 60
+            elif not quarter.alert and since_s is not None:
+                assert second.now_s - since_s >= 60
                 assert low_w * 100 < quarter.target_w * 95
                 on_since_s[at] = None
             # An alert that is still on from the quarter before does not count as one.

@@ -22,7 +22,7 @@ async def look(wired):
 
 
 async def main():
-    dongle = App()
+    dongle: Any = App()
     wired = dongle.wifi
     assert type(wired) is lan.Lan and dongle.health.problems == []
     state = {"connected": False, "drops": 0, "reason": "not started"}
@@ -41,7 +41,8 @@ async def main():
     report = json.loads(b"".join(list(dongle.report().pieces())))
     assert report["ethernet"] == wired.state()
     assert report["wifi"] == {"connected": False, "reason": "off"}
-    assert network.STA_IF not in network._interfaces, "the radio stays off"
+    stand_in: Any = network
+    assert network.STA_IF not in stand_in._interfaces, "the radio stays off"
 
     wire.change(plugged=False)
     assert wired.state()["drops"] == 0, "lost, but not yet noticed"
@@ -57,7 +58,7 @@ async def main():
     assert type(safe._wifi) is lan.Lan
 
     # A PHY that is not there is told, and Wi-Fi is what is left.
-    network._interfaces.clear()
+    stand_in._interfaces.clear()
     for wrong, why in (({"address": 9}, "OSError"), ({"phy": "LAN9"}, "AttributeError")):
         board = json.loads(TEXT)
         board["ethernet"].update(wrong)

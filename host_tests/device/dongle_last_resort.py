@@ -26,7 +26,7 @@ world.reset_hook = reset
 
 
 def start():
-    dongle = app.App()
+    dongle: Any = app.App()
     asyncio.create_task(dongle.run())
     return dongle
 
@@ -76,13 +76,14 @@ async def of_doubt():
     """Connected, but nobody answers: the radio is restarted, and not again and again."""
     wifi._DOUBT_MS, wifi._REST_MS = 200, 60_000
     starts = []
-    connect = network.WLAN.connect
+    station: Any = network.WLAN
+    connect = station.connect
 
     def noting(*args):
         starts.append(args)
         connect(*args)
 
-    network.WLAN.connect = noting
+    station.connect = noting
     dongle = start()
     await until(lambda: dongle.wifi.up, "no Wi-Fi")
     dongle.wifi.doubt()

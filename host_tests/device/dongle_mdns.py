@@ -14,7 +14,7 @@ mdns._GROUP = ("224.0.0.251", 32_100)
 
 
 class Wifi:
-    now = None
+    now: str | None = None
 
     def address(self):
         return self.now

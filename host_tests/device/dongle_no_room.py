@@ -37,6 +37,8 @@ NEEDS = {"quarter": ("quarter", "relay", "history"), "mqtt": (TOPICS,)}
 class NoRoom:
     """In the place of a part: it listens already when the memory is full."""
 
+    error: BaseException
+
     def __init__(self, *arguments, **named):
         for argument in arguments + tuple(named.values()):
             if hasattr(argument, "listeners"):
@@ -64,7 +66,7 @@ def forget(module):
 
 
 def start():
-    dongle = app.App()
+    dongle: Any = app.App()
     assert dongle.server and dongle.framer and dongle.port and dongle.wifi
     return dongle
 
@@ -90,6 +92,7 @@ def check(part, whole):
     return dongle
 
 
+modules: dict = sys.modules
 whole = start()
 assert all(find(whole) is not None for _, _, find in PARTS.values())
 assert whole.health.problems == []
@@ -99,10 +102,10 @@ for part, (module, name, _) in PARTS.items():
         there = __import__("dongle." + module)
         there = sys.modules["dongle." + module]
         setattr(there, name, NoRoom)
-        there.TEMPORARY = False
+        setattr(there, "TEMPORARY", False)  # noqa: B010
         check(part, whole)
         forget(module)
-    sys.modules["dongle." + module] = NoModule()
+    modules["dongle." + module] = NoModule()
     check(part, whole)
     forget(module)
 
@@ -110,7 +113,7 @@ for part, (module, name, _) in PARTS.items():
 # What has no memory at all still runs.
 async def run():
     for module, *_ in PARTS.values():
-        sys.modules["dongle." + module] = NoModule()
+        modules["dongle." + module] = NoModule()
     dongle = start()
     told = {problem.partition(": ")[0] for problem in dongle.health.problems}
     assert told == set(PARTS) - {"relay", "history", TOPICS}, (
@@ -119,10 +122,10 @@ async def run():
     task = asyncio.create_task(dongle.run())
     await asyncio.sleep_ms(100)
     world.interfaces.clear()  # a client from outside does not mind whether our Wi-Fi is up
-    _, client = await asyncio.open_connection("127.0.0.1", dongle.http_port)
+    reader, client = await asyncio.open_connection("127.0.0.1", dongle.http_port)
     client.write(b"GET /health HTTP/1.0\r\n\r\n")
     await client.drain()
-    answer = await asyncio.wait_for_ms(client.read(), 3000)
+    answer = await asyncio.wait_for_ms(reader.read(), 3000)
     document = json.loads(answer.partition(b"\r\n\r\n")[2])
     assert document["config_problems"] == dongle.health.problems
     assert document["tcp"] == {"clients": 0, "dropped": 0}

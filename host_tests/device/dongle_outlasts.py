@@ -5,6 +5,7 @@ import asyncio
 import errno
 import socket
 import sys
+from asyncio.core import _io_queue as queue  # pyright: ignore[reportMissingImports]
 
 import usocket
 from until import until
@@ -100,15 +101,15 @@ async def ports():
     accept = [("http", "MemoryError('accept',)")]
     assert told == [("http", repr(no_memory))] + accept + [("http", repr(no_memory))], told
     # asyncio has no memory to wait for the listener.
-    poller = asyncio.core._io_queue.poller
+    poller = queue.poller
     for error in (MemoryError("register"), OSError(errno.ENOMEM)):
         del told[:]
-        asyncio.core._io_queue.poller = Poller(poller, "register", error)
+        queue.poller = Poller(poller, "register", error)
         visitor = usocket.socket()
         visitor.connect(usocket.getaddrinfo("127.0.0.1", HTTP_PORT)[0][-1])
         visitor.close()
         await until(lambda: told, "nobody is told")
-        asyncio.core._io_queue.poller = poller
+        queue.poller = poller
         await is_served()
         assert told == [("http", repr(error))], told
     task.cancel()
@@ -133,7 +134,7 @@ asyncio.run(ports())
 
 # asyncio's poll itself.
 async def polls():
-    loop = asyncio.core._io_queue
+    loop = queue
     watcher, told = health.Health(), []
     start.outlast_poll(watcher)
     server = Server({b"/": lambda: Response(b"{}")}, Health(told))
@@ -173,7 +174,7 @@ async def guard():
     app.machine.reset = lambda: resets.append(None)
     with open("config.json", "w") as file:
         file.write('{"http": {"port": %d}, "tcp": {"port": 0}}' % HTTP_PORT)
-    dongle = app.App()
+    dongle: Any = app.App()
     asyncio.create_task(dongle.run())
     await asyncio.sleep_ms(100)
     for holder, name in (

@@ -9,14 +9,14 @@ from dongle.meter.relay import Relay
 
 
 class Latest:
-    age = 0
+    age: int | None = 0
 
     def age_ms(self):
         return self.age
 
 
 class Quarter:
-    alert = None
+    alert: bool | None = None
 
 
 async def look(relay):

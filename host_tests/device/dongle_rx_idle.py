@@ -32,7 +32,7 @@ async def good(wired, said):
 
 def settled():
     """The UART of a Port that has settled, with the memory that it holds for its ring."""
-    port = Port(world.board, (115200, 8, None), Health())
+    port: Any = Port(world.board, (115200, 8, None), Health())
     port.settle()
     assert port._uart._handler, "no interrupt wakes the loop"
     return port._uart._options["rxbuf"]
@@ -47,6 +47,7 @@ async def main():
 asyncio.run(main())
 ring = settled()
 hold(world.board, 9000)  # as a start does where memory is short
-assert Port(world.board, (115200, 8, None), Health())._uart._options["rxbuf"] == 9000
+short: Any = Port(world.board, (115200, 8, None), Health())
+assert short._uart._options["rxbuf"] == 9000
 assert settled() == ring < 9000
 print("ok")

@@ -12,7 +12,7 @@ from dongle.setup import station
 radio = world.radio
 radio.change(join_ms=20, scan_ms=300, wedge_ms=100)
 station._JOIN_MS, station._ADDRESS_MS, station.PAUSE_MS = 300, 500, 120
-wlan = network.WLAN(network.STA_IF)
+wlan: Any = network.WLAN(network.STA_IF)
 
 
 async def counted(task):
@@ -98,9 +98,10 @@ async def refused_by_the_driver():
     def refuse(*_):
         raise OSError("Wifi Invalid Argument")
 
-    connect, network.WLAN.connect = network.WLAN.connect, refuse
+    every: Any = network.WLAN
+    connect, every.connect = every.connect, refuse
     assert await station.join(wlan, "home", "x") == "Wifi Invalid Argument"
-    network.WLAN.connect = connect
+    every.connect = connect
 
 
 async def main():

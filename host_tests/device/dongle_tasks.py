@@ -4,7 +4,7 @@
 import asyncio
 import json
 import sys
-from asyncio.core import _io_queue
+from asyncio.core import _io_queue  # pyright: ignore[reportMissingImports]
 
 from until import until
 
@@ -49,7 +49,7 @@ async def hang():
 
 
 def start():
-    dongle = app.App()
+    dongle: Any = app.App()
     asyncio.create_task(dongle.run())
     return dongle
 
@@ -63,7 +63,7 @@ async def raises():
             raise ValueError("number %d" % len(calls))
         await hang()
 
-    dongle = app.App()
+    dongle: Any = app.App()
     dongle.stream.run = fail
     asyncio.create_task(dongle.run())
     await until(lambda: len(calls) == 4, "it was not started again")
@@ -81,7 +81,7 @@ async def returns():
     async def end(port):
         calls.append(None)
 
-    dongle = app.App()
+    dongle: Any = app.App()
     dongle.stream.run = end
     asyncio.create_task(dongle.run())
     await until(lambda: len(calls) == 3, "it was not started again")
@@ -90,7 +90,7 @@ async def returns():
 
 async def hangs():
     app.machine.WDT = Dog
-    dongle = app.App()
+    dongle: Any = app.App()
     dongle.port.tick = lambda: None  # which gives the heartbeat where there is nothing to read
     asyncio.create_task(dongle.run())
     await until(lambda: Dog.fed > 5, "a healthy dongle feeds the watchdog")
@@ -104,7 +104,7 @@ async def hangs():
 
 
 async def port_hangs():
-    dongle = app.App()
+    dongle: Any = app.App()
     dongle.port.read = lambda *_: hang()
     asyncio.create_task(dongle.run())
     await asyncio.sleep_ms(2 * tasks._LATE_MS)
@@ -116,7 +116,7 @@ async def port_hangs():
 async def hangs_until_bitten():
     """The stand-in for the watchdog ends this process."""
     health._WATCHDOG_MS = 500
-    dongle = app.App()
+    dongle: Any = app.App()
     dongle.port.tick = lambda: None
     dongle.port.read = lambda *_: hang()
     asyncio.create_task(dongle.run())

@@ -17,7 +17,7 @@ async def main(port, ca, pieces):
     way = tls.Tls(ca, "broker.lan", Clock())
     way.prepare()
     connection = link.Link(socket.getaddrinfo("127.0.0.1", port)[0][-1])
-    await codec.secure(connection, way, b"first")
+    await codec.secure(connection, way, bytearray(b"first"))
     buffer = bytearray(20_000)
     for number in range(pieces):
         buffer[:] = bytes((number,)) * len(buffer)

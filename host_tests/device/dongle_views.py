@@ -55,7 +55,7 @@ class Sink(link.Link):
         self.taken.append(bytes(data[:size]))
         return size
 
-    def is_free(self):
+    def is_free(self) -> bool:
         return True
 
 
@@ -168,7 +168,7 @@ async def publish_when_short(dongle, sink):
 
 
 async def main():
-    dongle = app.App()
+    dongle: Any = app.App()
     dongle.mqtt.run = lambda: asyncio.sleep(3600)
     task = asyncio.create_task(dongle.run())
     await until(lambda: dongle.wifi.up, "no Wi-Fi")

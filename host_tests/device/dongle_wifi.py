@@ -14,7 +14,7 @@ radio = world.radio
 radio.change(join_ms=20)
 wifi._LOOK_MS = 20
 wifi._RETRY_MS, wifi._RESTART_MS = 100, 300  # every third attempt is a restart of the radio
-station = network.WLAN(network.STA_IF)
+station: Any = network.WLAN(network.STA_IF)
 NAME = "p1meter-00002a"
 calls = []
 

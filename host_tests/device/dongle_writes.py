@@ -174,7 +174,7 @@ def smaller_page():
 
 async def main():
     smaller_page()
-    dongle = app.App()
+    dongle: Any = app.App()
     dongle.mqtt.run = idle
     task = asyncio.create_task(dongle.run())
     await until(lambda: dongle.wifi.up, "no Wi-Fi")

@@ -37,7 +37,8 @@ class Flash:
         return 0
 
 
-vfs.mount(vfs.VfsLfs2(Flash(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))), "/flash")
+device: Any = Flash(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+vfs.mount(vfs.VfsLfs2(device), "/flash")
 os.chdir("/flash")
 sys.path.insert(0, "")
 

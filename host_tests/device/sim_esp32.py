@@ -27,7 +27,7 @@ assert refused(other.set_i32, "a key of 16 char", 1) == -0x1109
 other.erase_key("boots")
 assert refused(other.get_i32, "boots") == -0x1102
 
-running = esp32.Partition(esp32.Partition.RUNNING)
+running = esp32.Partition(esp32.Partition.RUNNING)  # pyright: ignore[reportArgumentType]
 assert running.info()[4] == "factory"
 assert refused(esp32.Partition.mark_app_valid_cancel_rollback) == -261
 

@@ -7,15 +7,16 @@ import world
 from machine import Pin
 
 wire = world.wire
+LAN: Any = network.LAN  # the stubs have the LAN class of another port
 wire.change(lease_ms=30, plugged=False)
 
 
 def refuses(reason, *args, **settings):
-    pins = {"mdc": Pin(23), "mdio": Pin(18), "power": Pin(16), "ref_clk": Pin(0)}
+    pins: dict = {"mdc": Pin(23), "mdio": Pin(18), "power": Pin(16), "ref_clk": Pin(0)}
     pins.update({"ref_clk_mode": Pin.IN, "phy_type": network.PHY_LAN8720, "phy_addr": 1})
     pins.update(settings)
     try:
-        network.LAN(*args, **pins)
+        LAN(*args, **pins)
     except (OSError, ValueError) as error:
         assert reason in str(error), error
     else:
@@ -30,7 +31,7 @@ refuses("esp_eth_driver_install failed", phy_addr=0)
 refuses("esp_eth_driver_install failed", power=None)
 
 network.hostname("p1-dongle")
-lan = network.LAN(
+lan = LAN(
     mdc=Pin(23),
     mdio=Pin(18),
     power=Pin(16),
@@ -39,7 +40,7 @@ lan = network.LAN(
     phy_type=network.PHY_LAN8720,
     phy_addr=1,
 )
-assert network.LAN(phy_type=network.PHY_LAN8720, phy_addr=1) is lan
+assert LAN(phy_type=network.PHY_LAN8720, phy_addr=1) is lan
 assert lan.status() == network.ETH_INITIALIZED and not lan.active() and not lan.isconnected()
 lan.active(True)
 assert wire.hostname == "p1-dongle" and lan.status() == network.ETH_STARTED

@@ -16,7 +16,7 @@ assert not world.requested() and not world.line_driven()
 pin = Pin(25, Pin.OUT, value=1)
 assert world.requested() and world.line_driven()
 saw("1")
-pin.init(Pin.IN, pull=None)
+pin.init(Pin.IN, pull=None)  # pyright: ignore[reportArgumentType]
 assert not world.requested()
 saw("0")
 assert world.request_grounded == 0

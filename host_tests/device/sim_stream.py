@@ -19,7 +19,7 @@ async def main():
         n = await reader.readinto(buf) or 0
         received += buf[:n]
         chunks += 1
-        request.init(Pin.IN, None)
+        request.init(Pin.IN, None)  # pyright: ignore[reportArgumentType]
         if not received.endswith(b"!\r\n"):
             request.init(Pin.OUT, value=1)
     assert await reader.read(1) == b"\0"

@@ -49,7 +49,7 @@ assert uart.readinto(buf, 2) == 2 and buf[:2] == b"ab" and uart.read() == b"cdef
 gc.collect()
 before = gc.mem_alloc()
 for _ in range(1000):
-    uart.ioctl(3, 1)
+    uart.ioctl(3, 1)  # pyright: ignore[reportAttributeAccessIssue]
 assert gc.mem_alloc() - before < 1000
 
 # As many bytes of garbage in any other format, and none of them what was sent.
@@ -59,7 +59,7 @@ for wrong in ({"invert": 0}, {"baudrate": 9600}, {"bits": 7}, {"parity": 0}):
     uart.init(**options)
     cable.feed(b"/FLU5")
     garbage = uart.read()
-    assert len(garbage) == 5 and not set(garbage) & set(b"/FLU5"), wrong
+    assert garbage and len(garbage) == 5 and not set(garbage) & set(b"/FLU5"), wrong
 uart.init(115200, 8, None, 1, invert=UART.INV_RX)
 
 # The level of the line, and the break when the cable is pulled.

@@ -15,7 +15,7 @@ def hang():
 
 
 try:
-    WDT(1)
+    WDT(1)  # pyright: ignore[reportCallIssue]  # that is no timeout
 except ValueError:
     pass
 RTC().memory(b"crumbs")

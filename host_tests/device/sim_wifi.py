@@ -122,7 +122,8 @@ assert ap.config("ssid") == "P1" and ap.status("stations") == [] and not ap.isco
 assert ap.ifconfig()[:2] == ("192.168.4.1", "255.255.255.0")
 assert wlan.isconnected(), "both at once"
 radio.change(guests=2)
-assert len(ap.status("stations")) == 2 and ap.isconnected()
+stations: Any = ap.status("stations")
+assert len(stations) == 2 and ap.isconnected()
 wlan.disconnect()
 assert world.offline(), "our own access point leads nowhere"
 ap.active(False)

@@ -35,13 +35,14 @@ class Meter:
 
 
 class Wifi:
-    here = "192.0.2.1"
+    here: str | None = "192.0.2.1"
 
+    @staticmethod
     def address():
         return Wifi.here
 
 
-def prove(good=10, address="192.0.2.1"):
+def prove(good=10, address: str | None = "192.0.2.1"):
     """As when the firmware that runs has had so many good telegrams and this address all the
     time that it has."""
 

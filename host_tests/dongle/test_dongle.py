@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import pairwise
 from types import SimpleNamespace
+from typing import Any
 
 import fastcrc
 import pytest
@@ -114,7 +115,8 @@ def same_second(home):
 def test_the_reading_says_what_the_telegram_says(home):
     telegram, reading = same_second(home)
     said = reading.json()
-    theirs = TelegramParser(telegram_specifications.BELGIUM_FLUVIUS).parse(telegram.text)
+    parser = TelegramParser(telegram_specifications.BELGIUM_FLUVIUS)
+    theirs: Any = parser.parse(telegram.text)
     for name, key, factor in SAME:
         value = getattr(theirs, name).value
         assert said[key] == (value if factor is None else float(value) * factor), key
@@ -259,6 +261,7 @@ def test_mosquitto_sub_hears_readings(home):
     topic = f"p1/{home.id}/reading"
     command = ["mosquitto_sub", "-v", "-p", str(home.mqtt_port), "-t", topic]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout
         lines = (line for line in client.stdout if line.startswith(topic))
         first, second = (json.loads(next(lines).removeprefix(topic)) for _ in range(2))
         client.terminate()

@@ -21,6 +21,7 @@ import rig
 from conftest import DEVICE, FIRMWARE, MICROPYTHON, needs_micropython
 from dongle.update import ecdsa
 
+Point = tuple[int, int]
 P, N, B, G = ecdsa._P, ecdsa._N, ecdsa._B, ecdsa._G
 VECTORS = DEVICE.with_name("vectors") / "p256_sha256_sigver.rsp"
 
@@ -42,7 +43,8 @@ def verify(key, digest, signature):
 def openssl_verifies(key, digest, signature):
     """None where OpenSSL does not even take the key."""
     try:
-        public = ec.EllipticCurvePublicNumbers(*key, ec.SECP256R1()).public_key()
+        x, y = key
+        public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
     except ValueError:
         return None
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
@@ -110,7 +112,7 @@ def test_rfc_6979(message):
 # --- The edges ---
 
 
-def add(a, b):
+def add(a: Point | None, b: Point | None) -> Point | None:
     """Affine, as in a textbook; None is infinity."""
     if a is None or b is None:
         return a or b
@@ -124,7 +126,7 @@ def add(a, b):
     return x, (slope * (a[0] - x) - a[1]) % P
 
 
-def times(scalar, point):
+def times(scalar: int, point: Point | None) -> Point | None:
     result = None
     for bit in bin(scalar % N)[2:]:
         result = add(result, result)
@@ -133,19 +135,22 @@ def times(scalar, point):
     return result
 
 
-def point_beyond_n():
+def point_beyond_n() -> Point:
     """A point whose x is not below N: as r it is x - N, which verifying must think of."""
     for x in range(N, P):
         square = (x**3 - 3 * x + B) % P
         y = pow(square, (P + 1) // 4, P)
         if y * y % P == square:
             return x, y
+    raise AssertionError("there is none")
 
 
 def key_for(point, s, e):
     """The key for which (point's x, s) signs e: what "public key recovery" gives."""
     r = point[0] % N
-    x, y = times(e, G)
+    opposite = times(e, G)
+    assert opposite
+    x, y = opposite
     return times(pow(r, -1, N), add(times(s, point), (x, -y % P)))
 
 

@@ -590,7 +590,7 @@ ID = "0-1:96.1.1(37464C4F32313030303030303436)"
 def test_what_is_rare(lines, key, value):
     data = telegram(*lines)
     got = check(data).get(key)
-    assert got is None if value is None else float(got) == value
+    assert (None if got is None else float(got)) == value
     assert b"-0," not in rendered(data) and b"-0}" not in rendered(data)
 
 
@@ -601,7 +601,8 @@ class _Latest:
         self.receiver = Receiver()
         self.receiver.json(*self.receiver.feed(data))
         self.reading = self.receiver.reading
-        self.age, self.taken = None, 1
+        self.age: int | None = None
+        self.taken = 1
 
     def age_ms(self):
         return self.age

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
+from paho.mqtt.enums import CallbackAPIVersion
 
 import rig
 from dongle.meter import clock
@@ -89,6 +90,7 @@ class Mosquitto:
 
     def __init__(self, folder, authority, certificates):
         passwords = folder / "passwords"
+        assert PASSWD
         subprocess.run([PASSWD, "-b", "-c", passwords, USER, PASSWORD], check=True)
         self.ports = {name: rig.free_port() for name in ("plain", "with ours", *certificates)}
         lines = [
@@ -386,13 +388,17 @@ class Subscriber:
 
     def __init__(self, broker, authority, protocol, topic):
         self.messages = {}
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=protocol)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=protocol)
         self._client.tls_set(authority.pem)
         self._client.username_pw_set(USER, PASSWORD)
-        self._client.on_connect = lambda client, *_: client.subscribe(topic)
+        self._topic = topic
+        self._client.on_connect = self._subscribe
         self._client.on_message = self._hear
         self._client.connect("127.0.0.1", broker.ports["good"])
         self._client.loop_start()
+
+    def _subscribe(self, client: paho.Client, *_: object):
+        client.subscribe(self._topic)
 
     def _hear(self, _client, _data, message):
         self.messages.setdefault(message.topic.rpartition("/")[2], []).append(message)

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from dnslib import DNSQuestion, DNSRecord
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 import pages
 import rig
@@ -79,6 +79,7 @@ class Recorder(threading.Thread):
             *whole, text = text.split(b"!")
             for telegram in whole:
                 stamp = re.search(rb"0-0:1\.0\.0\((\d{12})", telegram)
+                assert stamp
                 self.stamps.append(datetime.strptime(stamp[1].decode(), "%y%m%d%H%M%S"))
 
     def stop(self):
@@ -164,7 +165,7 @@ class Portal:
 class Visit:
     """A page in a phone's browser, and what it complains about."""
 
-    page: object
+    page: Page
     complaints: list[str] = field(default_factory=list)
     responses: list = field(default_factory=list)
     violations: dict[str, str] = field(default_factory=dict)  # axe's, by when it looked
@@ -317,7 +318,7 @@ def asked_names(portal: Portal) -> dict:
     answers = {}
     for kind in ("A", "AAAA", "HTTPS", "TXT", "ANY"):
         query = DNSRecord.question("Connectivitycheck.GStatic.com", kind)
-        answers[kind] = query, portal.ask(query.pack())
+        answers[kind] = query, portal.ask(bytes(query.pack()))
     plain = DNSRecord.question("apple.com").pack()
     two = DNSRecord.question("apple.com")
     two.add_question(DNSQuestion("apple.org"))
@@ -343,9 +344,10 @@ def asked_names(portal: Portal) -> dict:
         except TimeoutError:
             answers["garbage"] = None
     query = DNSRecord.question("still.there")
-    answers["still.there"] = query, portal.ask(query.pack())
+    packet = bytes(query.pack())
+    answers["still.there"] = query, portal.ask(packet)
     # A second packet in a datagram, an EDNS record for instance, is no harm.
-    answers["longer"] = query, portal.ask(query.pack()[:11] + b"\1" + query.pack()[12:] + b"junk")
+    answers["longer"] = query, portal.ask(packet[:11] + b"\1" + packet[12:] + b"junk")
     return answers
 
 

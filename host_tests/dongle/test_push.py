@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import fastcrc
@@ -342,7 +343,7 @@ def test_line_and_telegram_of_a_second_say_the_same(street):
         lines = {line["time"]: line for line in lines_of(street.ends.influx.pushes)}
         for push in street.ends.dsmr_reader.pushes:
             parser = TelegramParser(telegram_specifications.BELGIUM_FLUVIUS)
-            theirs = parser.parse(push.form["telegram"])
+            theirs: Any = parser.parse(push.form["telegram"])
             moment = theirs.P1_MESSAGE_TIMESTAMP.value.timestamp()
             if moment in lines:
                 return lines[moment], theirs

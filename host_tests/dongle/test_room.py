@@ -1,6 +1,7 @@
 """The network's memory: nobody sends from what the radio and lwIP want for themselves."""
 
 import asyncio
+from unittest import mock
 
 import pytest
 
@@ -42,14 +43,8 @@ def wait(size):
     async def sleep_ms(ms):
         pauses.append(ms)
 
-    original, asyncio.sleep_ms = getattr(asyncio, "sleep_ms", None), sleep_ms
-    try:
+    with mock.patch.object(asyncio, "sleep_ms", sleep_ms, create=True):
         return asyncio.run(room.for_network(size)), len(pauses)
-    finally:
-        if original:
-            asyncio.sleep_ms = original
-        else:
-            del asyncio.sleep_ms
 
 
 @pytest.mark.parametrize("size", [0, 100, 1_500, 5_000])

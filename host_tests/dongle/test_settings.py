@@ -7,6 +7,7 @@ import json
 import os
 import time
 from types import SimpleNamespace
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -56,8 +57,8 @@ def backup():
     return json.loads(b"".join(documents.show().body))
 
 
-def owned():
-    """Of an App what a change of the config wants of it."""
+def owned() -> Any:
+    """Of a Device what a change of the config wants of it."""
     return SimpleNamespace(is_outdated=False, spare_auth=lambda idle_ms: None)
 
 

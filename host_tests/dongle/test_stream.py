@@ -4,6 +4,7 @@ import socket
 import threading
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from dsmr_parser.clients.socket_ import SocketReader
@@ -114,14 +115,15 @@ def test_an_hour_of_telegrams_for_dsmr_parser(tmp_path):
         # It connects when its first telegram is waited for.
         reader = SocketReader("127.0.0.1", home.tcp_port, CLOCK_ONLY).read()
         threading.Timer(0, lambda: _first(home, meter)).start()
-        restless = None
+        restless: Restless | None = None
         for second in range(SECONDS):
-            telegram = next(reader)
+            telegram: Any = next(reader)
             read = telegram.P1_MESSAGE_TIMESTAMP.value
             assert read.replace(tzinfo=None) == _utc(START) + timedelta(seconds=second)
             restless = restless or Restless(home.tcp_port)
             meter.next()
         wait_for(lambda: bytes(recorder.heard) == b"".join(sequence), "all telegrams, unaltered")
+        assert restless
         restless.over.set()
         restless.join()
         health = wait_for(lambda: _dropped(home), "the one that takes nothing is dropped")

@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -95,10 +96,10 @@ class Dongle(rig.Dongle):
 
     def post(self, path: str, data: bytes = b"", password: str | None = PASSWORD, **headers: str):
         """(status, JSON) of what comes of it."""
-        auth = ("owner", password) if password is not None else None
+        more: dict[str, Any] = {} if password is None else {"auth": ("owner", password)}
 
         def look():
-            answer = self.http.post(path, content=data, auth=auth, headers=headers)
+            answer = self.http.post(path, content=data, headers=headers, **more)
             return answer if answer.status_code != 503 else None  # it hears others out
 
         answer = wait_for(look, "its answer")

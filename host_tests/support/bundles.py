@@ -16,7 +16,7 @@ FIRMWARE = build.ROOT / "firmware"
 KEY = owner.ec.derive_private_key(0xC9AFA9D845BA75166B5C215767B1D693, owner.ec.SECP256R1())
 
 
-def board():
+def board() -> boards.Board:
     """A profile whose code runs here."""
     return dataclasses.replace(boards.load("esp32c3"), arch="x64")
 
@@ -42,7 +42,7 @@ def small_firmware(folder: Path, version: str) -> Path:
     return folder / "build"
 
 
-def flash(built: Path, key: owner.PrivateKey | None = KEY):
+def flash(built: Path, key: owner.PrivateKey | None = KEY) -> None:
     """Makes a build folder what `make deploy` would have put on the flash."""
     (built / build.MANIFEST).unlink()
     (built / build.NAMES).unlink(missing_ok=True)
@@ -69,12 +69,15 @@ NEEDS = {
 }
 
 
-def file(path="p1/x.mpy", size=0, sha256=hashlib.sha256().hexdigest()):  # noqa: B008
-    """Of a manifest: a line; without more, an empty file."""
+EMPTY = hashlib.sha256().hexdigest()
+
+
+def file(path: str = "p1/x.mpy", size: object = 0, sha256: object = EMPTY) -> dict[str, object]:
+    """Of a manifest: a line, right or wrong; without more, an empty file."""
     return {"path": path, "size": size, "sha256": sha256}
 
 
-def manifest(*files: dict, end: str = "]}\n", **needs) -> bytes:
+def manifest(*files: object, end: str = "]}\n", **needs) -> bytes:
     """A manifest with other needs, and these files."""
     lines = ",\n".join(json.dumps(file) for file in files)
     return (json.dumps(NEEDS | needs)[:-1] + ', "files": [\n' + lines + "\n" + end).encode()

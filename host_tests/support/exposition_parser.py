@@ -6,7 +6,7 @@ from itertools import groupby
 from prometheus_client.parser import text_string_to_metric_families
 
 
-def parsed(text):
+def parsed(text: str) -> dict[tuple[str, frozenset], Decimal]:
     """{(name, labels): value}, read by a foreign parser, which is not the strictest: what the
     format demands besides is looked at here."""
     assert text.endswith("\n") and "\r" not in text

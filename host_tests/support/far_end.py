@@ -32,24 +32,25 @@ def status(code: int, text: str = "", **headers: str) -> Callable:
     return answer
 
 
-async def hang(_request):
+async def hang(_request: web.Request) -> None:
     await asyncio.sleep(PATIENCE_S)
 
 
-async def cut(request):
-    request.transport.abort()
+async def cut(request: web.Request) -> None:
+    if request.transport:
+        request.transport.abort()
 
 
-async def talk_nonsense(request):
+async def talk_nonsense(request: web.Request) -> None:
     await _write(request, b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
 
 
-async def dribble(request):
+async def dribble(request: web.Request) -> None:
     """A head that comes, but never as a whole."""
     await _write(request, b"HTTP/1.1 204 No Content\r\n", b"X", 0.1)
 
 
-async def head_without_end(request):
+async def head_without_end(request: web.Request) -> None:
     await _write(request, b"HTTP/1.1 503 Service Unavailable\r\n", b"X-More: of it\r\n" * 1000, 0)
 
 
@@ -77,13 +78,13 @@ class FarEnd:
     def taken(self) -> list[Push]:
         return [push for push in self.pushes if push.answer == "ok"]
 
-    def start(self):
+    def start(self) -> None:
         ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(ready)))
         self._thread.start()
         assert ready.wait(PATIENCE_S)
 
-    def stop(self):
+    def stop(self) -> None:
         if self._thread:
             self._loop.call_soon_threadsafe(self._end.set)
             self._thread.join()

@@ -7,6 +7,7 @@ telegram from the one before. So that most have the size of the one before, as a
 
 import json
 from itertools import pairwise
+from typing import Any
 
 import reference
 from make_fixtures import seal
@@ -16,7 +17,7 @@ from p1.reading import Reading
 from p1.render.json import Json
 
 
-def telegrams(data):
+def telegrams(data: bytes) -> list[bytes]:
     """The sealed telegrams of an input; the last is the first again."""
     text, *parts = data.split(b"\xff")
     texts = [_harmless(text)]
@@ -38,7 +39,7 @@ def _harmless(text):
     return text.replace(b"\xff", b"?")
 
 
-def encode(*telegrams):
+def encode(*telegrams) -> bytes:
     """An input that stands for these telegrams (bytes), where all of them have one size."""
     texts = [each[1 : each.rindex(b"\n!") - 1].removesuffix(b"\r") for each in telegrams]
     data = texts[0]
@@ -48,7 +49,7 @@ def encode(*telegrams):
     return data
 
 
-def no_twins(pairs):
+def no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     keys = [key for key, _ in pairs]
     assert len(keys) == len(set(keys)), keys
     return dict(pairs)
@@ -57,25 +58,28 @@ def no_twins(pairs):
 class Watch:
     """Two readers of the same telegrams: one that knows the telegram before, one that does not."""
 
-    def __init__(self, country="auto", has_crc=True):
+    def __init__(self, country: str = "auto", has_crc: bool = True):
         self.country = country
         self.reading = Reading(country)
         self.json = Json()
         self.framer = Framer(self._take, has_crc)
-        self.told = None
+        self.told: tuple[bytes, bytes, int] | None = None
 
     def _take(self, buffer, size):
         decode(buffer, size, self.reading)
         page = self.json.render(self.reading)
         self.told = bytes(buffer[:size]), bytes(page.bytes[: page.size]), self.reading.rejected
 
-    def check(self, telegram, with_reference=True):
+    def _delivered(self, telegram):
+        assert self.told, "a sealed telegram is delivered"
+        assert self.told[0].rstrip() == telegram.rstrip()
+        return self.told
+
+    def check(self, telegram: bytes, with_reference: bool = True) -> bytes:
         """The document of a sealed telegram, after all that must be true of it."""
         self.told = None
         self.framer.feed(telegram, len(telegram))
-        assert self.told, "a sealed telegram is delivered"
-        assert self.told[0].rstrip() == telegram.rstrip()
-        telegram, document, rejected = self.told
+        telegram, document, rejected = self._delivered(telegram)
         # Afresh, in a buffer that ends where the telegram does, so that no pointer leaves it.
         reading, writer = Reading(self.country), Json()
         decode(telegram, len(telegram), reading)
@@ -89,7 +93,7 @@ class Watch:
         return document
 
 
-def check(data, with_reference=True):
+def check(data: bytes, with_reference: bool = True) -> list[bytes]:
     """Whether all that must hold of the core does for this input; the documents."""
     watch = Watch()
     return [watch.check(telegram, with_reference) for telegram in telegrams(data)]

@@ -48,14 +48,15 @@ CLASSES = {
 
 TEXT = All(str, Length(min=1))
 TOPIC = All(TEXT, Match(r"[^#+]+$"))  # to subscribe to, but nobody means a wildcard here
-URL = All(str, Url(), Match("https?://"))
+# voluptuous makes of such a function one that makes it, which its types do not say.
+URL = All(str, Url(), Match("https?://"))  # pyright: ignore[reportCallIssue]
 
 ORIGIN = Schema(
     {Required("name"): TEXT, Optional(Any("sw", "sw_version")): TEXT, Optional("url"): URL}
 )
 
 
-def has_identifier(device):
+def has_identifier(device: dict) -> dict:
     if not device.get("ids") and not device.get("cns"):
         raise Invalid("a device needs ids or cns")
     return device
@@ -81,7 +82,7 @@ AVAILABILITY = {
 }
 
 
-def classes_fit(sensor):
+def classes_fit(sensor: dict) -> dict:
     kind, unit = sensor.get("dev_cla"), sensor.get("unit_of_meas")
     if kind is not None:
         units, states = CLASSES[kind]
@@ -201,7 +202,9 @@ def entities(retained: dict[str, bytes]) -> list[Entity]:
     for topic, payload in retained.items():
         if not topic.endswith("/config"):
             continue
-        form = CONFIG_TOPIC.fullmatch(topic)[1]
+        parts = CONFIG_TOPIC.fullmatch(topic)
+        assert parts, topic
+        form = parts[1]
         message = json.loads(payload, object_pairs_hook=_without_twins)
         if form != "device":
             (ENTITY_MESSAGE if form == "sensor" else BINARY_MESSAGE)(message)

@@ -4,15 +4,20 @@ From standard input, JSON: topic -> payload; prints how many were taken."""
 import json
 import sys
 
-from homeassistant.components.mqtt import binary_sensor, discovery, sensor
-from homeassistant.components.mqtt.abbreviations import (
+# Home Assistant is in no environment of ours.
+from homeassistant.components.mqtt import (  # pyright: ignore[reportMissingImports]
+    binary_sensor,
+    discovery,
+    sensor,
+)
+from homeassistant.components.mqtt.abbreviations import (  # pyright: ignore[reportMissingImports]
     ABBREVIATIONS,
     DEVICE_ABBREVIATIONS,
     ORIGIN_ABBREVIATIONS,
 )
 
 
-def in_full(settings, abbreviations):
+def in_full(settings: dict, abbreviations: dict) -> dict:
     return {abbreviations.get(key, key): value for key, value in settings.items()}
 
 

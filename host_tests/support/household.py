@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 import rig
 
@@ -32,7 +34,7 @@ def _missing() -> str:
 needs_micropython = pytest.mark.skipif(bool(_missing()), reason=_missing())
 
 
-def wait_for(look: Callable, what: str, within_s: float = PATIENCE_S):
+def wait_for(look: Callable, what: str, within_s: float = PATIENCE_S) -> Any:
     """Looks again and again until there is something to see, and returns it."""
     deadline = time.monotonic() + within_s
     pause_s = 0.02
@@ -52,7 +54,9 @@ def wait_for(look: Callable, what: str, within_s: float = PATIENCE_S):
         pause_s = min(1.3 * pause_s, 0.15)
 
 
-def told_at_once(stories: Sequence[Callable], tmp_path_factory) -> Iterator[Callable]:
+def told_at_once(
+    stories: Sequence[Callable], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable]:
     """Lets stories, functions of a folder, happen all at once. Yields told(story), which waits
     for its end and gives what it returned."""
     with ThreadPoolExecutor(len(stories)) as pool:
@@ -62,7 +66,9 @@ def told_at_once(stories: Sequence[Callable], tmp_path_factory) -> Iterator[Call
         yield lambda story: futures[story].result()
 
 
-def run_on_device(script: str, *args: str, folder: Path | None = None, **environment: str):
+def run_on_device(
+    script: str, *args: str, folder: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Runs a script of host_tests/device among the firmware and its stand-ins; `folder` is the
     flash."""
     path = rig.micropython_path()
@@ -100,14 +106,17 @@ class Listener:
         self.messages: list[paho.MQTTMessage] = []
         self._topic = topic
         self._subscribed = threading.Event()
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
-        self._client.on_connect = lambda client, *_: client.subscribe(topic)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2)
+        self._client.on_connect = self._subscribe
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._hear
         self._client.reconnect_delay_set(1, 1)
         self._client.connect_async("127.0.0.1", port)
         self._client.loop_start()
         assert self._subscribed.wait(PATIENCE_S), "the broker takes no subscription"
+
+    def _subscribe(self, client: paho.Client, *_: object):
+        client.subscribe(self._topic)
 
     def _hear(self, _client, _data, message: paho.MQTTMessage):
         # amqtt gives a newcomer what is retained for the others' subscriptions too.
@@ -120,9 +129,9 @@ class Listener:
 
     def last(self, end: str) -> bytes | None:
         heard = self.heard(end)
-        return heard[-1].payload if heard else None
+        return bytes(heard[-1].payload) if heard else None
 
-    def stop(self):
+    def stop(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -212,10 +221,10 @@ class Household:
     def mqtt(self) -> dict:
         return self.health()["mqtt"]
 
-    def wait_until_connected(self):
+    def wait_until_connected(self) -> bool:
         return wait_for(lambda: self.mqtt()["connected"], "MQTT connects")
 
-    def wait_until_reading(self):
+    def wait_until_reading(self) -> bool:
         return wait_for(lambda: self.get("/reading").is_success, "a reading")
 
     def connect(self, port: int = 0) -> socket.socket:

@@ -53,5 +53,6 @@ def _tests(count: int, kind: str = "") -> str:
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    assert isinstance(report.longrepr, tuple), report.longrepr
     _, _, reason = report.longrepr  # (file, line, reason)
     return " ".join(reason.removeprefix("Skipped: ").split())

@@ -866,13 +866,13 @@ not an object
 }
 
 
-def seal(body, form="%04X"):
+def seal(body: bytes, form: str = "%04X") -> bytes:
     """A telegram (bytes): body from its "/" to its last line's CR LF, then "!" and the CRC."""
     body += b"!"
     return body + (form % fastcrc.crc16.arc(body)).encode() + b"\r\n"
 
 
-def telegram(name):
+def telegram(name: str) -> bytes:
     """The telegram of TELEGRAMS[name], as the meter would send it."""
     text = re.sub(r"\n +", "", TELEGRAMS[name].strip("\n"))
     text = re.sub(r"<(.+?)>", lambda match: match[1].encode().hex().upper(), text)
@@ -880,7 +880,7 @@ def telegram(name):
     return seal(lines, CRC_FORMS.get(name, "%04X"))
 
 
-def files():
+def files() -> dict[str, bytes]:
     """{file name: its bytes} of the whole folder."""
     made = {}
     for name in TELEGRAMS:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -12,9 +13,9 @@ import pytest
 from fastcrc import crc16
 
 from meter.household import Household
-from meter.line import PtyLine, TcpLine
+from meter.line import Line, PtyLine, TcpLine
 from meter.telegram import Meter
-from meter.transmitter import Transmitter
+from meter.transmitter import Source, Transmitter
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 SUMMER_EVENING = datetime(2026, 6, 12, 18, 31, 12)
@@ -28,10 +29,12 @@ def crc_is_right(telegram: bytes) -> bool:
 
 def line_of(telegram: bytes, obis: str) -> str:
     """What stands behind an OBIS code."""
-    return re.search(rf"^{re.escape(obis)}(\(.*\))\r$", telegram.decode(), re.MULTILINE)[1]
+    found = re.search(rf"^{re.escape(obis)}(\(.*\))\r$", telegram.decode(), re.MULTILINE)
+    assert found, f"no {obis}"
+    return found[1]
 
 
-def steps(household: Household, seconds: int):
+def steps(household: Household, seconds: int) -> None:
     for _ in range(seconds):
         household.step()
 
@@ -39,24 +42,27 @@ def steps(household: Household, seconds: int):
 class Reader:
     """The other end of the wire."""
 
+    def __init__(self):
+        self.bytes = asyncio.StreamReader()
+        self._writer: asyncio.StreamWriter  # of a TCP connection
+        self._fd: int | None = None  # of a pseudo terminal
+
     @classmethod
     async def open(cls, address: str) -> "Reader":
         self = cls()
         kind, _, rest = address.partition(":")
-        self._fd = None
         if kind == "tcp":
             host, _, port = rest.rpartition(":")
             self.bytes, self._writer = await asyncio.open_connection(host, int(port))
         else:
             self._fd = os.open(address, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-            self.bytes = asyncio.StreamReader()
-            asyncio.get_running_loop().add_reader(self._fd, self._readable)
+            asyncio.get_running_loop().add_reader(self._fd, self._readable, self._fd)
         return self
 
-    def _readable(self):
-        self.bytes.feed_data(os.read(self._fd, 4096))
+    def _readable(self, fd: int):
+        self.bytes.feed_data(os.read(fd, 4096))
 
-    def request(self, data: bytes):
+    def request(self, data: bytes) -> None:
         if self._fd is None:
             self._writer.write(data)
         else:
@@ -77,13 +83,15 @@ class Reader:
             pass
         return data
 
-    def pause(self):
+    def pause(self) -> None:
         if self._fd is None:
-            self._writer.transport.pause_reading()
+            reading = self._writer.transport
+            assert isinstance(reading, asyncio.ReadTransport)
+            reading.pause_reading()
         else:
             asyncio.get_running_loop().remove_reader(self._fd)
 
-    def close(self):
+    def close(self) -> None:
         if self._fd is None:
             self._writer.close()
         else:
@@ -92,7 +100,9 @@ class Reader:
 
 
 @asynccontextmanager
-async def at_work(line, source=None, **options):
+async def at_work(
+    line: Line, source: Source | None = None, **options
+) -> AsyncIterator[Transmitter]:
     source = source or Meter(Household(SUMMER_EVENING))
     async with line:
         meter = Transmitter(source, line, **options)
@@ -104,7 +114,7 @@ async def at_work(line, source=None, **options):
 
 
 @asynccontextmanager
-async def plugged_in(line):
+async def plugged_in(line: Line) -> AsyncIterator[Reader]:
     reader = await Reader.open(line.address)
     try:
         yield reader

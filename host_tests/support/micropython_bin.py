@@ -35,4 +35,6 @@ def micropython_bin(chip: str, rows: str = OPEN_END, flash: str = "4MB") -> byte
     program = program.save(None)
     start = made_for.BOOTLOADER_FLASH_OFFSET
     parts = [(start, program), (0x8000, table(rows)), (0x10000, program)]
-    return merge_bin(parts, chip, target_offset=start)
+    merged = merge_bin(parts, chip, target_offset=start)
+    assert merged  # None is for one who names a file to write
+    return merged

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from dsmr_parser import telegram_specifications as specifications
 from dsmr_parser.parsers import TelegramParser
@@ -143,7 +144,9 @@ class Comparison:
         self.compared = Counter()
         self.telegrams = Counter()  # by kind
 
-    def check(self, kind, telegram, reading, strange_clocks=False):
+    def check(
+        self, kind: str, telegram: bytes, reading: dict, strange_clocks: bool = False
+    ) -> dict[str, str]:
         """Raises AssertionError where the two disagree on a telegram (bytes) of this kind, of
         which we say `reading`, numbers as Number. Returns dsmr-parser's name -> pattern."""
         start = next(start for start in SPECIFICATIONS if kind.startswith(start))
@@ -167,7 +170,7 @@ class Comparison:
         self.telegrams[kind] += 1
         return patterns
 
-    def table(self, title):
+    def table(self, title: str) -> None:
         print(f"\n\n  {title}")
         print("  " + ", ".join(f"{n} {kind}" for kind, n in sorted(self.telegrams.items())))
         for key in sorted(self.compared):
@@ -257,7 +260,7 @@ WORDS = ("TARIFF 1", "ON", "OFF")
 OURS = {*TEXTS, *NUMBERS, *LISTS, *SUBMETER, *SECOND_CHOICE}
 
 
-def amount(theirs):
+def amount(theirs: Any) -> Number | None:
     """The value of one of its objects in our unit; None where it has none."""
     if theirs.value is None or theirs.value in WORDS:
         return None

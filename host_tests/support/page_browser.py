@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from itertools import combinations
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
-PHONE = {"width": 360, "height": 780}
-DESKTOP = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 360, "height": 780}
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 
 TICK_S = 1  # at most one request in that
 JITTER_S = 0.05  # between what it notes and what it does
@@ -48,7 +48,14 @@ class Visit:
     complaints  what is on the console, of the page and of the network
     """
 
-    def __init__(self, browser: Browser, origin: str, viewport=DESKTOP, script="", **options):
+    def __init__(
+        self,
+        browser: Browser,
+        origin: str,
+        viewport: ViewportSize = DESKTOP,
+        script: str = "",
+        **options,
+    ):
         self.origin = origin
         self.asked: list[tuple[float, str]] = []
         self.strange: list[str] = []  # URLs elsewhere
@@ -73,15 +80,15 @@ class Visit:
             self.page.add_init_script(script)
         self.open()
 
-    def open(self):
+    def open(self) -> None:
         self.page.goto(self.origin + "/")
 
-    def close(self):
+    def close(self) -> None:
         if not self.page.is_closed():
             self.page.wait_for_timeout(_TURN_MS)  # else what is on its way is lost
         self._context.close()
 
-    def check(self):
+    def check(self) -> None:
         """What holds for each page at any time."""
         assert self.strange == [], self.strange
         assert self.complaints["page"] == [], self.complaints
@@ -115,7 +122,7 @@ class Visit:
         self.page.wait_for_timeout(1)  # Playwright hears of them only while it is called
         return [path for _, path in self.asked if path != "/"]
 
-    def hide(self, is_hidden: bool):
+    def hide(self, is_hidden: bool) -> None:
         """As if another tab were in front, or no longer. A hidden page has had all its answers."""
         self.page.evaluate(
             """(state) => {
@@ -130,7 +137,7 @@ class Visit:
             self.page.wait_for_timeout(_TURN_MS)
 
     def text(self, selector: str) -> str:
-        return self.page.locator(selector).text_content()
+        return self.page.locator(selector).text_content() or ""
 
     def table(self, selector: str) -> list[list[str]]:
         """The words in each row's cells."""

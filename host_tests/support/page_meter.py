@@ -48,18 +48,18 @@ class ScriptedMeter:
         """Its clock, as a reading has it."""
         return local(self._meter.household.now_s).isoformat()
 
-    def say(self, says: dict[str, str]):
+    def say(self, says: dict[str, str]) -> None:
         """From now on, {OBIS: what stands behind it} instead of what the household does."""
         self._says, self._is_silent = says, False
         self._is_changed.set()
 
-    def fall_silent(self):
+    def fall_silent(self) -> None:
         self._is_silent = True
 
     def is_odd(self) -> bool:
         return bool(self._says or self._is_silent)
 
-    def stop(self):
+    def stop(self) -> None:
         self._is_over.set()
         self._is_changed.set()
         self._thread.join()

@@ -7,10 +7,15 @@ idea is shared with it. What it cannot read it leaves out. Slow, and only for te
 import json
 import re
 from collections import defaultdict
-from datetime import datetime, timedelta, timezone
+from collections.abc import Container
+from datetime import datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import cache, lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
+
+Said = dict[str, list[str]]  # code -> the texts in its brackets
+Line = tuple[str, str, str, str]  # as lines() says
 
 # --- Which line says what ---
 
@@ -92,7 +97,7 @@ UNITS = {
 PLAIN = {"": 0}
 
 
-def units_of(key):
+def units_of(key: str) -> dict[str, int]:
     """How a register's unit may be printed."""
     return PLAIN if key == "grid_voltage_v" else UNITS.get(key.rsplit("_", 1)[-1], PLAIN)
 
@@ -129,7 +134,7 @@ HEADERS = {
 }
 
 
-def country_of(header, codes):
+def country_of(header: str, codes: Container[str]) -> str:
     """Whose meter this is; "" where that stays open."""
     for country, pattern in HEADERS.items():
         if re.match(pattern, header):
@@ -161,7 +166,9 @@ NUMBER = {
 }
 
 
-def number(text, units, limit=LARGEST, sign=""):
+def number(
+    text: str, units: dict[str, int], limit: int = LARGEST, sign: str = ""
+) -> Number | None:
     """A Number in the key's unit; None where there is none. The * may be missing. The limit is
     for its digits, and for those of what it becomes in the key's unit."""
     match = NUMBER[sign].fullmatch(text)
@@ -170,36 +177,37 @@ def number(text, units, limit=LARGEST, sign=""):
     sign, whole, places, unit = match.groups(default="")
     if not whole + places:
         return None
-    value = Decimal(f"{sign}{whole}{places}").scaleb(units[unit] - len(places))
-    if value.as_tuple().exponent < -9 or max(int(whole + places), abs(value)) > limit:
+    exponent = units[unit] - len(places)
+    value = Decimal(f"{sign}{whole}{places}").scaleb(exponent)
+    if exponent < -9 or max(int(whole + places), abs(value)) > limit:
         return None
     return Number(value)
 
 
 @lru_cache(10_000)
-def register(text, key):
+def register(text: str, key: str) -> Number | None:
     """The number of a line that has no more than that: in its first bracket, with at most nine
     significant digits (999999.999 kWh is the meter's own limit), perhaps negative."""
     first = re.match(r"\(([^()]*)\)", text)
     return number(first[1], UNITS_OF[key], 10**9 - 1, "-?") if first else None
 
 
-def hexadecimal(text):
+def hexadecimal(text: str) -> bytes | None:
     return bytes.fromhex(text) if re.fullmatch("([0-9A-Fa-f]{2})+", text) else None
 
 
-def identity(text):
+def identity(text: str) -> str:
     """Decoded when every byte is printable ASCII, else as printed."""
     plain = hexadecimal(text)
     return plain.decode() if plain and re.fullmatch(rb"[ -~]+", plain) else text
 
 
-def version(text):
+def version(text: str) -> str:
     """Five digits as printed; Iskra's hex of them; Brussels' hex of blanks says nothing."""
     return text if len(text) < 10 else identity(text).strip(" ")
 
 
-def message(text):
+def message(text: str) -> str:
     plain = hexadecimal(text)
     if plain is None:
         return text
@@ -210,29 +218,32 @@ def message(text):
 
 
 @cache
-def winter(zone):
-    return datetime(2000, 1, 1, tzinfo=zone).utcoffset()
+def winter(zone: tzinfo) -> timedelta:
+    offset = datetime(2000, 1, 1, tzinfo=zone).utcoffset()
+    assert offset is not None
+    return offset
 
 
 @lru_cache(10_000)
-def stamp(text, zone=ZONE):
+def stamp(text: str, zone: tzinfo = ZONE) -> datetime | None:
     """An aware datetime; None where no calendar has it."""
     match = re.fullmatch(r"(\d{12})([SW]?)", text, re.ASCII)
     if not match:
         return None
     try:
-        year, *others = (int(text[at : at + 2]) for at in range(0, 12, 2))
-        civil = datetime(2000 + year, *others)
+        year, month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(0, 12, 2))
+        civil = datetime(2000 + year, month, day, hour, minute, second)
     except ValueError:
         return None
     if match[2]:
         offset = winter(zone) + timedelta(hours=match[2] == "S")
     else:
         offset = civil.replace(tzinfo=zone, fold=1).utcoffset()  # the later of two
+        assert offset is not None
     return civil.replace(tzinfo=timezone(offset))
 
 
-def is_never(text):
+def is_never(text: str) -> bool:
     return text[:12] == "632525252525" or text[:6] == "700101"
 
 
@@ -244,7 +255,7 @@ MOST_UNKNOWN = 64  # lines; more than that no meter sends
 OBJECT = re.compile(r"(?:(\d+)-)?(\d+):(\d+)\.(\d+)\.(\d+)(?=\()", re.ASCII)
 
 
-def lines(telegram):
+def lines(telegram: bytes) -> tuple[str, list[Line]]:
     """(header, [(code as printed, code, its line from the bracket on, that and what is wrapped on
     the next line)]) of the lines that are objects. A code without its first group, as the seed
     prints one, is the meter's own; 1-1 is what Swiss meters have for 1-0."""
@@ -265,7 +276,7 @@ def lines(telegram):
     return header.removesuffix("\r"), objects
 
 
-def groups(said):
+def groups(said: str) -> list[str]:
     """The texts in the brackets; none at all where a bracket is missing."""
     well_formed = re.fullmatch(r"([\r\n]|\([^)\n]*\))+", said)
     return re.findall(r"\(([^)]*)\)", said) if well_formed else []
@@ -274,14 +285,14 @@ def groups(said):
 # --- The Reading ---
 
 
-def reading(telegram, country="BE"):
+def reading(telegram: bytes, country: str = "BE") -> dict[str, Any]:
     header, objects = lines(telegram)
     codes = {code for _, code, _, _ in objects}
     if country == "auto":
         country = country_of(header, codes)
     zone = ZONES.get(country, ZONE)
 
-    said, registers, unknown = {}, defaultdict(list), []
+    said, registers, others, other_history = {}, defaultdict(list), [], {}
     for printed, code, own, wrapped in objects:
         if code in REGISTERS:
             registers[code].append(own)
@@ -291,14 +302,14 @@ def reading(telegram, country="BE"):
                 entitled = len(said[code]) >= 3 and ":" in said[code][1]
                 other_history = {printed: own} if said[code] and not entitled else {}
         else:
-            unknown.append((printed, own))
-    unknown = dict(unknown[:MOST_UNKNOWN])
+            others.append((printed, own))
+    unknown = dict(others[:MOST_UNKNOWN])
     if "0-0:98.1.0" in said and other_history:
         # Hungarian and Swiss meters print something else under this code.
         said["0-0:98.1.0"] = []
         unknown |= other_history
 
-    read = {"meter_model": header}
+    read: dict[str, Any] = {"meter_model": header}
     for key, sources in TEXTS.items():
         decode = {"protocol_version": version}.get(key, message if "message" in key else identity)
         found = [decode(said[code][0]) for code in sources if said.get(code)]
@@ -310,8 +321,9 @@ def reading(telegram, country="BE"):
         read[key] = found[-1] if found else None
 
     derive(read)
-    if read["tariff"] in (Number(1), Number(2)) and country in TARIFFS:
-        read["tariff_name"] = TARIFFS[country][int(read["tariff"]) - 1]
+    tariff = read["tariff"]
+    if tariff is not None and tariff in (Number(1), Number(2)) and country in TARIFFS:
+        read["tariff_name"] = TARIFFS[country][int(tariff) - 1]
     clock(read, objects, zone)
     peaks(read, said, zone)
     failures(read, said, zone)
@@ -320,13 +332,13 @@ def reading(telegram, country="BE"):
     return {key: value for key, value in read.items() if value or isinstance(value, Number)}
 
 
-def whole(text):
+def whole(text: str) -> Number | None:
     """A number without unit and decimals, or None."""
     value = number(text, PLAIN)
     return None if value is None or value.as_tuple().exponent else value
 
 
-def fits(*values):
+def fits(*values) -> bool:
     """Whether none is negative and all fit in 31 bits with the decimals of the finest."""
     exponent = min(value.as_tuple().exponent for value in values)
     return all(
@@ -334,7 +346,7 @@ def fits(*values):
     )
 
 
-def derive(read):
+def derive(read: dict[str, Any]) -> None:
     for way in ("import", "export"):
         total = f"energy_{way}_kwh"
         parts = [read[f"energy_{way}_t{n}_kwh"] for n in range(1, 6)]
@@ -348,7 +360,7 @@ def derive(read):
             read[f"power{phase}_w"] = Number(taken - given)
 
 
-def clock(read, objects, zone):
+def clock(read: dict[str, Any], objects: list[Line], zone: tzinfo) -> None:
     """Of its line only the first bracket counts, and of its lines only the last."""
     for _, code, own, _ in objects:
         if code == "0-0:1.0.0":
@@ -357,12 +369,13 @@ def clock(read, objects, zone):
             read["timestamp"] = when and when.isoformat()
 
 
-def peaks(read, said, zone):
+def peaks(read: dict[str, Any], said: Said, zone: tzinfo) -> None:
     peak = said.get("1-0:1.6.0", [])
     for when, power in (peak, peak[::-1]) if len(peak) == 2 else ():
-        if stamp(when, zone) and number(power, UNITS["w"]) is not None:
+        at = stamp(when, zone)
+        if at and number(power, UNITS["w"]) is not None:
             read["monthly_power_peak_w"] = number(power, UNITS["w"])
-            read["monthly_power_peak_timestamp"] = stamp(when, zone).isoformat()
+            read["monthly_power_peak_timestamp"] = at.isoformat()
 
     entries = said.get("0-0:98.1.0", [])[3:]
     entries = zip(entries[::3], entries[1::3], entries[2::3], strict=False)
@@ -371,25 +384,27 @@ def peaks(read, said, zone):
 
 
 @lru_cache(10_000)
-def past_peak(closing, when, power, zone):
-    power = number(power, UNITS["w"])
-    if not stamp(closing) or not stamp(when) or power is None:
+def past_peak(closing: str, when: str, printed: str, zone: tzinfo) -> dict[str, Any] | None:
+    power = number(printed, UNITS["w"])
+    closed, at = stamp(closing), stamp(when, zone)
+    if not closed or not at or power is None:
         return None
-    month = (stamp(closing).replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
-    return {"month": month, "timestamp": stamp(when, zone).isoformat(), "power_w": power}
+    month = (closed.replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
+    return {"month": month, "timestamp": at.isoformat(), "power_w": power}
 
 
-def failures(read, said, zone):
+def failures(read: dict[str, Any], said: Said, zone: tzinfo) -> None:
     entries = said.get("1-0:99.97.0", [])[2:]
     read["power_failures"] = []
     for end, text in zip(entries[::2], entries[1::2], strict=False):
         duration = number(text, {"s": 0})
-        if stamp(end) and duration is not None and not duration.as_tuple().exponent:
-            failure = {"timestamp": stamp(end, zone).isoformat(), "duration_s": duration}
+        at = stamp(end, zone)
+        if at and duration is not None and not duration.as_tuple().exponent:
+            failure = {"timestamp": at.isoformat(), "duration_s": duration}
             read["power_failures"].append(failure)
 
 
-def submeters(read, said, zone):
+def submeters(read: dict[str, Any], said: Said, zone: tzinfo) -> None:
     found = []
     for channel in range(1, 5):
         said_of = {code: said.get(f"0-{channel}:{code}", []) for code in SUBMETER_CODES}
@@ -411,13 +426,13 @@ CAPTURE_CODES = ["24.2.1", "24.2.3", "24.3.0"]
 SUBMETER_CODES = ["24.1.0", "96.1.1", "96.1.0", "96.1.2", "24.4.0", *CAPTURE_CODES]
 
 
-def submeter(said, zone):
+def submeter(said: Said, zone: tzinfo) -> dict[str, Any]:
     def first(code, decode):
         return decode(said[code][0]) if said[code] else None
 
     device_type = first("24.1.0", whole)
     meter = {
-        "type": TYPES[device_type and int(device_type)],
+        "type": TYPES[0 if device_type is None else int(device_type)],
         "device_type": device_type,
         "id": first("96.1.1", identity) or first("96.1.0", identity),
         "ean": first("96.1.2", identity),
@@ -428,7 +443,7 @@ def submeter(said, zone):
     return meter if {"device_type", "id", "at"} & set(meter) else {}
 
 
-def captured(parts, zone):
+def captured(parts: list[str], zone: tzinfo) -> dict[str, Any]:
     """(stamp)(value*unit), (value*unit), or DSMR 3's (stamp)(..)(..)(..)(..)(unit)(value)."""
     if not parts:
         return {}
@@ -437,12 +452,12 @@ def captured(parts, zone):
         value = f"{value.rstrip('*')}*{parts[-2]}"
     unit = "".join(re.findall(r"[A-Za-z]\w*$", value, re.ASCII))
     amount = number(value, dict.fromkeys(CAPTURED, 0))
-    if amount is None or (when is not None and (is_never(when) or not stamp(when))):
+    at = stamp(when, zone) if when else None
+    if amount is None or (when is not None and (is_never(when) or not at)):
         return {}
-    at = stamp(when, zone).timestamp() if when else 0
     return {
-        "at": at,
-        "timestamp": when and stamp(when, zone).isoformat(),
+        "at": at.timestamp() if at else 0,
+        "timestamp": at and at.isoformat(),
         CAPTURED[unit]: amount,
     }
 
@@ -450,17 +465,17 @@ def captured(parts, zone):
 # --- JSON with exact numbers ---
 
 
-def unambiguous(pairs):
+def unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     read = dict(pairs)
     assert len(read) == len(pairs), "a key twice"
     return read
 
 
-def load(text):
+def load(text: str | bytes) -> dict[str, Any]:
     return json.loads(text, parse_float=Number, parse_int=Number, object_pairs_hook=unambiguous)
 
 
-def dump(read):
+def dump(read: dict[str, Any]) -> str:
     """JSON for people to check. A Decimal goes through as a marked string, because the json
     module would make a float of it."""
     text = json.dumps(read, indent=1, ensure_ascii=False, default=lambda value: f"\x00{value}\x00")

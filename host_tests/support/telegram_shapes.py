@@ -7,7 +7,9 @@ Shapes are those of protocol.md §5, §8 and §9. Every serial is invented. With
 """
 
 import random
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -29,7 +31,7 @@ WORDS = (
 )
 
 
-def hexed(text, encoding="utf-8"):
+def hexed(text: str, encoding: str = "utf-8") -> str:
     return text.encode(encoding).hex().upper()
 
 
@@ -37,7 +39,7 @@ class Meter:
     """A meter of one kind: which lines it has, in which order and with how many digits, is chosen
     once; what they say changes from telegram to telegram."""
 
-    def __init__(self, chance, kind=None):
+    def __init__(self, chance: random.Random, kind: str | None = None):
         self.chance = chance
         self.kind = kind or chance.choice(list(KINDS))
         self.header, self.has_crc, make = KINDS[self.kind]
@@ -59,7 +61,7 @@ class Meter:
         self.line_end = "\r\n"
         self.crc_form = chance.choice(("%04X",) * 8 + ("%04x", "%X"))
 
-    def telegram(self):
+    def telegram(self) -> bytes:
         """The next telegram (bytes), sealed, or with a bare "!" where the kind has no CRC."""
         self.now += timedelta(seconds=self.chance.choice((1, 1, 1, 1, 10, 900, 86400)))
         text = f"/{self.header}\r\n\r\n" + "".join(f"{line()}\r\n" for line in self.lines)
@@ -68,13 +70,21 @@ class Meter:
 
     # --- What lines say ---
 
-    def add(self, code, *parts):
+    def add(self, code: str, *parts) -> None:
         """A line; its parts are texts or functions."""
         self.lines.append(
-            lambda: f"{code}" + "".join(part() if callable(part) else part for part in parts)
+            lambda: f"{code}" + "".join(str(part()) if callable(part) else part for part in parts)
         )
 
-    def register(self, code, whole, places, unit, most=None, changes=0.5):
+    def register(
+        self,
+        code: str,
+        whole: int,
+        places: int,
+        unit: str,
+        most: int | None = None,
+        changes: float = 0.5,
+    ) -> None:
         """A number with this many digits, which changes now and then."""
         digits = whole + places
         limit = min(10 ** min(digits, 9), most or 10**9)
@@ -93,7 +103,7 @@ class Meter:
 
         self.add(code, printed)
 
-    def stamp(self, when=None):
+    def stamp(self, when: datetime | None = None) -> str:
         """(YYMMDDhhmmssX) of a moment, as this meter prints it."""
         when = when or self.now
         local = when.astimezone(self.zone)
@@ -103,26 +113,26 @@ class Meter:
         letter = ("S" if summer else "W") if self.letters else ""
         return f"({local:%y%m%d%H%M%S}{letter})"
 
-    def clock(self):
+    def clock(self) -> None:
         self.add("0-0:1.0.0", self.stamp)
 
-    def serial(self, form="1SAG3{:09}"):
+    def serial(self, form: str = "1SAG3{:09}") -> str:
         return f"({hexed(form.format(self.chance.randrange(10**9)))})"
 
-    def ean(self):
+    def ean(self) -> str:
         real = f"({hexed(f'5414488{self.chance.randrange(10**11):011}')})"
         return self.chance.choice((real, real, "()", f"({'0' * 18})"))
 
-    def tariff(self, most=2):
+    def tariff(self, most: int = 2) -> None:
         self.add("0-0:96.14.0", lambda: f"(000{1 + self.now.hour * most // 24})")
 
-    def count(self, code):
+    def count(self, code: str) -> None:
         self.register(code, 5, 0, "", most=300, changes=0.05)
 
-    def switch(self, code):
+    def switch(self, code: str) -> None:
         self.add(code, lambda: f"({self.chance.choice('1111111102')})")
 
-    def message(self, code, digits_only=False):
+    def message(self, code: str, digits_only: bool = False) -> None:
         longest = self.chance.choice((0, 0, 20, 200, 1024))
         text = (self.chance.choice(WORDS) * (longest + 1))[:longest]
         encoding = "latin-1" if "€" not in text and "‰" not in text else "utf-8"
@@ -131,29 +141,29 @@ class Meter:
             text = self.chance.choice(("", "3132", "303132"))
         self.add(code, lambda: f"({text if self.now.minute % 3 else ''})")
 
-    def three(self, code, *form):
+    def three(self, code: int, *form: Any) -> None:
         """A number for each phase; code is a function of L1's group C."""
         for phase in range(self.phases):
             self.register(f"1-0:{code + 20 * phase}.7.0", *form)
 
-    def powers(self, whole=2, places=3, unit="kW"):
+    def powers(self, whole: int = 2, places: int = 3, unit: str = "kW") -> None:
         self.register("1-0:1.7.0", whole, places, unit)
         self.register("1-0:2.7.0", whole, places, unit)
 
-    def phases_lines(self, whole=2, places=3):
+    def phases_lines(self, whole: int = 2, places: int = 3) -> None:
         self.three(21, whole, places, "kW")
         self.three(22, whole, places, "kW")
 
-    def volts_and_amperes(self, places=1, ampere_places=2):
+    def volts_and_amperes(self, places: int = 1, ampere_places: int = 2) -> None:
         self.three(32, 3, places, "V")
         self.three(31, 3, ampere_places, "A", None)
 
     # --- Lists ---
 
-    def a_moment_before(self, days=400):
+    def a_moment_before(self, days: int = 400) -> datetime:
         return self.now - timedelta(seconds=self.chance.randrange(days * 86400))
 
-    def peak(self, value_first=False):
+    def peak(self, value_first: bool = False) -> None:
         held = [f"({self.chance.randrange(26000) / 1000:06.3f}*kW)"]
         at = self.a_moment_before(28)
 
@@ -165,7 +175,7 @@ class Meter:
 
         self.add("1-0:1.6.0", printed)
 
-    def history(self, months=None):
+    def history(self, months: int | None = None) -> None:
         months = self.chance.randrange(14) if months is None else months
         entries = []
         month = self.now.astimezone(self.zone).replace(day=1, hour=0, minute=0, second=0)
@@ -186,7 +196,7 @@ class Meter:
         said = "".join(entries) or "()"
         self.add("0-0:98.1.0", f"({len(entries)})(1-0:1.6.0)(1-0:1.6.0){said}")
 
-    def failures(self, most=10):
+    def failures(self, most: int = 10) -> None:
         entries = [
             f"{self.stamp(self.a_moment_before())}({self.chance.randrange(10**6):010}*s)"
             for _ in range(self.chance.randrange(most + 1))
@@ -212,7 +222,13 @@ class Meter:
         (15, "m3", "0XXX0{:09}"),
     )
 
-    def submeters(self, id_code="96.1.1", codes=("24.2.1", "24.2.3"), most=4, eans=False):
+    def submeters(
+        self,
+        id_code: str = "96.1.1",
+        codes: Sequence[str] = ("24.2.1", "24.2.3"),
+        most: int = 4,
+        eans: bool = False,
+    ) -> None:
         channels = self.chance.sample(range(1, 5), self.chance.randrange(most + 1))
         same = self.chance.choice(self.MEDIA)
         for channel in sorted(channels):
@@ -260,8 +276,8 @@ class Meter:
 # --- The kinds ---
 
 
-def belgian(version):
-    def make(meter):
+def belgian(version: int) -> Callable[[Meter], None]:
+    def make(meter: Meter) -> None:
         meter.add("0-0:96.1.4", f"(502{version})")
         if version == 21 and meter.phases == 3:
             meter.add("1-0:94.32.1", meter.chance.choice(("(230)", "(400)")))
@@ -292,7 +308,7 @@ def belgian(version):
     return make
 
 
-def walloon_first(meter):
+def walloon_first(meter: Meter) -> None:
     meter.letters = False
     meter.phases = 1
     meter.add("1-0:0.0.0", "(00000000)")
@@ -310,7 +326,7 @@ def walloon_first(meter):
     meter.add("0-1:96.1.1", "()")
 
 
-def walloon_five(meter):
+def walloon_five(meter: Meter) -> None:
     meter.add("0-0:96.1.4", "(3231313130)")
     meter.add("0-0:96.1.0", f"({meter.chance.randrange(10**8):08})")
     meter.letters = False
@@ -327,7 +343,7 @@ def walloon_five(meter):
     meter.switch("0-0:96.3.10")
 
 
-def brussels(meter):
+def brussels(meter: Meter) -> None:
     meter.add("0-0:96.1.4", "(" + "20" * 48 + ")")
     meter.add("0-0:96.1.1", meter.serial())
     meter.clock()
@@ -338,8 +354,8 @@ def brussels(meter):
     meter.volts_and_amperes()
 
 
-def dutch(version):
-    def make(meter):
+def dutch(version: int) -> Callable[[Meter], None]:
+    def make(meter: Meter) -> None:
         meter.add("1-3:0.2.8", f"({version})")
         meter.clock()
         meter.add("0-0:96.1.1", meter.serial("E00{:012}"))
@@ -365,7 +381,7 @@ def dutch(version):
     return make
 
 
-def dutch_old(meter):
+def dutch_old(meter: Meter) -> None:
     meter.letters = False
     meter.add("0-0:96.1.1", meter.serial("KMP-{:06}"))
     for code in ("1-0:1.8.1", "1-0:1.8.2", "1-0:2.8.1", "1-0:2.8.2"):
@@ -383,7 +399,7 @@ def dutch_old(meter):
         meter.switch("0-1:24.4.0")
 
 
-def warmtelink(meter):
+def warmtelink(meter: Meter) -> None:
     meter.add("1-3:0.2.8", "(50)")
     meter.clock()
     meter.add("0-0:96.1.1", meter.serial("ADC{:012}"))
@@ -393,7 +409,7 @@ def warmtelink(meter):
     meter._capture(1, "24.2.1", "GJ")
 
 
-def luxembourgish(meter):
+def luxembourgish(meter: Meter) -> None:
     meter.add("1-3:0.2.8", "(42)")
     meter.clock()
     meter.add("0-0:42.0.0", meter.serial("SAG10{:011}"))
@@ -423,7 +439,7 @@ def luxembourgish(meter):
     meter.submeters(id_code="96.1.0", codes=("24.2.1",))
 
 
-def austrian(meter):
+def austrian(meter: Meter) -> None:
     meter.add("1-3:0.2.8", "(50)")
     meter.clock()
     for way in (1, 2):
@@ -436,7 +452,7 @@ def austrian(meter):
         meter.register(f"1-0:{way}.7.0", 9, 0, "var")
 
 
-def nordic(meter):
+def nordic(meter: Meter) -> None:
     reactive = meter.chance.choice(("kVAr", "kvar"))
     meter.clock()
     for code in (1, 2):
@@ -452,7 +468,7 @@ def nordic(meter):
     meter.volts_and_amperes(ampere_places=1)
 
 
-def hungarian(meter):
+def hungarian(meter: Meter) -> None:
     meter.clock()
     meter.add("0-0:42.0.0", meter.serial("SAG53{:08}"))
     meter.add("0-0:96.1.0", meter.serial("53{:010}"))
@@ -483,7 +499,7 @@ def hungarian(meter):
     meter.message("0-0:96.13.0")
 
 
-def lithuanian(meter):
+def lithuanian(meter: Meter) -> None:
     meter.clock()
     meter.add("0-0:96.1.1", meter.serial("ESO{:010}"))
     for way in (1, 2):
@@ -501,7 +517,7 @@ def lithuanian(meter):
             meter.add(f"1-0:{101 + c}.{d}.{c}", f"({meter.chance.randrange(10**8):08})")
 
 
-def swiss(meter):
+def swiss(meter: Meter) -> None:
     meter.add("1-3:0.2.8", "(50)")
     meter.clock()
     meter.add("0-0:96.1.1", meter.serial("GRE{:011}"))
@@ -544,7 +560,9 @@ KINDS = {
 }
 
 
-def sequence(seed, meters, each, kinds=tuple(KINDS)):
+def sequence(
+    seed: int, meters: int, each: int, kinds: Sequence[str] = tuple(KINDS)
+) -> Iterator[tuple[str, bytes]]:
     """(kind, telegram) of many meters of all kinds, `each` seconds of every one."""
     chance = random.Random(seed)
     for number in range(meters):
@@ -553,6 +571,6 @@ def sequence(seed, meters, each, kinds=tuple(KINDS)):
             yield meter.kind, meter.telegram()
 
 
-def meters(kinds=tuple(KINDS)):
+def meters(kinds: Sequence[str] = tuple(KINDS)) -> st.SearchStrategy[Meter]:
     """A strategy of meters."""
     return st.builds(Meter, st.randoms(use_true_random=False), st.sampled_from(kinds))

@@ -41,6 +41,7 @@ def test_it_says_what_it_does_before_it_is_done():
     with subprocess.Popen(
         [*BENCH, "sizes"], env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
+        assert process.stdout
         first, second = process.stdout.readline(), process.stdout.readline()
         process.kill()
         rest = process.stdout.read()

@@ -61,7 +61,7 @@ def test_configure_tells_what_belongs_on_a_label(board, capsys):
 def test_each_label_is_another():
     made = {label.parse(json.dumps(label.make(os.urandom(12)))) for _ in range(100)}
     assert len(made) == 100
-    assert set("".join(made)) == set("abcdefghijkmnpqrstuvwxyz23456789")
+    assert set("".join(map(str, made))) == set("abcdefghijkmnpqrstuvwxyz23456789")
     for text in ("", "[]", "{}", '{"ap_password": 12345678}', '{"ap_password": null}'):
         assert label.parse(text) is None
 

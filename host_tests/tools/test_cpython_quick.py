@@ -104,7 +104,7 @@ def _documents(file):
     def take(telegram, size):
         decode(telegram, size, reading)
         one = json.render(reading)
-        found.append(one.bytes[: one.size].decode())
+        found.append(bytes(one.bytes[: one.size]).decode())
 
     with open(file, "rb") as lines:
         reader = framer.Framer(take)

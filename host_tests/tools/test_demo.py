@@ -77,6 +77,8 @@ class Demo:
             env={**os.environ, **environment},
             start_new_session=True,
         )
+        assert self.process.stdout and self.process.stderr
+        self._output, self.errors = self.process.stdout, self.process.stderr
         self.lines: list[str] = []  # of its standard output
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -88,20 +90,22 @@ class Demo:
         if self.left_over():
             os.killpg(self.process.pid, signal.SIGKILL)
         self.end()
-        self.process.stdout.close()
-        self.process.stderr.close()
+        self._output.close()
+        self.errors.close()
 
     def _read(self):
-        for line in self.process.stdout:
+        for line in self._output:
             self.lines.append(line)
 
     def wait_until_ready(self) -> "Demo":
         def look():
-            assert self.process.poll() is None, self.process.stderr.read()
+            assert self.process.poll() is None, self.errors.read()
             return next((line for line in self.lines if line.startswith("dongle ready")), None)
 
         line = wait_for(look, "the demo is ready", 2 * PATIENCE_S)
-        self.http_port, self.mqtt_port, self.tcp_port = READY.fullmatch(line).groups()
+        ports = READY.fullmatch(line)
+        assert ports, line
+        self.http_port, self.mqtt_port, self.tcp_port = ports.groups()
         return self
 
     def get(self, path: str) -> httpx.Response:
@@ -208,7 +212,7 @@ def test_it_ends_by_itself_after_so_many_seconds(demos):
     demo = demos("two seconds")
     assert demo.end() == 0
     assert demo.left_over() == []
-    assert "Traceback" not in "".join(demo.lines) + demo.process.stderr.read()
+    assert "Traceback" not in "".join(demo.lines) + demo.errors.read()
 
 
 @pytest.mark.slow
@@ -220,7 +224,7 @@ def test_it_leaves_no_process_behind(demos, how):
     ENDINGS[how](demo.process.pid)
     assert demo.end() == 0
     assert demo.left_over() == []
-    assert "Traceback" not in demo.process.stderr.read()
+    assert "Traceback" not in demo.errors.read()
 
 
 @needs_micropython
@@ -255,7 +259,7 @@ def refusal(*arguments: str, **environment: str) -> str:
     with Demo(*arguments, **environment) as demo:
         assert demo.end() == 1
         assert demo.left_over() == []
-        said = demo.process.stderr.read()
+        said = demo.errors.read()
         assert "".join(demo.lines) == ""
     assert said.startswith("make demo: ") and said.count("\n") == 1
     return said
@@ -289,5 +293,5 @@ def test_a_file_that_is_not_there(tmp_path):
     with Demo("--telegrams", str(tmp_path / "none.txt")) as demo:
         assert demo.end() == 1
         assert demo.left_over() == []
-        said = demo.process.stderr.read()
+        said = demo.errors.read()
     assert "none.txt" in said and "Traceback" not in said

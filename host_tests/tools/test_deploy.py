@@ -5,6 +5,7 @@ import dataclasses
 import json
 import types
 from io import StringIO
+from typing import Any
 
 import pytest
 from mpremote.transport_serial import SerialTransport
@@ -264,7 +265,7 @@ def test_another_mpy_version_is_refused(board, make_build):
     ],
 )
 def test_the_wrong_chip_or_micropython_is_refused(make_build, machine, number, complaint):
-    transport = types.SimpleNamespace(exec=lambda _: b"", eval=lambda _: (number, machine))
+    transport: Any = types.SimpleNamespace(exec=lambda _: b"", eval=lambda _: (number, machine))
     target = make_build("rv32imc")
     if complaint is None:
         return deploy.check_runs_on(transport, target)

@@ -43,6 +43,7 @@ def frozen(micropython):
     build asks MicroPython's own tool. Debian's source lacks the packages themselves."""
     path = micropython / "tools/manifestfile.py"
     spec = importlib.util.spec_from_file_location("manifestfile", path)
+    assert spec and spec.loader
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     variables = {
@@ -105,7 +106,7 @@ def test_the_pages_for_mip_are_not_stale():
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
+    def log_message(self, format: str, *args: object):
         pass
 
 

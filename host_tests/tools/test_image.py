@@ -179,7 +179,9 @@ class Started:
             text=True,
         )
         self.said = []
-        for line in self._process.stdout:
+        assert self._process.stdout
+        self._output = self._process.stdout
+        for line in self._output:
             self.said.append(line.strip())
             if "http: on port" in line:
                 break
@@ -190,7 +192,7 @@ class Started:
     def __exit__(self, *_):
         self._process.kill()
         self._process.wait()
-        self._process.stdout.close()
+        self._output.close()
 
     def files(self):
         return dict(line.split()[1:] for line in self.said if line.startswith("file "))

@@ -125,6 +125,7 @@ def test_the_command_ends_on_ctrl_c_without_a_word():
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    assert process.stdout
     port = int(process.stdout.readline().rpartition(b":")[2])
     with socket.create_connection(("127.0.0.1", port)) as reader:
         reader.sendall(b"1")

@@ -127,7 +127,8 @@ class Adapter:
     """A UART adapter as pyserial shows it."""
 
     def __init__(self, *_, **__):
-        self.high, self.sent, self.flushed = False, b"", 0
+        self.high: bool | None = False  # None: it was pulled out
+        self.sent, self.flushed = b"", 0
         self.out_waiting = 0
 
     @property

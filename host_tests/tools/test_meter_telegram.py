@@ -3,6 +3,7 @@
 import re
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from dsmr_parser import telegram_specifications
@@ -19,7 +20,7 @@ def test_dsmr_parser_reads_a_day_as_it_was():
     household = Household(datetime(2026, 6, 14), seed=7)
     meter = Meter(household)
     for _ in range(300):
-        telegram = parser.parse(meter.telegram().decode(), throw_ex=True)
+        telegram: Any = parser.parse(meter.telegram().decode(), throw_ex=True)
         seen = {
             name: getattr(telegram, name).value
             for name in (

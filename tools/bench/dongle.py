@@ -53,6 +53,8 @@ class Dongle:
             stderr=self._errors,
             text=True,
         )
+        assert self.process.stdout
+        self._output = self.process.stdout
 
     def __enter__(self):
         return self
@@ -60,13 +62,13 @@ class Dongle:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
-        self.process.stdout.close()
+        self._output.close()
         self._errors.close()
         self._folder.cleanup()
 
     def numbers(self) -> list[int]:
         """The next line that a program of device/ means for us: "bench" and numbers."""
-        for line in self.process.stdout:
+        for line in self._output:
             if line.startswith("bench "):
                 return [int(word) for word in line.split()[1:]]
         self.process.wait()

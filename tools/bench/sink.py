@@ -15,7 +15,7 @@ class Sink:
         self._listener.settimeout(_PATIENCE_S)
         self.port = self._listener.getsockname()[1]
         self._received = bytearray()
-        self._dongle = None
+        self._dongle: socket.socket | None = None
 
     def __enter__(self):
         return self
@@ -25,7 +25,7 @@ class Sink:
             self._dongle.close()
         self._listener.close()
 
-    def accept(self):
+    def accept(self) -> None:
         """Waits for the dongle."""
         self._dongle, _ = self._listener.accept()
         self._dongle.settimeout(_PATIENCE_S)
@@ -33,6 +33,7 @@ class Sink:
 
     def reading(self) -> bytes:
         """The next reading's document; TimeoutError where there is none for long."""
+        assert self._dongle, "first comes accept()"
         deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline:
             kind, body = self._packet()
@@ -46,7 +47,7 @@ class Sink:
                     return body[topic_end:]
         raise TimeoutError("no reading")
 
-    def listen(self):
+    def listen(self) -> None:
         """Takes readings until the dongle hangs up."""
         with suppress(OSError):
             while True:
@@ -64,6 +65,7 @@ class Sink:
                     return kind, body
                 if byte < 0x80:
                     break
+            assert self._dongle, "first comes accept()"
             received = self._dongle.recv(65536)
             if not received:
                 raise ConnectionError("the dongle hung up")

@@ -49,17 +49,19 @@ class Rounds:
             stdout=subprocess.PIPE,
             text=True,
         )
+        assert self._process.stdin and self._process.stdout
+        self._input, self._output = self._process.stdin, self._process.stdout
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self._process.stdin.close()
+        self._input.close()
         self._process.wait()
-        self._process.stdout.close()
+        self._output.close()
 
     def us(self, path: str, times: int = 1) -> float:
         """Microseconds per telegram on one of paths.py's ways."""
-        self._process.stdin.write(f"{path} {times}\n")
-        self._process.stdin.flush()
-        return float(self._process.stdout.readline())
+        self._input.write(f"{path} {times}\n")
+        self._input.flush()
+        return float(self._output.readline())

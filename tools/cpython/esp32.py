@@ -5,4 +5,4 @@ HEAP_DATA = 4
 
 def idf_heap_info(capabilities: int) -> list[tuple[int, int, int, int]]:
     """[(bytes, free, largest block, least ever free)] of each region."""
-    return [(1 << 20,) * 4]
+    return [(1 << 20, 1 << 20, 1 << 20, 1 << 20)]

@@ -6,7 +6,9 @@ somebody else's memory. Stores are cut to the pointer's width, as on the device.
 """
 
 import builtins
+from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 _SLOT_BITS = 32  # an address is a slot number above the offset in the slot's object
 _OFFSET = (1 << _SLOT_BITS) - 1
@@ -63,6 +65,9 @@ class _Pointer:
     lies before its beginning is refused here, for a view counts from its end then."""
 
     __slots__ = ("base", "first", "view")
+    size: int
+    format: str
+    mask: int
 
     def __init__(self, target):
         self.base = base = _address(target)
@@ -100,7 +105,8 @@ class ptr8(_Pointer):
     __slots__ = ()
     size, format, mask = 1, "B", 0xFF
 
-    def __init__(self, target):  # the commonest by far: the same with all its constants folded
+    # The commonest by far: the same with all its constants folded.
+    def __init__(self, target: Any):
         self.base = base = target if target.__class__ is int else _address(target)
         self.view = _memory.views[base >> _SLOT_BITS][1]
         self.first = base & _OFFSET
@@ -116,11 +122,11 @@ class ptr32(_Pointer):
     size, format, mask = 4, "I", 0xFFFFFFFF
 
 
-def const(value):
+def const(value: Any) -> Any:
     return value
 
 
-def viper(function):
+def viper(function: Callable) -> Callable:
     """Casts the arguments as viper does, by their annotations, and runs the body as it is."""
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     casts = [(place, function.__annotations__.get(name)) for place, name in enumerate(names)]

@@ -4,6 +4,7 @@ import importlib
 import json
 import secrets
 import sys
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ class Setting:
     section: str
     key: str
     about: str
-    type: type = str
+    type: Callable[[str], object] = str
     asked: bool = False  # for when it is neither given nor on the board
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import cast
 
 from mpremote.transport_serial import SerialTransport
 from rich.progress import Progress
@@ -165,7 +166,8 @@ def check_runs_on(transport: SerialTransport, build: Path) -> None:
     """Raises InstallError when the board is another chip than `build` is for, or its MicroPython
     cannot load our .mpy files."""
     transport.exec("import sys\nabout = sys.implementation")
-    number, machine = transport.eval("(getattr(about, '_mpy', 0), about._machine)")
+    said = transport.eval("(getattr(about, '_mpy', 0), about._machine)")
+    number, machine = cast(tuple[int, str], said)
     board = json.loads((build / "board.json").read_text())
     if (chip := chip_of(machine)) not in (None, board["chip"]):
         raise InstallError(

@@ -139,7 +139,8 @@ def _hear_out(transport: SerialTransport) -> None:
     now = time.monotonic()
     until, quiet = now + _START_S, now + _QUIET_S
     while (now := time.monotonic()) < min(quiet, until):
-        if waiting := transport.serial.inWaiting():
+        # mpremote's own wrapper of a port has only the old name, pyserial's stubs only the new one.
+        if waiting := transport.serial.inWaiting():  # pyright: ignore[reportAttributeAccessIssue]
             transport.serial.read(waiting)
             quiet = now + _QUIET_S
         else:

@@ -26,7 +26,7 @@ class Submeter:
         self.volume_l = volume_ml // 1000  # at that stamp
         self._plan_capture()
 
-    def step(self, now_s: int, flow_ml: int):
+    def step(self, now_s: int, flow_ml: int) -> None:
         self._volume_ml += flow_ml
         if now_s == self._visible_s:
             self.stamp_s = now_s - self._lag_s
@@ -60,6 +60,8 @@ class Household:
         if solar_w < 0:
             raise ValueError("panels give no less than 0 W")
         self.phases = phases
+        self.phase_w: tuple[int, ...] = ()
+        self.history: tuple[tuple[int, int, int], ...] = ()
         self._seed = seed
         self._panels = Panels(seed, solar_w)
         start_s = int(start.timestamp())
@@ -71,7 +73,7 @@ class Household:
 
     # -- one second ------------------------------------------------------------------------
 
-    def step(self):
+    def step(self) -> None:
         """Advance the clock by one second."""
         changes = self._changes.pop(self.now_s, None)
         if changes:

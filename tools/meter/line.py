@@ -36,6 +36,12 @@ class Line:
         self.moved = asyncio.Event()
         self.error: OSError | None = None
 
+    async def __aenter__(self) -> "Line":
+        raise NotImplementedError
+
+    async def __aexit__(self, *_: object) -> None:
+        raise NotImplementedError
+
     def write(self, data: bytes) -> int:
         """Send what fits now and return how much that was."""
         raise NotImplementedError
@@ -46,7 +52,7 @@ class Line:
     def _unplugged(self):
         self._request(False)
 
-    def upstream(self, data: bytes):
+    def upstream(self, data: bytes) -> None:
         for byte in data:
             if byte in b"01" and not self.tied:
                 self._request(byte == ord("1"))
@@ -64,7 +70,7 @@ class TcpLine(Line):
     def __init__(self, host: str = "127.0.0.1", port: int = 0, tied: bool = False):
         super().__init__(tied)
         self._host, self.port = host, port
-        self._plug = None
+        self._plug: asyncio.Transport | None = None
 
     async def __aenter__(self):
         loop = asyncio.get_running_loop()
@@ -91,7 +97,7 @@ class TcpLine(Line):
             self._plugged()
         return self._plug is plug
 
-    def pull_out(self, plug: asyncio.Transport):
+    def pull_out(self, plug: asyncio.Transport) -> None:
         if self._plug is plug:
             self._plug = None
             self._unplugged()
@@ -104,7 +110,8 @@ class _Plug(asyncio.Protocol):
         self._line = line
         self._early = b""  # what came before it was plugged in
 
-    def connection_made(self, transport: asyncio.Transport):
+    def connection_made(self, transport: asyncio.BaseTransport):
+        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         port = transport.get_extra_info("socket")
         port.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _TCP_ROOM)  # else it holds minutes
@@ -126,7 +133,7 @@ class _Plug(asyncio.Protocol):
         else:
             self._early += data
 
-    def connection_lost(self, error: Exception | None):
+    def connection_lost(self, exc: Exception | None):
         self._line.pull_out(self._transport)
 
 
@@ -203,7 +210,7 @@ class SerialLine(Line):
 
     def write(self, data: bytes) -> int:
         # pyserial spins when nothing fits, so it is never asked to.
-        return self._port.write(data[: max(0, _UART_ROOM - self._port.out_waiting)])
+        return self._port.write(data[: max(0, _UART_ROOM - self._port.out_waiting)]) or 0
 
     async def _watch_cts(self):
         self._plugged()

@@ -65,7 +65,7 @@ class Recording:
             pieces += of_this_file
         return cls(pieces)
 
-    def step(self):
+    def step(self) -> None:
         pass
 
     def telegram(self) -> bytes:

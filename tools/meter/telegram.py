@@ -62,7 +62,7 @@ class Meter:
         self.household = household
         self.model = model or Model()
 
-    def step(self):
+    def step(self) -> None:
         self.household.step()
 
     def telegram(self) -> bytes:

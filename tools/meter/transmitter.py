@@ -24,6 +24,7 @@ class Source(Protocol):
 
     def telegram(self) -> bytes:
         """The telegram of this second."""
+        ...
 
 
 def _sound(telegram: bytes) -> Pieces:
@@ -49,7 +50,7 @@ class Transmitter:
         self.telegrams = 0  # begun
         self.lost_bytes = 0  # the reader was too slow for them
 
-    async def run(self):
+    async def run(self) -> None:
         """Serve the line until cancelled. OSError when the line itself fails."""
         loop = asyncio.get_running_loop()
         second, due_s = 0, loop.time()  # the present second of the meter, and when it began

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pack.computed import compute
 from pack.constants import fold
@@ -135,7 +135,11 @@ def traceback_name(path: str) -> str:
 def _note_origins(module: Module) -> None:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            node.origin = f"{node.name} ({module.where(node)})"
+            _note_origin(node, module)
+
+
+def _note_origin(node: Any, module: Module) -> None:
+    node.origin = f"{node.name} ({module.where(node)})"
 
 
 def _symbols(module: Module) -> set[Symbol]:
@@ -156,7 +160,8 @@ def _map(
     for file in files:
         found = functions.setdefault(traceback_name(file.path), {})
         for node in ast.walk(trees[file.path]):
-            if origin := getattr(node, "origin", None):
+            origin = getattr(node, "origin", None)
+            if origin and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 found.setdefault(node.name, []).append(origin)
         for old, new in renamed[file.path].items():
             names.setdefault(new, set()).add(old)

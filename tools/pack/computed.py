@@ -12,7 +12,7 @@ import builtins
 from array import array
 from types import ModuleType, SimpleNamespace
 
-from pack.program import Module, PackError, Program
+from pack.program import FUNCTIONS, Module, PackError, Program
 
 _ANSWERED = ("p1.obis", "row")  # its module and name; asked with texts
 
@@ -37,7 +37,7 @@ def compute(program: Program) -> None:
             module.tree.body = [_Answers(module, run).visit(each) for each in body]
 
 
-def _computed(statement, module, deleted, run):
+def _computed(statement: ast.stmt, module: Module, deleted: set[str], run: "_Run") -> ast.stmt:
     if (
         isinstance(statement, ast.Assign)
         and isinstance(statement.value, ast.Call)
@@ -47,7 +47,7 @@ def _computed(statement, module, deleted, run):
         names = run.module(module.name).__dict__
         (target,) = statement.targets
         targets = target.elts if isinstance(target, ast.Tuple) else [target]
-        values = [_literal(names[each.id], module.where(statement)) for each in targets]
+        values = [_literal(names[ast.unparse(each)], module.where(statement)) for each in targets]
         value = ast.Tuple(values, ast.Load()) if isinstance(target, ast.Tuple) else values[0]
         return ast.copy_location(ast.Assign([target], value), statement)
     return statement
@@ -87,7 +87,7 @@ class _Answers(ast.NodeTransformer):
     def __init__(self, module: Module, run: "_Run"):
         self._module, self._run = module, run
 
-    def visit_FunctionDef(self, node):
+    def visit_FunctionDef(self, node: FUNCTIONS) -> ast.AST:
         return node
 
     visit_AsyncFunctionDef = visit_FunctionDef
@@ -101,10 +101,11 @@ class _Answers(ast.NodeTransformer):
             and node.func.attr == function
             and isinstance(node.func.value, ast.Name)
             and getattr(self._module.meanings.get(node.func.value.id), "module", "") == name
-            and all(isinstance(each, ast.Constant) for each in node.args)
         ):
-            answer = getattr(self._run.module(name), function)(*[each.value for each in node.args])
-            return ast.copy_location(ast.Constant(answer), node)
+            known = [each.value for each in node.args if isinstance(each, ast.Constant)]
+            if len(known) == len(node.args):
+                answer = getattr(self._run.module(name), function)(*known)
+                return ast.copy_location(ast.Constant(answer), node)
         return node
 
 
@@ -136,7 +137,7 @@ class _Run:
         return self._modules[name]
 
     def _import(self, name, globals=None, locals=None, fromlist=(), level=0):
-        if level:
+        if level and globals:
             package = globals["__package__"].split(".")
             base = package[: len(package) - level + 1]
             name = ".".join([*base, *([name] if name else [])])

@@ -2,9 +2,11 @@
 known now, needs no name, no place among its module's names and no import on the chip."""
 
 import ast
+from collections.abc import Iterator
+from typing import TypeGuard
 
-from pack.program import Module, ModuleName, Symbol
-from pack.resolve import Ref
+from pack.program import Meaning, Module, ModuleName, Symbol
+from pack.resolve import Ref, symbol_of
 
 # What 31 bits hold. A larger number is an object of its own wherever it stands, so it goes into
 # its uses only where the source says const(), with which the compiler does just that.
@@ -35,7 +37,7 @@ def fold(modules: list[Module], kept: set[str]) -> None:
 def _values(modules: list[Module], kept: set[str]) -> dict[Symbol, int]:
     """The numbers that names stand for."""
     assigned = {}
-    bound: dict[Symbol, int] = {}
+    bound: dict[Meaning, int] = {}
     for module in modules:
         for symbol in _bindings(module.tree):
             bound[symbol] = bound.get(symbol, 0) + 1
@@ -66,12 +68,12 @@ def _values(modules: list[Module], kept: set[str]) -> dict[Symbol, int]:
     return values
 
 
-def _bindings(tree: ast.Module):
+def _bindings(tree: ast.Module) -> Iterator[Meaning]:
     for node in ast.walk(tree):
         if isinstance(node, Ref) and not isinstance(node.ctx, ast.Load):
             yield node.meaning
-        elif getattr(node, "symbol", None):
-            yield node.symbol
+        elif symbol := symbol_of(node):
+            yield symbol
 
 
 def _pairs(statement: ast.stmt):
@@ -86,7 +88,7 @@ def _pairs(statement: ast.stmt):
             yield target, statement.value
 
 
-def _is_const(value: ast.expr) -> bool:
+def _is_const(value: ast.expr) -> TypeGuard[ast.Call]:
     if not isinstance(value, ast.Call) or len(value.args) != 1 or value.keywords:
         return False
     meaning = getattr(value.func, "meaning", None)
@@ -112,8 +114,8 @@ def value_of(node: ast.expr, values: dict[Symbol, int]) -> int | None:
         return value_of(node.args[0], values)
     if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "len":
         text = node.args[0]
-        is_text = isinstance(text, ast.Constant) and isinstance(text.value, bytes)
-        return len(text.value) if is_text else None
+        if isinstance(text, ast.Constant) and isinstance(text.value, bytes):
+            return len(text.value)
     return None
 
 

@@ -177,7 +177,9 @@ def _rename_strings(program: Program, home: Mapping[str, File]) -> None:
     """What is forgotten by its name is to be there under that name."""
     for module in program.modules.values():
         for node in ast.walk(module.tree):
-            text = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
+            if not isinstance(node, ast.Constant):
+                continue
+            text = node.value
             if not isinstance(text, str) or text not in home:
                 continue
             if home[text].own == text:

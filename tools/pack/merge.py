@@ -3,10 +3,11 @@ files want them."""
 
 import ast
 from collections.abc import Mapping
+from typing import Any
 
 from pack.files import File
 from pack.program import Foreign, Module, ModuleName, PackError, Program, Symbol
-from pack.resolve import Ref
+from pack.resolve import Ref, symbol_of
 
 
 def merge(program: Program, files: list[File], kept: set[str], pinned: set[Symbol]) -> None:
@@ -39,7 +40,7 @@ class _Uses:
         meaning = node.meaning
         is_value = isinstance(meaning, ModuleName)
         if is_value or node.through:
-            module = meaning.module if is_value else node.through
+            module = meaning.module if isinstance(meaning, ModuleName) else node.through
             there = home.get(module)
             if is_value and there and there.own != module:
                 raise PackError(
@@ -50,7 +51,7 @@ class _Uses:
                 self._add(meaning, node)
             elif not node.local:
                 self._add(ModuleName(there.name if there else module), node)
-        elif not node.local or home.get(meaning.module) is file:
+        elif isinstance(meaning, Foreign) or not node.local or home.get(meaning.module) is file:
             self._add(meaning, node)
 
     def _add(self, meaning: Symbol | ModuleName | Foreign, node: Ref):
@@ -97,8 +98,8 @@ def _defined(member: Module):
         if isinstance(node, Ref) and isinstance(node.meaning, Symbol):
             if node.meaning.module == member.name and not isinstance(node.ctx, ast.Load):
                 yield node.meaning
-        elif getattr(node, "symbol", None):
-            yield node.symbol
+        elif symbol := symbol_of(node):
+            yield symbol
     yield from (Symbol(member.name, name) for name in member.bound_twice)
 
 
@@ -147,8 +148,8 @@ class _Writer(ast.NodeTransformer):
         self._functions += 1
         self.generic_visit(node)
         self._functions -= 1
-        if getattr(node, "symbol", None):
-            node.name = self._file.names[node.symbol]
+        if symbol := symbol_of(node):
+            node.name = self._file.names[symbol]
         if not getattr(node, "body", True):
             node.body = [ast.Pass()]
         return node
@@ -157,8 +158,8 @@ class _Writer(ast.NodeTransformer):
 
     def visit_ExceptHandler(self, node):
         self.generic_visit(node)
-        if getattr(node, "symbol", None):
-            node.name = self._file.names[node.symbol]
+        if symbol := symbol_of(node):
+            node.name = self._file.names[symbol]
         node.body = node.body or [ast.Pass()]
         return node
 
@@ -255,7 +256,7 @@ class _Writer(ast.NodeTransformer):
 
     def _of_symbol(self, there, name, bound):
         statement = self._from(there.name, name, bound)
-        statement.names[0].is_symbol = True
+        _mark_symbol(statement.names[0])
         return statement
 
     def _from(self, module, name, bound):
@@ -267,17 +268,21 @@ class _Writer(ast.NodeTransformer):
         return ast.ImportFrom(module, [alias], 0)
 
 
+def _mark_symbol(alias: Any) -> None:
+    """What it imports is a name of ours, and no module."""
+    alias.is_symbol = True
+
+
 def _joined(statements):
     """Neighbours that import from the same module, as one."""
     made = []
     for each in statements:
         last = made[-1] if made else None
-        is_same = (
+        if (
             isinstance(each, ast.ImportFrom)
             and isinstance(last, ast.ImportFrom)
             and (each.module, each.level) == (last.module, last.level)
-        )
-        if is_same:
+        ):
             last.names += each.names
         else:
             made.append(each)

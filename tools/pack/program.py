@@ -2,7 +2,7 @@
 and in `from .obis import key`."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -183,7 +183,7 @@ def imports_of(body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
             yield node
 
 
-def bound_by(body: list[ast.stmt]) -> set[str]:
+def bound_by(body: Sequence[ast.stmt]) -> set[str]:
     """The names that the statements of one scope bind other than by import."""
     names = set()
     for node in _of_scope(body):
@@ -203,7 +203,7 @@ def nonlocals_of(body: list[ast.stmt]) -> set[str]:
     return {n for node in _of_scope(body) if isinstance(node, ast.Nonlocal) for n in node.names}
 
 
-def _of_scope(body: list[ast.stmt]) -> Iterator[ast.AST]:
+def _of_scope(body: Sequence[ast.stmt]) -> Iterator[ast.AST]:
     """All nodes of a scope but those of the scopes inside; of comprehensions, which are scopes
     too, the `:=` count."""
     stack: list[ast.AST] = list(body)

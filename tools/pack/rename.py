@@ -7,8 +7,10 @@ import keyword
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from pack.program import Module
+from pack.program import Meaning, Module
+from pack.resolve import symbol_of
 from pack.texts import names_of_texts
 
 # By these others find out what an object can do: nothing else may be called so.
@@ -102,7 +104,8 @@ def _defined(tree: ast.Module) -> set[str]:
 
 def _assigned(body: list[ast.stmt]) -> set[str]:
     """By the statements of a class or module, those in its functions left out."""
-    found, stack = set(), list(body)
+    found: set[str] = set()
+    stack: list[ast.AST] = list(body)
     while stack:
         node = stack.pop()
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
@@ -112,22 +115,35 @@ def _assigned(body: list[ast.stmt]) -> set[str]:
     return found
 
 
+def _functions_and_classes(body: list[ast.stmt]) -> set[str]:
+    """Those among the statements of a class or module."""
+    return {
+        each.name
+        for each in body
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    }
+
+
 def top_names(tree: ast.Module) -> set[str]:
     """What a module defines for others."""
-    return _assigned(tree.body) | {each.name for each in tree.body if hasattr(each, "name")}
+    return _assigned(tree.body) | _functions_and_classes(tree.body)
 
 
 def _is_exception(node: ast.ClassDef) -> bool:
     return getattr(node, "is_exception", False)
 
 
+def _mark_exception(node: Any, is_one: bool) -> None:
+    node.is_exception = is_one
+
+
 def mark_exceptions(modules: Iterable[Module]) -> None:
     """Marks the classes that are exceptions, or made of them."""
-    classes = {
-        node.symbol: node
+    classes: dict[Meaning | None, ast.ClassDef] = {
+        symbol: node
         for module in modules
         for node in ast.walk(module.tree)
-        if isinstance(node, ast.ClassDef) and node.symbol
+        if isinstance(node, ast.ClassDef) and (symbol := symbol_of(node))
     }
 
     def is_one(node: ast.ClassDef) -> bool:
@@ -141,7 +157,7 @@ def mark_exceptions(modules: Iterable[Module]) -> None:
         return False
 
     for node in classes.values():
-        node.is_exception = is_one(node)
+        _mark_exception(node, is_one(node))
 
 
 def _whole_texts(tree: ast.Module) -> set[str]:
@@ -158,8 +174,9 @@ def reflected(tree: ast.Module) -> set[str]:
     ]
     mentions = sum(getattr(node, "id", "") in _REFLECTION for node in ast.walk(tree))
     asked = [node.args[1] for node in calls if len(node.args) > 1]
-    if len(asked) == mentions and all(isinstance(each, ast.Constant) for each in asked):
-        return {each.value for each in asked}
+    known = [each.value for each in asked if isinstance(each, ast.Constant)]
+    if len(asked) == mentions == len(known):
+        return {each for each in known if isinstance(each, str)}
     return {word for text in _texts(tree) for word in re.findall(r"[A-Za-z_]\w*", text)}
 
 
@@ -182,7 +199,7 @@ def shared_names(tree: ast.Module) -> set[str]:
             found.update(each for each in (node.name, node.asname) if each)
         elif isinstance(node, ast.ClassDef):
             found |= _assigned(node.body)
-            found |= {each.name for each in node.body if hasattr(each, "name")}
+            found |= _functions_and_classes(node.body)
     return found
 
 

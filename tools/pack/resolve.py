@@ -37,6 +37,11 @@ class Ref(ast.Name):
     hidden: frozenset[str]
 
 
+def symbol_of(node: ast.AST) -> Symbol | None:
+    """What a definition at the top defines; None for every other node."""
+    return getattr(node, "symbol", None)
+
+
 @dataclass
 class _Scope:
     names: set[str]
@@ -90,8 +95,11 @@ class _Resolver(ast.NodeTransformer):
 
     def visit_Attribute(self, node):
         base = self.visit(node.value)
-        is_module = isinstance(base, Ref) and isinstance(base.meaning, ModuleName)
-        if is_module and not node.attr.startswith("__"):
+        if (
+            isinstance(base, Ref)
+            and isinstance(base.meaning, ModuleName)
+            and not node.attr.startswith("__")
+        ):
             name = base.meaning.module
             meaning = self._program.member(name, node.attr, self._where(node))
             ref = self._ref(node, meaning, name, base.local)
@@ -154,7 +162,7 @@ class _Resolver(ast.NodeTransformer):
 
     # --- Scopes ---
 
-    def visit_FunctionDef(self, node):
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         self._mark(node)
         if not is_machine_code(node):  # a word to the compiler, nobody looks it up
             node.decorator_list = [self.visit(each) for each in node.decorator_list]

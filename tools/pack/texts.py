@@ -6,6 +6,7 @@ is for what is in memory for its moment.
 
 import ast
 from collections.abc import Container
+from typing import TypeGuard
 
 from pack.trim import is_machine_code
 
@@ -21,9 +22,11 @@ def names_of_texts(tree: ast.Module) -> set[str]:
         for each in ast.walk(node)
     }
     return {
-        node.value
+        text
         for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and id(node) not in kept and is_short(node.value)
+        if isinstance(node, ast.Constant) and id(node) not in kept
+        for text in [node.value]
+        if is_short(text)
     }
 
 
@@ -34,7 +37,7 @@ def is_constant(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant)
 
 
-def is_short(text: object) -> bool:
+def is_short(text: object) -> TypeGuard[str]:
     return isinstance(text, str) and 0 < len(text.encode()) <= _LONGEST_NAME
 
 
@@ -54,9 +57,10 @@ class _Keeper(ast.NodeTransformer):
         return node if is_constant(node) else self.generic_visit(node)
 
     def visit_Constant(self, node):
-        if not is_short(node.value) or node.value in self._names:
+        text = node.value
+        if not is_short(text) or text in self._names:
             return node
-        return ast.copy_location(_text(node.value), node)
+        return ast.copy_location(_text(text), node)
 
     def visit_JoinedStr(self, node):
         """As the compiler reads one: a text with the method format()."""
@@ -66,7 +70,7 @@ class _Keeper(ast.NodeTransformer):
                 each.value = self.visit(each.value)
             return node
         template = "".join(
-            "{}" if isinstance(each, ast.FormattedValue) else _escaped(each.value)
+            _escaped(str(each.value)) if isinstance(each, ast.Constant) else "{}"
             for each in node.values
         )
         arguments = [self.visit(each.value) for each in fields]

@@ -34,7 +34,7 @@ class _Trim(ast.NodeTransformer):
         node.body = [each for each in node.body if not isinstance(each, ast.Pass)]
         return node
 
-    def visit_FunctionDef(self, node):
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         if not is_machine_code(node):
             node.returns = None
             for argument in arguments_of(node):

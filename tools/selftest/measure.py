@@ -6,6 +6,7 @@ reason. Nothing in it is secret: see device/checks.py.
 """
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -54,7 +55,7 @@ class _Board:
         self._say(about)
         call = f"{function}({', '.join(map(repr, arguments))})"
         output, error = self._transport.exec_raw(
-            f"print(json.dumps({call}))", timeout=_ANSWER_S + wait_ms / 1000
+            f"print(json.dumps({call}))", timeout=_ANSWER_S + math.ceil(wait_ms / 1000)
         )
         # Before the result may stand what ESP-IDF had to log.
         return {"error": _last_line(error)} if error else json.loads(output.splitlines()[-1])

@@ -8,7 +8,7 @@ from io import IOBase as _IOBase
 
 from micropython import const as _const
 from micropython import schedule as _schedule
-from umachine import PinBase as _PinBase
+from umachine import PinBase as _PinBase  # pyright: ignore[reportAttributeAccessIssue]
 from umachine import Signal, idle  # noqa: F401
 
 import memory as _memory
@@ -249,7 +249,7 @@ class UART(_IOBase):
         other = _installed.get(self._id)
         if other is not None and other is not self:
             other.deinit()
-        if other is not self or len(self._ring) != size:
+        if other is not self or self._ring is None or len(self._ring) != size:
             self._ring = None
             _memory.give(self._block)
             self._block = _memory.take(_memory.UART + size)
@@ -314,6 +314,7 @@ class UART(_IOBase):
 
     def _receive(self, n):
         ring = self._ring
+        assert ring
         size = len(ring)
         tail = (self._head + self._count) % size
         # A full ring keeps the oldest bytes and loses the rest without a word: the IDF driver

@@ -129,7 +129,7 @@ class socket(_IOBase):
         return self._raw.readline()
 
     def recv(self, size, flags=0):
-        return self._raw.recv(size, flags)
+        return self._raw.recv(size, flags)  # pyright: ignore[reportCallIssue]
 
     def recvfrom(self, size):
         data, address = self._raw.recvfrom(size)
@@ -140,7 +140,7 @@ class socket(_IOBase):
             return self._raw.write(data, *size)
         count = self._room(size[0] if size else len(data))
         # Without memory it is as if nothing could be sent now.
-        return self._raw.write(data, count) if count else None
+        return self._raw.write(data, count) if count else None  # pyright: ignore[reportCallIssue]
 
     send = write
 
@@ -153,7 +153,7 @@ class socket(_IOBase):
         return self._queue.send(size)
 
     def _unread(self):
-        return _queued(self._raw.fileno())[0]
+        return _queued(self._raw.fileno())[0] if _queued else 0
 
     def sendto(self, data, address):
         return self._raw.sendto(data, _packed(address))
@@ -190,5 +190,6 @@ def _packed(address):
 
 
 def _plain(raw):
-    family, packed, port = _native.sockaddr(raw)[:3]
-    return _native.inet_ntop(family, packed), port
+    unix: Any = _native  # which has functions of its own
+    family, packed, port = unix.sockaddr(raw)[:3]
+    return unix.inet_ntop(family, packed), port

@@ -4,7 +4,7 @@
 import json
 import os
 import sys
-from time import sleep, sleep_ms, ticks_diff, ticks_ms
+from time import sleep, sleep_ms, ticks_add, ticks_diff, ticks_ms
 
 import usocket
 from micropython import const
@@ -134,7 +134,7 @@ class Plug:
         self.plugged = False
         self._where = where
         self._end = None
-        self._tried_ms = ticks_ms() - _RETRY_MS
+        self._tried_ms = ticks_add(ticks_ms(), -_RETRY_MS)
 
     def readinto(self, buf):
         """How many bytes came, 0 when none."""
@@ -203,7 +203,7 @@ class Plug:
         return end
 
 
-cable = Plug(os.getenv("P1_CABLE")) if os.getenv("P1_CABLE") else None
+cable: Any = Plug(os.getenv("P1_CABLE")) if os.getenv("P1_CABLE") else None
 
 # ---- The Wi-Fi around ----
 
@@ -226,7 +226,7 @@ class Radio:
         self.join_ms = 1100  # connect and DHCP; 1.1 s on the chip
         self.scan_ms = 2500
         self.wedge_ms = 1000  # connect() sooner than this after disconnect() wedges the driver
-        self.hostname = None  # the name under which the station came up
+        self.hostname: str | None = None  # the name under which the station came up
         self.changed_ms = ticks_ms()
 
     def change(self, **knobs):
@@ -245,7 +245,7 @@ class Radio:
         return 0 if self.dhcp else _CONNECTING
 
 
-radio = Radio(json.loads(os.getenv("P1_WIFI")) if os.getenv("P1_WIFI") else None)
+radio = Radio(json.loads(os.getenv("P1_WIFI") or "null"))
 
 
 class Wire:
@@ -256,7 +256,7 @@ class Wire:
         self.dhcp = True  # False = a link, but no address
         self.lease_ms = 1000
         self.phy = (23, 18, 16, 0, 1)  # how it is wired: mdc, mdio, power, clock, address
-        self.hostname = None  # the name under which the interface came up
+        self.hostname: str | None = None  # the name under which the interface came up
         self.changed_ms = ticks_ms()
 
     def change(self, **knobs):
@@ -357,7 +357,7 @@ def abort():
 
 reset_hook = _reset  # called with the cause by machine.reset() and soft_reset()
 
-_dog = [0, 0]  # timeout in ms, time of the last feeding
+_dog: list = [0, 0]  # timeout in ms, time of the last feeding
 # The shell's parent is this very process. SIGALRM ends it wherever it hangs, in viper code too.
 _BITE = "echo 'task_wdt: the watchdog was not fed' >&2; kill -ALRM $PPID"
 

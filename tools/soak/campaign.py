@@ -64,6 +64,7 @@ class Campaign:
             yield from self._outcomes(process)
 
     def _outcomes(self, process: subprocess.Popen) -> Iterator[Outcome]:
+        assert process.stdout
         for line in process.stdout:
             if not line.startswith("{"):
                 self.said.append(line.rstrip())
@@ -125,12 +126,11 @@ def world(
             stderr=subprocess.STDOUT,
             text=True,
         )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-            process.stdout.close()
+        with process:  # which closes its output too
+            try:
+                yield process
+            finally:
+                process.kill()
 
 
 def _kept() -> set[str]:

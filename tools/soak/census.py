@@ -46,6 +46,7 @@ def census(
     device/census.py; options: of world(). Raises rig.Missing."""
     arguments = (chip, json.dumps(config or {}), str(telegrams))
     with world("census.py", *arguments, **options) as day:
+        assert day.stdout
         for line in day.stdout:
             told = json.loads(line) if line.startswith('{"') else None
             if told is None:

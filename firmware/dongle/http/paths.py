@@ -55,7 +55,7 @@ class _Owners(Resource):
         if path == b"/config":
             self.most = 2 * BODY_BYTES
         elif path.startswith(b"/update"):
-            self.most = None  # may take minutes  # pyright: ignore[reportAttributeAccessIssue]
+            self.most = None  # may take minutes
 
     def view(self, path: bytes, method: bytes):
         from . import owner

@@ -84,7 +84,7 @@ class Link:
 
     def _take(self, data, size):
         """Writes to the socket; returns how many bytes it has taken, nearly always all."""
-        return self._socket.write(data, size) or 0  # pyright: ignore[reportCallIssue]
+        return self._socket.write(data, size) or 0
 
     def write(self, data, size: int) -> None:
         """Begins to send data[:size]. The stream keeps a copy of the rest, which drain() sends."""

@@ -30,7 +30,7 @@ class _Cost:
 
     @staticmethod
     def _now():
-        return gc.mem_alloc(), Writes.count, int(time.clock() * 1_000_000)
+        return gc.mem_alloc(), Writes.count, int(time.clock() * 1_000_000)  # pyright: ignore[reportAttributeAccessIssue]  # of the unix port
 
     def tell(self, count):
         now = self._now()
@@ -48,7 +48,7 @@ async def _main():
     telegrams = load(sys.argv[1])
     times, requests_each = int(sys.argv[2]), int(sys.argv[3])
     os.remove("board.json")  # so that there is no port: telegrams come from here
-    app = App()
+    app: Any = App()
     _tasks.append(asyncio.create_task(app.run()))
     await until(lambda: app.mqtt.connected)
     for _ in range(2):

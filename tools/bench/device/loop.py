@@ -57,7 +57,7 @@ class _Cable:
 
 async def _main():
     telegrams = load(sys.argv[1])
-    app = App()
+    app: Any = App()
     _tasks.append(asyncio.create_task(app.run()))
     await until(lambda: app.mqtt.connected)
     world.cable = _Cable(telegrams, app.framer)

@@ -46,7 +46,7 @@ def crc_per_byte(machine: ModuleType, sizes: list[int] | None = None) -> float:
     return sum(outcome.instructions for outcome in run(machine, scene)) / len(covered)
 
 
-def prove_odd_addresses(machine: ModuleType):
+def prove_odd_addresses(machine: ModuleType) -> None:
     for offset in range(4):
         run(machine, scenes.crc_of_odds(bytes(range(40, 140)), offset))
 

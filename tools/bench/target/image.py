@@ -7,6 +7,7 @@ attribute is looked up by its name alone, len() reads the word before an object,
 attribute is forgotten.
 """
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,7 +55,7 @@ class Image:
         self.code_end = self.code + len(function.code)
         self.calls: list[tuple[int, int]] = []  # (where the arguments are, how many)
 
-    def place(self, data, length: int = 0, offset: int = 0) -> int:
+    def place(self, data: bytes | bytearray | array, length: int = 0, offset: int = 0) -> int:
         """Puts an object there, `offset` bytes behind an aligned address, and returns where."""
         while (len(self.memory) + 4) % _ALIGNED:
             self.memory.append(0)
@@ -64,13 +65,13 @@ class Image:
         self.memory += bytes(_ALIGNED)
         return address
 
-    def name(self, name: str, value: int):
+    def name(self, name: str, value: int) -> None:
         """What a global or an attribute stands for; one that the function does not use is fine."""
         if spelling(name) in self._names:
             at = VALUES - BASE + 4 * self._names.index(spelling(name))
             self.memory[at : at + 4] = value.to_bytes(4, "little")
 
-    def call(self, *arguments: int):
+    def call(self, *arguments: int) -> None:
         self.calls.append((self._words(arguments), len(arguments)))
 
     def _words(self, words) -> int:

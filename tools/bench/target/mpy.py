@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeGuard
 
 from build import compile_mpy
 
@@ -30,7 +31,7 @@ def viper_functions(source: Path, arch: str) -> dict[str, Function]:
     return {name: Function(code, tuple(table)) for name, code in zip(names, codes, strict=True)}
 
 
-def _is_viper(node: ast.AST) -> bool:
+def _is_viper(node: ast.AST) -> TypeGuard[ast.FunctionDef]:
     return isinstance(node, ast.FunctionDef) and any(
         isinstance(decorator, ast.Attribute) and decorator.attr == "viper"
         for decorator in node.decorator_list

@@ -49,7 +49,8 @@ def run(image: Image) -> tuple[list[Outcome], bytes]:
     import unicorn
     from unicorn import riscv_const as riscv
 
-    machine = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
+    # The package takes it from a module of another name, which its types do not say.
+    machine = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)  # pyright: ignore[reportPrivateImportUsage]
     machine.mem_map(_STOP, _STOP_ROOM - (-len(image.memory) // _PAGE) * _PAGE)
     machine.mem_map(_STACK - 16 * _PAGE, 16 * _PAGE)
     machine.mem_write(BASE, bytes(image.memory))

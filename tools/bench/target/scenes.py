@@ -2,6 +2,7 @@
 runs the same functions, to be repeated on a machine."""
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 
@@ -27,7 +28,7 @@ class Scene:
     source: str  # below firmware/
     function: str
     names: dict = field(default_factory=dict)
-    calls: list[tuple[tuple, int | None]] = field(default_factory=list)
+    calls: Sequence[tuple[tuple, int | None]] = field(default_factory=list)
     after: dict = field(default_factory=dict)
     offset: int = 0
 

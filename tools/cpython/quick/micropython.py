@@ -7,20 +7,24 @@ both against the checked ones.
 """
 
 import builtins
+from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 import twins
 
+_Buffer = bytes | bytearray | memoryview
 
-def ptr8(target):
+
+def ptr8(target: _Buffer) -> _Buffer:
     return target if isinstance(target, (bytes, bytearray)) else memoryview(target).cast("B")
 
 
-def ptr16(target):
+def ptr16(target: _Buffer) -> _Buffer:
     return _words(target, "H", 2)
 
 
-def ptr32(target):
+def ptr32(target: _Buffer) -> _Buffer:
     return _words(target, "i", 4)
 
 
@@ -32,15 +36,15 @@ def _words(target, format, size):
     return view[:whole].cast(format) if whole else b""
 
 
-def uint(value):
+def uint(value: int) -> int:
     return int(value)
 
 
-def const(value):
+def const(value: Any) -> Any:
     return value
 
 
-def viper(function):
+def viper(function: Callable) -> Callable:
     """The function's twin where it has one, else the function with its pointers cast."""
     twin = getattr(twins, _name(function), None)
     if twin:

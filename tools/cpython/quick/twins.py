@@ -1,6 +1,7 @@
 """What some viper functions do, as CPython does it quickly. Named after module and function."""
 
 from array import array
+from typing import Any
 
 _ABSENT, _NEGATIVE, _PLACES = 255, 64, 15  # as in scan.py
 
@@ -17,7 +18,7 @@ _HIGH = [_AFTER_ONE[byte & 255] ^ byte >> 8 for byte in _AFTER_ONE]
 _AFTER_TWO = array("H", [_HIGH[word & 255] ^ _AFTER_ONE[word >> 8] for word in range(65536)])
 
 
-def crc16_update(data, crc, start, end):
+def crc16_update(data: bytes | bytearray | memoryview, crc: int, start: int, end: int) -> int:
     if end - start & 1:
         crc = _AFTER_ONE[(crc ^ data[start]) & 255] ^ crc >> 8
         start += 1
@@ -28,26 +29,30 @@ def crc16_update(data, crc, start, end):
     return crc
 
 
-def framer_copy(target, source, at, start, end):
+def framer_copy(
+    target: bytearray | memoryview, source: Any, at: int, start: int, end: int
+) -> None:
     target[at : at + end - start] = source[start:end]
 
 
-def framer_next_mark(text, marks, start, end):
+def framer_next_mark(text: bytes, marks: bytes, start: int, end: int) -> int:
     slash = text.find(b"/", start, end)
     limit = end if slash < 0 else slash
     exclamation = text.find(b"!", start, limit)
     return limit if exclamation < 0 else exclamation
 
 
-def scan_address(data):
+def scan_address(data: bytes | bytearray | memoryview) -> int:
     return 0  # words are read wherever they are
 
 
-def page_copy(out, to, source, start, end):
+def page_copy(out: bytearray, to: int, source: Any, start: int, end: int) -> None:
     out[to : to + end - start] = source[start:end]
 
 
-def numbers_write_numbers(out, text, page, numbers, keys, written):
+def numbers_write_numbers(
+    out: Any, text: Any, page: Any, numbers: Any, keys: Any, written: Any
+) -> int:
     parts = []
     end = page.size
     first, key_end = written.first, written.keys_at
@@ -74,7 +79,7 @@ def numbers_write_numbers(out, text, page, numbers, keys, written):
     return end
 
 
-def numbers_update_numbers(out, mantissa, numbers, written):
+def numbers_update_numbers(out: Any, mantissa: Any, numbers: Any, written: Any) -> int:
     mantissas = numbers.mantissa[written.first :]
     decimals = numbers.decimals[written.first :]
     changed = [

@@ -121,7 +121,7 @@ def loopback(board):
     _request(board)
     tx, rx = board["tx_pin"], board["rx_pin"]
     jumper = _is_joined(tx, rx)
-    came = {"jumper": jumper}
+    came: dict = {"jumper": jumper}
     for name, invert in (
         ("none", 0),
         ("both", UART.INV_TX | UART.INV_RX),
@@ -135,7 +135,7 @@ def loopback(board):
         heard = uart.read()
         uart.deinit()
         came[name] = None if heard is None else heard == _TEXT
-    Pin(tx, Pin.IN, pull=None)
+    Pin(tx, Pin.IN, pull=None)  # pyright: ignore[reportArgumentType]
     return came
 
 
@@ -147,8 +147,8 @@ def _is_joined(tx, rx):
         line.value(level)
         time.sleep_ms(_SETTLE_MS)
         seen.append(end.value())
-    line.init(Pin.IN, pull=None)
-    end.init(Pin.IN, pull=None)
+    line.init(Pin.IN, pull=None)  # pyright: ignore[reportArgumentType]
+    end.init(Pin.IN, pull=None)  # pyright: ignore[reportArgumentType]
     return seen == [1, 0, 1]
 
 
@@ -188,7 +188,7 @@ def telegrams(board, inverts, asks, wait_ms, enough=2):
             first_ms = waited_ms
     release()
     uart.deinit()
-    Pin(board["tx_pin"], Pin.IN, pull=None)
+    Pin(board["tx_pin"], Pin.IN, pull=None)  # pyright: ignore[reportArgumentType]
     good, crc, framing, overflow = counts()
     return {
         "country": country,
@@ -211,7 +211,7 @@ def wifi():
 
     ssid = selftest.ssid()
     station = network.WLAN(network.STA_IF)
-    found = {"configured": bool(ssid), "connected": station.isconnected()}
+    found: dict = {"configured": bool(ssid), "connected": station.isconnected()}
     if found["connected"]:
         found["rssi_dbm"] = station.status("rssi")
         return found
@@ -241,7 +241,7 @@ def _level(number, pull, window_ms):
         for _ in range(50):
             highs += pin.value()
         looks += 50
-    pin.init(Pin.IN, pull=None)
+    pin.init(Pin.IN, pull=None)  # pyright: ignore[reportArgumentType]
     return [highs, looks]
 
 

@@ -234,7 +234,7 @@ class Owner:
         self._then = then
         self._leaves = leaves
         self._pieces = iter(body)
-        self._next = head + b"\r\n"
+        self._next: Any = head + b"\r\n"
         self._end = socket.visit(80, address)
         if self._end is None:
             time.later(1, lambda: self._is_answered(0, b""))

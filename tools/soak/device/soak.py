@@ -7,7 +7,7 @@
 # those that are about more are left out.
 
 import asyncio
-import asyncio.core
+import asyncio.core  # pyright: ignore[reportMissingImports]
 import gc
 import json
 import random
@@ -70,7 +70,8 @@ class Scene:
         self.listener = peers.Listener(self.line)
         self.peers = (self.broker, self.poller, self.listener)
         self.chip = "esp32"  # of which memory.py knows the figures
-        self.app = None
+        self.app: Any = None  # its parts are set from outside
+        self._tale: Any = None  # what happens, in steps
         self.resets = 0
         self.good = self.bad = (
             0  # telegrams that the dongle has taken or refused, over all its runs
@@ -139,6 +140,7 @@ class Scene:
         except Exception as error:
             sys.print_exception(error)
             time.sleep(3600)  # the REPL, in which nothing happens
+            raise
 
         whole = firmware._app
 
@@ -322,7 +324,7 @@ def _ask(resolver, name, port):
 
 def prepare(config):
     """Before the dongle's first start."""
-    sys.modules["_thread"] = _Threads
+    sys.modules["_thread"] = _Threads  # pyright: ignore[reportArgumentType]
     with open("config.json", "w") as file:
         json.dump(config, file)
 

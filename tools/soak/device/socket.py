@@ -46,7 +46,7 @@ class End:
     """One end of a connection. on_data(end) and on_close(end) are for those who are no dongle."""
 
     def __init__(self):
-        self.other = None
+        self.other: Any = None
         self.is_cut = is_cut
         self.inbox = bytearray()
         self.has_ended = False  # the other end has closed
