@@ -6,9 +6,8 @@ import sys
 import time
 
 import peers
-import soak
-from harm import OWNER
 
+import soak
 import world
 
 _LOOK_MS = 1_000
@@ -93,7 +92,7 @@ class Tale(soak.Scene):
     def pauses_ms(self, address, first=0):
         """Between the dongle's attempts to connect there, from the first of these on."""
         moments = self.attempts_ms.get(address, [])[first:]
-        return [late - early for early, late in zip(moments, moments[1:])]
+        return [moments[at] - moments[at - 1] for at in range(1, len(moments))]
 
     def ask(self, path, then, method="GET", body=b"", more=b""):
         """then(status, body) hears the answer; HTTP/1.0 gives it in one piece."""

@@ -158,7 +158,8 @@ class ThrowsOutFiftyTimes(Treated):
     def tell(self):
         sockets = []
         for count in (5, 30, 60):
-            yield from self.wait_until(lambda: len(self.host.heard) >= count, "so many", 3600)
+            while len(self.host.heard) < count:
+                yield from self._wait(0.1)
             least = world.sockets
             for _ in range(100):  # clients come and go
                 yield from self._wait(0.02)
