@@ -416,8 +416,8 @@ STORIES = [with_a_broker, *([with_a_browser] if CHROMIUM else [])]
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
-    yield from told_at_once(STORIES, tmp_path_factory)
+def told(request, tmp_path_factory):
+    yield from told_at_once(STORIES, request, tmp_path_factory)
 
 
 # --- What a phone and a browser see ---

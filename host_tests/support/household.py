@@ -52,14 +52,31 @@ def wait_for(look: Callable, what: str, within_s: float = PATIENCE_S):
         pause_s = min(1.3 * pause_s, 0.15)
 
 
-def told_at_once(stories: Sequence[Callable], tmp_path_factory) -> Iterator[Callable]:
-    """Lets stories, functions of a folder, happen all at once. Yields told(story), which waits
-    for its end and gives what it returned."""
+def told_at_once(stories: Sequence[Callable], request, tmp_path_factory) -> Iterator[Callable]:
+    """Lets stories, functions of a folder, happen all at once: those that the chosen tests of this
+    module name. Yields told(story), which waits for its end and gives what it returned. request:
+    of the module's fixture."""
+    futures = {}
+
+    def begin(story):
+        if story not in futures:
+            folder = tmp_path_factory.mktemp(story.__name__)
+            futures[story] = pool.submit(story, folder)
+        return futures[story]
+
     with ThreadPoolExecutor(len(stories)) as pool:
-        futures = {
-            story: pool.submit(story, tmp_path_factory.mktemp(story.__name__)) for story in stories
-        }
-        yield lambda story: futures[story].result()
+        for item in request.session.items:
+            if item.module is request.module:
+                for story in _named_by(item, stories):
+                    begin(story)
+        yield lambda story: begin(story).result()
+
+
+def _named_by(test, stories: Sequence[Callable]) -> list[Callable]:
+    """The stories that a test has as a parameter or names in its text."""
+    parameters = test.callspec.params.values() if hasattr(test, "callspec") else ()
+    names = test.function.__code__.co_names
+    return [each for each in stories if each in parameters or each.__name__ in names]
 
 
 def run_on_device(script: str, *args: str, folder: Path | None = None, **environment: str):
@@ -221,6 +238,21 @@ class Household:
     def connect(self, port: int = 0) -> socket.socket:
         """A raw connection to the HTTP server, or to another port."""
         return socket.create_connection(("127.0.0.1", port or self.http_port), PATIENCE_S)
+
+    def wait_until_taken(self, client: socket.socket):
+        """Until the firmware has read all that this client has sent so far."""
+        wait_for(lambda: self._unread(client) == 0, "it reads what was sent")
+
+    def _unread(self, client) -> int | None:
+        """Bytes that wait for the firmware, as the kernel counts them; None: it does not know the
+        connection."""
+        ours, theirs = client.getsockname()[1], client.getpeername()[1]
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            local, remote, _, queues = line.split()[1:5]
+            ports = int(local.rpartition(":")[2], 16), int(remote.rpartition(":")[2], 16)
+            if ports == (theirs, ours):
+                return int(queues.rpartition(":")[2], 16)
+        return None
 
     def descriptors(self) -> int:
         """How many files and sockets the firmware has open."""
