@@ -1,5 +1,5 @@
-# What InfluxDB or dsmr-reader can do to a dongle that pushes, each in a world whose clock waits for
-# nobody: see test_push.py. Argument: the name of a story. Prints its facts as JSON.
+# What InfluxDB or dsmr-reader can do to a dongle that pushes, each in a world whose clock waits
+# for nobody: see test_push.py. Argument: the name of a story. Prints its facts as JSON.
 
 import time
 

@@ -22,6 +22,7 @@ from meter_bench import (
     SUMMER_EVENING,
     at_work,
     plugged_in,
+    play,
 )
 
 
@@ -68,7 +69,7 @@ def test_a_replay_is_byte_exact_and_loops(kind, telegram):
             reader.request(b"1")
             assert await reader.bytes.readexactly(3 * len(recording)) == 3 * recording
 
-    asyncio.run(scene())
+    play(scene())
 
 
 def run(*arguments, **options):
