@@ -1,5 +1,5 @@
-# The cable is found again after the meter's end was closed. Makes the file "ready" once it listens:
-# a UART discards what came while it was set up.
+# The cable is found again after the meter's end was closed. Makes the file "ready" once it
+# listens: a UART discards what came while it was set up.
 
 import time
 

@@ -139,7 +139,7 @@ class Portal:
     def status(self) -> dict:
         return self.client.get("/status").json()
 
-    def ask(self, packet: bytes, within_s: float = 5) -> bytes | None:
+    def ask(self, packet: bytes, within_s: float = PATIENCE_S) -> bytes | None:
         """The name server's answer."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.settimeout(within_s)
@@ -334,16 +334,14 @@ def asked_names(portal: Portal) -> dict:
         plain[:12] + b"\x3fx" * 300,
         *(chance.randbytes(chance.randrange(1, 600)) for _ in range(50)),
     ]
+    query = DNSRecord.question("still.there")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(0.2)
+        client.settimeout(PATIENCE_S)
         for packet in garbage:
             client.sendto(packet, (AP_ADDRESS, portal.dns_port))
-        try:
-            answers["garbage"] = client.recv(2048)
-        except TimeoutError:
-            answers["garbage"] = None
-    query = DNSRecord.question("still.there")
-    answers["still.there"] = query, portal.ask(query.pack())
+        # The first that comes back is the answer to what is asked last.
+        client.sendto(query.pack(), (AP_ADDRESS, portal.dns_port))
+        answers["still.there"] = query, client.recv(2048)
     # A second packet in a datagram, an EDNS record for instance, is no harm.
     answers["longer"] = query, portal.ask(query.pack()[:11] + b"\1" + query.pack()[12:] + b"junk")
     return answers
@@ -518,7 +516,6 @@ def test_every_check_for_the_internet_is_sent_to_the_page(told):
 
 def test_every_name_is_the_dongles(told):
     names = told(with_a_broker).names
-    assert names.pop("garbage") is None
     for kind, (query, packet) in names.items():
         answer = DNSRecord.parse(packet)
         assert answer.header.id == query.header.id and answer.header.rcode == 0

@@ -259,9 +259,19 @@ class Household:
         return len(os.listdir(f"/proc/{self.dongle.process.pid}/fd"))
 
     def descriptors_at_rest(self) -> int:
-        """The same, when connections that have just ended are closed."""
-        counts = []
-        for _ in range(10):
-            counts.append(self.descriptors())
-            time.sleep(0.03)
-        return min(counts)
+        """The same, once nobody is connected by HTTP."""
+
+        def look():
+            count = self.descriptors()
+            return count if self._visitors() == 0 and count == self.descriptors() else None
+
+        return wait_for(look, "nobody is connected")
+
+    def _visitors(self) -> int:
+        """How many connections to its HTTP server the firmware has not closed, and the kernel has
+        not taken for it yet."""
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        ends = [(int(row[1].rpartition(":")[2], 16), row[3], row[9]) for row in rows]
+        # An inode is 0 once the process has closed it, and before it has accepted it.
+        waiting = ("01", "08")  # established, or closed by the client alone
+        return sum(port == self.http_port and state in waiting for port, state, _ in ends)

@@ -56,7 +56,7 @@ class Visit:
         options = {"locale": "en-BE", "timezone_id": "America/New_York", **options}
         self._context = browser.new_context(viewport=viewport, **options)
         self.page: Page = self._context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(60_000)
         self.page.on("pageerror", lambda error: self.complaints["page"].append(str(error)))
         self.page.on("console", self._hear)
         # Playwright's own events come when it gets round to them; these have the time with them.

@@ -21,8 +21,8 @@ from meter_bench import (
     PROGRAM,
     SUMMER_EVENING,
     at_work,
-    plugged_in,
     play,
+    plugged_in,
 )
 
 
@@ -132,7 +132,7 @@ def test_the_command_ends_on_ctrl_c_without_a_word():
         assert reader.recv(1) == b"/"
         for _ in range(20):  # an impatient Ctrl-C
             process.send_signal(signal.SIGINT)
-            time.sleep(0.002)
+            time.sleep(0.002)  # else they are one and the same signal; nothing is looked at then
         assert process.communicate(timeout=60) == (b"", b"")
         assert process.returncode == 0
 
