@@ -9,6 +9,9 @@ import sys
 from dongle.mqtt import codec, link, tls
 
 
+_SO_SNDBUF = 7  # of Linux
+
+
 class Clock:
     def is_set(self):
         return True
@@ -24,6 +27,8 @@ async def main(port, ca, pieces):
     way = tls.Tls(ca, "broker.lan", Clock())
     way.prepare()
     connection = link.Link(socket.getaddrinfo("127.0.0.1", port)[0][-1])
+    # As little as on the chip: Linux would take all of it at once.
+    connection.below.setsockopt(socket.SOL_SOCKET, _SO_SNDBUF, 8_192)
     await codec.secure(connection, way, b"first")
     watch = asyncio.create_task(tell_when_full(connection))
     buffer = bytearray(20_000)
