@@ -8,7 +8,6 @@ import sys
 
 from dongle.mqtt import codec, link, tls
 
-
 _SO_SNDBUF = 7  # of Linux
 
 

@@ -48,7 +48,15 @@ class Visit:
     complaints  what is on the console, of the page and of the network
     """
 
-    def __init__(self, browser: Browser, origin: str, viewport=DESKTOP, script="", **options):
+    def __init__(
+        self,
+        browser: Browser,
+        origin: str,
+        viewport=DESKTOP,
+        script="",
+        has_clock=False,
+        **options,
+    ):
         self.origin = origin
         self.asked: list[tuple[float, str]] = []
         self.strange: list[str] = []  # URLs elsewhere
@@ -57,6 +65,8 @@ class Visit:
         self._context = browser.new_context(viewport=viewport, **options)
         self.page: Page = self._context.new_page()
         self.page.set_default_timeout(60_000)
+        if has_clock:
+            self.page.clock.install()
         self.page.on("pageerror", lambda error: self.complaints["page"].append(str(error)))
         self.page.on("console", self._hear)
         # Playwright's own events come when it gets round to them; these have the time with them.
@@ -72,6 +82,8 @@ class Visit:
         if script:
             self.page.add_init_script(script)
         self.open()
+        if has_clock:
+            self.page.clock.pause_at(self.page.evaluate("Date.now()") + 1)
 
     def open(self):
         self.page.goto(self.origin + "/")
@@ -110,6 +122,11 @@ class Visit:
             self.asked.append((event["timestamp"], urlsplit(url).path))
         elif not url.startswith("data:"):
             self.strange.append(url)
+
+    def is_idle(self) -> bool:
+        """Whether each request has its answer, and the page has dealt with it."""
+        self.page.wait_for_timeout(1)
+        return not self._under_way and self.page.evaluate("request === null")
 
     def polls(self) -> list[str]:
         self.page.wait_for_timeout(1)  # Playwright hears of them only while it is called
