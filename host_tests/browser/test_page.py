@@ -2,7 +2,6 @@
 
 import re
 import signal
-import time
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -34,7 +33,6 @@ PACKED = pages.packed(WHOLE)
 SHOTS = ROOT / "build" / "page"
 LANGUAGES = list(pages.languages())
 EVENING = datetime(2026, 11, 24, 18, 36, 12)
-PROMPT_S = 2
 
 IMPORT, EXPORT, AVERAGE, MESSAGE = "1-0:1.7.0", "1-0:2.7.0", "1-0:1.4.0", "0-0:96.13.0"
 
@@ -287,18 +285,14 @@ def test_it_shows_the_past(home, regular):
     assert page.get_attribute("#spark path:last-of-type", "d").count("L") >= windows - 1
 
 
-def test_it_follows_within_two_seconds(home, regular):
-    took_s = []
+def test_it_follows(home, regular):
     changes = (("04.321", "00.000"), ("00.000", "02.468"), ("11.004", "00.000"))
     words = ("4,321 W import from the grid", "2,468 W export to the grid", "11,004 W import")
     for (bought, sold), expected in zip(changes, words, strict=True):
         net_w = round(1000 * (float(bought) - float(sold)))
         home.meter.say({IMPORT: f"({bought}*kW)", EXPORT: f"({sold}*kW)"})
         wait_for(lambda w=net_w: home.get("/reading").json()["power_w"] == w, "the change")
-        began = time.monotonic()
         wait_for(lambda e=expected: e in plain(regular.text("#flow")), expected)
-        took_s.append(time.monotonic() - began)
-    assert sorted(took_s)[1] < PROMPT_S, took_s  # one may have met a busy machine
     assert "11,004 W import" in plain(regular.page.title())
 
 
@@ -372,27 +366,57 @@ def test_how_often_it_asks(regular):
     assert set(polls[4:8]) == {"/live"}
     for path in {"/history", "/health"}:
         assert f"{path} {path}" not in " ".join(polls)
-    moments = [moment for moment, _ in regular.asked]
-    assert (moments[8] - moments[1]) / 7 < 1.5  # seconds
     assert regular.complaints["network"] == []
 
 
-def test_it_asks_nothing_while_it_is_hidden(regular):
-    regular.hide(True)
-    regular.page.wait_for_timeout(100)
-    before = len(regular.polls())
-    regular.page.wait_for_timeout(1500)
-    assert len(regular.polls()) == before
-    asked_at = time.monotonic()
-    regular.hide(False)
-    wait_for(lambda: len(regular.polls()) > before, "it asks again")
-    assert time.monotonic() - asked_at < 0.9, "at once"
+@pytest.fixture
+def clocked(look, home):
+    """A Visit whose page has a clock of its own, which stands still unless a test lets it run."""
+    with looking(look, home, has_clock=True) as visit:
+        yield visit
+
+
+def answered_polls(visit):
+    """How many requests there have been, when each has its answer and the page has dealt with
+    it."""
+
+    def count():
+        polls = len(visit.polls())
+        return polls if visit.is_idle() and polls == len(visit.polls()) else None
+
+    return wait_for(count, "its requests are answered")
+
+
+def test_it_asks_once_a_second(clocked):
+    answered_polls(clocked)
+    clocked.hide(True)
+    clocked.page.clock.run_for(5_000)
+    clocked.hide(False)  # and so it asks now
+    clocked.page.clock.run_for(1)
+    for _ in range(10):
+        before = answered_polls(clocked)
+        clocked.page.clock.run_for(980)
+        assert answered_polls(clocked) == before
+        clocked.page.clock.run_for(20)
+        assert answered_polls(clocked) == before + 1
+
+
+def test_it_asks_nothing_while_it_is_hidden(clocked):
+    answered_polls(clocked)
+    clocked.hide(True)
+    before = answered_polls(clocked)
+    clocked.page.clock.run_for(60_000)
+    assert answered_polls(clocked) == before
+    clocked.hide(False)
+    clocked.page.clock.run_for(1)
+    assert answered_polls(clocked) == before + 1, "at once"
     # Whoever goes to and fro makes it ask no more often.
-    came_back, _ = regular.asked[-1]
-    regular.hide(True)
-    regular.hide(False)
-    wait_for(lambda: len(regular.polls()) > before + 1, "and goes on")
-    assert regular.asked[-1][0] - came_back > 0.95
+    clocked.hide(True)
+    clocked.hide(False)
+    clocked.page.clock.run_for(950)
+    assert answered_polls(clocked) == before + 1
+    clocked.page.clock.run_for(50)
+    assert answered_polls(clocked) == before + 2
 
 
 def feed(visit, first, powers):

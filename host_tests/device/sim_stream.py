@@ -26,4 +26,4 @@ async def main():
     print(chunks, received.decode().replace("\r\n", "|"))
 
 
-asyncio.run(asyncio.wait_for(main(), 5))
+asyncio.run(asyncio.wait_for(main(), 60))

@@ -5,11 +5,10 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 import fastcrc
@@ -19,8 +18,11 @@ from dsmr_parser.parsers import TelegramParser
 
 import pages
 from household import PATIENCE_S, Household, Listener, needs_micropython, wait_for
+from worlds import is_undisturbed, told_by
 
 pytestmark = needs_micropython
+
+STALE_S = 30  # an older telegram is none
 
 # What dsmr-parser calls a value, what a reading does, and how many of ours one of its are.
 SAME = [
@@ -43,55 +45,55 @@ SAME = [
 ]
 
 
+class Street:
+    """Dongles at one broker, each of which starts when a test first asks for it."""
+
+    def __init__(self, stack, tmp_path_factory):
+        self._stack, self._folders = stack, tmp_path_factory
+
+    def _household(self, name, **options):
+        return self._stack.enter_context(Household(self._folders.mktemp(name), **options))
+
+    def _neighbour(self, name, dongle_id, meter):
+        port = self.home.mqtt_port
+        return self._household(name, broker=port, dongle_id=dongle_id, meter=meter)
+
+    @cached_property
+    def home(self):
+        home = self._household("home")
+        self.listener = Listener(home.mqtt_port)
+        self._stack.callback(self.listener.stop)
+        return home
+
+    @cached_property
+    def asked_anew(self):
+        return self._neighbour("anew", "02000000005f", ("--fault", "silence=300@3"))
+
+    @cached_property
+    def unplugged(self):
+        return self._neighbour("none", "0200000000aa", None)
+
+    @cached_property
+    def damaged(self):
+        return self._neighbour("damaged", "0200000000bb", ("--fault", "wrong-crc"))
+
+    @cached_property
+    def hasty(self):
+        """Many telegrams, so that buffers fill up while the test is running."""
+        return self._neighbour("hasty", "0200000000cc", ("--speed", "20"))
+
+
 @pytest.fixture(scope="module")
 def street(tmp_path_factory):
-    """Several dongles at once, because some of what is to be seen takes half a minute."""
-
-    def household(name, **options):
-        return stack.enter_context(Household(tmp_path_factory.mktemp(name), **options))
-
     with ExitStack() as stack:
-        home = household("home")
-        listener = Listener(home.mqtt_port)
-        stack.callback(listener.stop)
-        port = home.mqtt_port
-        yield SimpleNamespace(
-            home=home,
-            listener=listener,
-            # A telegram that was once damaged is not the reason of a silence.
-            fallen_silent=household(
-                "silent", broker=port, dongle_id="02000000005e", meter=("--fault", "wrong-crc@2")
-            ),
-            asked_anew=household(
-                "anew", broker=port, dongle_id="02000000005f", meter=("--fault", "silence=300@3")
-            ),
-            unplugged=household("none", broker=port, dongle_id="0200000000aa", meter=None),
-            damaged=household(
-                "damaged", broker=port, dongle_id="0200000000bb", meter=("--fault", "wrong-crc")
-            ),
-            # Many telegrams, so that buffers fill up while the test is running.
-            hasty=household(
-                "hasty", broker=port, dongle_id="0200000000cc", meter=("--speed", "20")
-            ),
-        )
+        yield Street(stack, tmp_path_factory)
+
+
+world_told = told_by("world_home.py")
 
 
 @pytest.fixture(scope="module")
-def silence(street):
-    """The household whose meter stopped, and since when."""
-    wait_for(lambda: all(seen_telegrams(street.fallen_silent)), "good and bad telegrams")
-    street.fallen_silent.meter.stop()
-    return street.fallen_silent, time.monotonic()
-
-
-def seen_telegrams(household):
-    """(good, with a bad CRC), counted."""
-    telegrams = household.health()["telegrams"]
-    return telegrams["good"], telegrams["crc"]
-
-
-@pytest.fixture(scope="module")
-def home(street, silence):  # silence: the sooner it begins, the less there is to wait
+def home(street):
     street.home.wait_until_connected()
     street.home.wait_until_reading()
     return street.home
@@ -132,8 +134,8 @@ def test_the_reading_is_of_now(home):
     answer = home.get("/reading")
     assert answer.headers["content-type"] == "application/json"
     behind = datetime.now(UTC) - datetime.fromisoformat(answer.json()["timestamp"])
-    assert abs(behind.total_seconds()) < 15
-    assert 0 <= int(answer.headers["age"]) < 15
+    assert abs(behind.total_seconds()) < 60, "its clock and its zone"
+    assert 0 <= int(answer.headers["age"]) <= STALE_S
 
 
 def test_the_telegram_is_whole_and_byte_exact(home):
@@ -145,7 +147,7 @@ def test_the_telegram_is_whole_and_byte_exact(home):
     assert telegram.count(b"\n") == telegram.count(b"\r\n") == telegram.count(b"\r") > 30
     assert answer.headers["content-type"].startswith("text/plain")
     assert int(answer.headers["content-length"]) == len(telegram)
-    assert 0 <= int(answer.headers["age"]) < 15
+    assert 0 <= int(answer.headers["age"]) <= STALE_S
 
 
 def test_the_page_is_the_one_of_the_sources(home):
@@ -202,7 +204,7 @@ def test_health_of_a_healthy_dongle(home):
     assert health["wifi"]["connected"] and health["mqtt"]["connected"]
     assert health["memory"]["used"] > 0
     assert health["config_problems"] == [] and health["task_failures"] == {}
-    assert 0 <= health["telegram_age_ms"] < 15_000
+    assert 0 <= health["telegram_age_ms"] <= 1_000 * STALE_S
 
 
 def test_health_tells_no_secret(home):
@@ -247,7 +249,9 @@ def test_a_newcomer_hears_online_and_no_old_reading(street, home):
 
 
 def test_health_is_published_too(street, home):
-    published = json.loads(street.listener.last(f"p1/{home.id}/health"))
+    topic = f"p1/{home.id}/health"
+    # It goes out once a minute, and with the connection, which the listener may have missed.
+    published = json.loads(wait_for(lambda: street.listener.last(topic), "health", 120))
     now = home.health()
     assert published["id"] == now["id"]
     assert published["uptime_s"] <= now["uptime_s"]
@@ -366,7 +370,7 @@ def test_what_a_client_says_is_ignored(home, readers):
     assert all(is_whole(piece) for piece in reader.pieces)
 
 
-def test_a_client_that_takes_nothing_is_dropped_and_slows_nobody(street):
+def test_a_client_that_takes_nothing_is_dropped(street):
     hasty = street.hasty
     hasty.wait_until_reading()
     reader = Reader(hasty)
@@ -375,14 +379,21 @@ def test_a_client_that_takes_nothing_is_dropped_and_slows_nobody(street):
         stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         stalled.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
         stalled.connect(("127.0.0.1", hasty.tcp_port))
-        begun, seen = time.monotonic(), len(reader.pieces)
         wait_for(lambda: hasty.health()["tcp"]["dropped"] == 1, "it is dropped")
-        took_s = time.monotonic() - begun
         assert hasty.health()["tcp"]["clients"] == 1
-    # 20 a second; only a dongle that waited for the other one would send next to nothing.
-    assert len(reader.pieces) - seen > 5 * took_s
+        seen = len(reader.pieces)
+        wait_for(lambda: len(reader.pieces) > seen + 3, "the other one hears more")
     assert all(is_whole(piece) for piece in reader.pieces)
     reader.leave()
+
+
+@pytest.mark.slow
+def test_a_client_that_takes_nothing_slows_nobody(world_told):
+    facts = world_told("takes_nothing")
+    is_undisturbed(facts)
+    # Some telegrams fit into what may be under way; three seconds later it is dropped.
+    assert 3_000 <= facts["took_ms"] < 10_000
+    assert facts["tcp"] == {"clients": 1, "dropped": 1}
 
 
 # --- No telegram ---
@@ -426,20 +437,15 @@ def test_a_meter_that_falls_silent_is_asked_anew(street):
     wait_for(lambda: street.asked_anew.get("/reading").json()["timestamp"] > first, "another")
 
 
-def test_a_reading_of_half_a_minute_ago_is_none(silence):
-    household, since = silence
-    error = refusal(wait_for(lambda: gone(household.get("/reading")), "it is stale"))
-    assert time.monotonic() - since > 28, "a second or two more is no silence"
-    assert error.startswith("no telegram")
-    refusal(household.get("/telegram"))
-    health = household.get("/health")
-    assert health.status_code == 503 and health.json()["reason"] == error
-    assert health.json()["rearmed"] >= 1
-    with household.connect(household.tcp_port) as client:
-        client.settimeout(0.5)
-        with pytest.raises(TimeoutError):
-            client.recv(1)
-
-
-def gone(answer):
-    return None if answer.is_success else answer
+@pytest.mark.slow
+def test_a_reading_of_half_a_minute_ago_is_none(world_told):
+    facts = world_told("silence")
+    assert facts["last_ms"] >= 29_500, "a second or two more is no silence"
+    assert facts["stale_ms"] <= 30_500
+    assert facts["error"].startswith("no telegram")
+    assert facts["answered_with"] == [503, 503]
+    health = facts["health"]
+    assert health["status"] == 503 and health["reason"] == facts["error"]
+    assert health["rearmed"] >= 1
+    assert facts["heard"] == 0, "nor does the TCP port give an old telegram"
+    assert facts["turn_ms"] < 50

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 import tomllib
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -40,6 +39,7 @@ from p1.decode import decode
 from p1.reading import Reading
 from p1.render import entities, homeassistant
 from p1.render.json import Json
+from worlds import is_undisturbed, told_by
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -289,10 +289,8 @@ def a_day_at_home(folder):
                 return configs(listener.messages)[facts.seen["before"] :]
 
             health = len(listener.heard("/health"))
-            born = time.monotonic()
             paho_publish.single("homeassistant/status", "online", port=home.mqtt_port)
             wait_for(answers, "it is announced again")
-            facts.seen["answered_after_s"] = time.monotonic() - born
             wait_for(lambda: len(listener.heard("/health")) > health, "and its health")
             facts.seen["after"] = len(configs(listener.messages))
 
@@ -434,10 +432,12 @@ STORIES = (
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
+def told(request, tmp_path_factory):
     """told(story): its Facts, when it is over."""
-    yield from told_at_once(STORIES, tmp_path_factory)
+    yield from told_at_once(STORIES, request, tmp_path_factory)
 
+
+world_told = told_by("world_home.py")
 
 # --- How they went ---
 
@@ -526,7 +526,17 @@ def test_when_home_assistant_starts_it_is_told_again(told):
     seen = told(a_day_at_home).seen
     assert seen["before"] == 1
     assert seen["after"] == 2
-    assert seen["answered_after_s"] >= 0.9
+
+
+@pytest.mark.slow
+def test_many_dongles_do_not_all_tell_it_at_once(world_told):
+    facts = world_told("birth")
+    is_undisturbed(facts)
+    assert facts["unasked"] == 0
+    after_ms = facts["after_ms"]
+    # Between one second and five, and some until the next second's look and for sending it.
+    assert min(after_ms) >= 1_000 and max(after_ms) < 6_500
+    assert max(after_ms) - min(after_ms) > 500, "by chance"
 
 
 @needs_micropython

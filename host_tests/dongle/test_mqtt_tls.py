@@ -165,7 +165,6 @@ def broker(authorities, tmp_path_factory):
 # --- Who is believed, and who may come in ---
 
 WRONG_USER = "are mqtt.user and mqtt.password right?"
-HANDSHAKE_MS = 3_000  # of dongle_tls.py
 
 # What is free of the chip's own memory in some of the cases, region by region.
 FREE = {"no memory": [12_000], "no memory in one piece": [10_000] * 4}
@@ -267,7 +266,8 @@ def write_authorities(folder, authorities):
 
 @pytest.fixture(scope="module")
 def outcomes(dongles, broker, authorities, tmp_path_factory):  # they need time to come up
-    """{case: (reason, longest turn in ms, sockets left open)}."""
+    """{case: (reason, what was done with a socket that would block, turns of another task,
+    sockets left open)}."""
     folder = tmp_path_factory.mktemp("clients")
     write_authorities(folder, authorities)
     good = {
@@ -299,12 +299,15 @@ def outcomes(dongles, broker, authorities, tmp_path_factory):  # they need time 
 @needs_mosquitto
 @pytest.mark.parametrize("case", CASES)
 def test_why_it_is_connected_or_not(outcomes, case):
-    reason, longest_turn_ms, sockets = outcomes[case]
+    reason, blocking, turns, sockets = outcomes[case]
     expected = CASES[case][2]
     assert reason == expected if expected == "connected" else expected in reason
     assert sockets == 0
-    # Whatever the broker does or leaves undone, others have their turn all the while.
-    assert longest_turn_ms < HANDSHAKE_MS / 2
+    # Whatever the broker does or leaves undone, others have their turn all the while. MicroPython
+    # with the clock that waits for nobody has no TLS, so this looks at what could hold them up.
+    assert blocking == []
+    if CASES[case][0] == "silent":
+        assert turns > 10
 
 
 @needs_micropython
@@ -317,7 +320,7 @@ def test_more_than_a_slow_reader_takes_arrives_as_it_was_sent(authorities, tmp_p
     def serve():
         with context.wrap_socket(server.accept()[0], server_side=True) as connection:
             assert connection.recv(5) == b"first"
-            stopped.wait(1)  # until there is no room left anywhere on the way
+            wait_for((tmp_path / "full").exists, "there is no room left anywhere on the way")
             left = pieces * 20_000
             while left:
                 data = connection.recv(left)
@@ -325,7 +328,6 @@ def test_more_than_a_slow_reader_takes_arrives_as_it_was_sent(authorities, tmp_p
                 left -= len(data)
             connection.sendall(b"done")
 
-    stopped = threading.Event()
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         server.bind(("127.0.0.1", 0))

@@ -140,7 +140,7 @@ class Portal:
     def status(self) -> dict:
         return self.client.get("/status").json()
 
-    def ask(self, packet: bytes, within_s: float = 5) -> bytes | None:
+    def ask(self, packet: bytes, within_s: float = PATIENCE_S) -> bytes | None:
         """The name server's answer."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.settimeout(within_s)
@@ -335,17 +335,15 @@ def asked_names(portal: Portal) -> dict:
         plain[:12] + b"\x3fx" * 300,
         *(chance.randbytes(chance.randrange(1, 600)) for _ in range(50)),
     ]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(0.2)
-        for packet in garbage:
-            client.sendto(packet, (AP_ADDRESS, portal.dns_port))
-        try:
-            answers["garbage"] = client.recv(2048)
-        except TimeoutError:
-            answers["garbage"] = None
     query = DNSRecord.question("still.there")
     packet = bytes(query.pack())
-    answers["still.there"] = query, portal.ask(packet)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(PATIENCE_S)
+        for each in garbage:
+            client.sendto(each, (AP_ADDRESS, portal.dns_port))
+        # The first that comes back is the answer to what is asked last.
+        client.sendto(packet, (AP_ADDRESS, portal.dns_port))
+        answers["still.there"] = query, client.recv(2048)
     # A second packet in a datagram, an EDNS record for instance, is no harm.
     answers["longer"] = query, portal.ask(packet[:11] + b"\1" + packet[12:] + b"junk")
     return answers
@@ -418,8 +416,8 @@ STORIES = [with_a_broker, *([with_a_browser] if CHROMIUM else [])]
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
-    yield from told_at_once(STORIES, tmp_path_factory)
+def told(request, tmp_path_factory):
+    yield from told_at_once(STORIES, request, tmp_path_factory)
 
 
 # --- What a phone and a browser see ---
@@ -520,7 +518,6 @@ def test_every_check_for_the_internet_is_sent_to_the_page(told):
 
 def test_every_name_is_the_dongles(told):
     names = told(with_a_broker).names
-    assert names.pop("garbage") is None
     for kind, (query, packet) in names.items():
         answer = DNSRecord.parse(packet)
         assert answer.header.id == query.header.id and answer.header.rcode == 0

@@ -7,6 +7,7 @@ from base64 import b64encode
 from contextlib import ExitStack
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +30,7 @@ from household import Household, needs_micropython, wait_for
 from p1.render.form import Form
 from p1.render.influx_line import write_line
 from p1.render.page import Page
+from worlds import is_undisturbed, told_by
 
 # --- The line ---
 
@@ -253,67 +255,82 @@ class Clock(threading.Thread):
         return [second for second in self.seconds if first <= second <= last]
 
 
-@pytest.fixture(scope="module")
-def street(tmp_path_factory):
-    """Several stories at once, because they mostly wait."""
+class Street:
+    """Households and their far ends, each of which starts when a test first asks for it."""
 
-    def far_end(*behaviour):
-        end = FarEnd(*behaviour)
-        stack.callback(end.stop)
-        return end
+    def __init__(self, stack, tmp_path_factory):
+        self._stack, self._folders = stack, tmp_path_factory
+        self.ends = SimpleNamespace(
+            influx=FarEnd(204),
+            dsmr_reader=FarEnd(201),
+            bad_influx=FarEnd(204, *(fault for fault, _ in INFLUX_FAULTS)),
+            bad_dsmr_reader=FarEnd(201, *(fault for fault, _ in DSMR_FAULTS)),
+            away=FarEnd(204),
+        )
+        for end in vars(self.ends).values():
+            stack.callback(end.stop)
+        self.clocks = {}
 
-    def household(name, influx=None, dsmr_reader=None, **options):
+    def _household(self, name, influx=None, dsmr_reader=None, **options):
         changes = {"mqtt": {"host": ""}, "influx": influx or {}, "dsmr_reader": dsmr_reader or {}}
-        folder = tmp_path_factory.mktemp(name)
-        return stack.enter_context(Household(folder, broker=1, config=changes, **options))
+        folder = self._folders.mktemp(name)
+        home = Household(folder, broker=1, config=changes, **options)
+        return self._stack.enter_context(home)
 
-    def influx(end, **more):
+    def _influx(self, end, **more):
         return {"url": f"http://127.0.0.1:{end.port}/write?db=p1", "interval_s": 1, **more}
 
-    def dsmr_reader(end, **more):
+    def _dsmr_reader(self, end):
         url = f"http://127.0.0.1:{end.port}/api/v1/datalogger/dsmrreading"
-        return {"url": url, "token": "key", "interval_s": 1, **more}
+        return {"url": url, "token": "key", "interval_s": 1}
 
+    @cached_property
+    def home(self):
+        ends = self.ends
+        ends.influx.start()
+        ends.dsmr_reader.start()
+        return self._household(
+            "home",
+            self._influx(ends.influx, token="top-secret-token"),
+            self._dsmr_reader(ends.dsmr_reader),
+        )
+
+    @cached_property
+    def trouble(self):
+        ends = self.ends
+        ends.bad_dsmr_reader.start()
+        home = self._household(
+            "trouble",
+            self._influx(ends.bad_influx, user="me", password="mine"),
+            self._dsmr_reader(ends.bad_dsmr_reader),
+            before=EACH_TELEGRAM + LARGE,
+        )
+        self.clocks["trouble"] = Clock(home)
+        return home
+
+    @cached_property
+    def outage(self):
+        home = self._household(
+            "outage",
+            self._influx(self.ends.away),
+            meter=("--speed", "10"),
+            before=EACH_TELEGRAM + SMALL,
+        )
+        self.clocks["outage"] = Clock(home)
+        return home
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
     with ExitStack() as stack:
-        ends = SimpleNamespace(
-            influx=far_end(204),
-            dsmr_reader=far_end(201),
-            bad_influx=far_end(204, *(fault for fault, _ in INFLUX_FAULTS)),
-            bad_dsmr_reader=far_end(201, *(fault for fault, _ in DSMR_FAULTS)),
-            away=far_end(204),
-        )
-        for name, end in vars(ends).items():
-            if name not in ("bad_influx", "away"):
-                end.start()
-        street = SimpleNamespace(
-            ends=ends,
-            home=household(
-                "home",
-                influx(ends.influx, token="top-secret-token"),
-                dsmr_reader(ends.dsmr_reader),
-            ),
-            trouble=household(
-                "trouble",
-                influx(ends.bad_influx, user="me", password="mine"),
-                dsmr_reader(ends.bad_dsmr_reader),
-                before=EACH_TELEGRAM + LARGE,
-            ),
-            outage=household(
-                "outage",
-                influx(ends.away),
-                meter=("--speed", "10"),
-                before=EACH_TELEGRAM + SMALL,
-            ),
-        )
-        street.clocks = {"trouble": Clock(street.trouble), "outage": Clock(street.outage)}
-        yield street
+        yield Street(stack, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def trouble(street):
     """The household whose far ends have done all their faults, and the first of which was not
     even there in the beginning."""
-    ends = street.ends
+    ends, _ = street.ends, street.trouble
     wait_for(
         lambda: "ECONNREFUSED" in street.trouble.health()["influx"]["result"], "it is refused"
     )
@@ -349,6 +366,7 @@ def test_line_and_telegram_of_a_second_say_the_same(street):
                 return lines[moment], theirs
         return None
 
+    assert street.home
     line, theirs = wait_for(same_second, "a second that went to both")
     said = {field: Decimal(repr(value)) for field, value in line["fields"].items()}
     assert said["imp_t1"] == theirs.ELECTRICITY_USED_TARIFF_1.value * 1000
@@ -362,7 +380,7 @@ def test_line_and_telegram_of_a_second_say_the_same(street):
 
 @needs_micropython
 def test_what_a_request_looks_like(street):
-    ends = street.ends
+    ends, _ = street.ends, street.home
     wait_for(lambda: ends.influx.pushes and ends.dsmr_reader.pushes, "both have been asked")
     request = ends.influx.pushes[0].request
     assert request.path_qs == "/write?db=p1&precision=s"
@@ -469,14 +487,6 @@ def test_a_user_and_password(street, trouble):
 
 
 @needs_micropython
-def test_retry_after_is_heeded(street, trouble):
-    pushes = street.ends.bad_influx.pushes
-    at = [push.answer for push in pushes].index("503")
-    # Its own pauses end before that.
-    assert pushes[at + 1].at_s - pushes[at].at_s >= 1
-
-
-@needs_micropython
 def test_each_fault_of_dsmr_reader_is_told(street, trouble):
     said = told(trouble, "dsmr_reader")
     for _, words in DSMR_FAULTS:
@@ -495,16 +505,14 @@ def test_dsmr_reader_gets_the_newest_only_and_each_once(street, trouble):
         return state if before == after == state["sent"] else None
 
     state = wait_for(look, "as many sent as taken")
-    # While it hung, telegrams went by.
-    assert state["dropped"] >= len(DSMR_FAULTS) + DEADLINE_S - 2
+    # How many went by while it hung: test_telegrams_that_come_while_it_is_slow_are_left_out.
+    assert state["dropped"] >= len(DSMR_FAULTS)
     assert "kept" not in state
 
 
 @needs_micropython
-def test_the_loop_is_never_held_up(street, trouble):
-    health = trouble.health()
-    assert health["longest_turn_ms"] < 1000 * DEADLINE_S // 2
-    assert health["task_failures"] == {}
+def test_no_task_has_failed(street, trouble):
+    assert trouble.health()["task_failures"] == {}
 
 
 @needs_micropython
@@ -535,3 +543,69 @@ def test_an_outage_that_is_longer_than_the_memory(street):
     accounted = state["sent"] + state["kept"] + state["dropped"]
     assert health["telegrams"]["good"] <= accounted <= home.health()["telegrams"]["good"]
     assert home.descriptors_at_rest() <= descriptors + 1  # the push that may be under way
+
+
+# --- What is a matter of time ---
+
+world_told = told_by("world_push.py")
+world_story = pytest.mark.parametrize(
+    "story",
+    ["hangs", "dribbles", "takes_nothing", "unreachable", "refuses", "asks_to_wait", "well"],
+)
+
+
+@pytest.mark.slow
+@world_story
+def test_a_bad_far_end_holds_nothing_up(world_told, story):
+    facts = world_told(story)
+    is_undisturbed(facts)
+    assert facts["statuses"] == [200]
+    assert facts["slowest_ms"] < 1_000
+
+
+@pytest.mark.slow
+def test_each_reading_is_pushed_at_once(world_told):
+    facts = world_told("well")
+    assert set(facts["pauses_ms"]) == {1_000}
+    assert facts["push"]["dropped"] == facts["push"]["kept"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("story", ["hangs", "dribbles", "takes_nothing"])
+def test_an_answer_is_waited_for_ten_seconds(world_told, story):
+    facts = world_told(story)
+    assert len(facts["took_ms"]) > 4
+    assert all(10_000 <= took_ms < 10_100 for took_ms in facts["took_ms"])
+    assert facts["push"]["result"] == "no answer within 10 s"
+
+
+@pytest.mark.slow
+def test_so_is_a_connection(world_told):
+    assert world_told("unreachable")["push"]["result"] == "no connection within 10 s"
+
+
+@pytest.mark.slow
+def test_its_pauses_double_up_to_a_minute_and_a_half_of_that_by_chance(world_told):
+    pauses_ms = world_told("refuses")["pauses_ms"]
+    for pause_ms, least_s in zip(pauses_ms, [1, 2, 4, 8, 16, 32, 60, 60, 60], strict=False):
+        assert 1_000 * least_s <= pause_ms < 1_500 * least_s + 100, pauses_ms
+    assert len(pauses_ms) >= 8
+
+
+@pytest.mark.slow
+def test_retry_after_is_heeded(world_told):
+    pauses_ms = world_told("asks_to_wait")["pauses_ms"]
+    # Its own pause would be of a second or so.
+    assert [pause_ms for pause_ms in pauses_ms if pause_ms > 1_000] == [max(pauses_ms)]
+    assert 40_000 <= max(pauses_ms) < 61_000
+
+
+@pytest.mark.slow
+def test_telegrams_that_come_while_it_is_slow_are_left_out(world_told):
+    facts = world_told("slow_dsmr_reader")
+    is_undisturbed(facts)
+    push = facts["push"]
+    assert push["sent"] in (facts["count"], facts["count"] - 1)
+    # Of three telegrams the first ten answers leave two out; some came before there was Wi-Fi.
+    assert 20 <= push["dropped"] < 40
+    assert push["sent"] + push["dropped"] in (facts["good"], facts["good"] - 1)

@@ -3,7 +3,6 @@ such a server can do wrong."""
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,7 +20,6 @@ class Push:
     body: bytes
     form: dict[str, str]
     answer: str  # "ok", or the fault's name
-    at_s: float  # monotonic
 
 
 def status(code: int, text: str = "", **headers: str) -> Callable:
@@ -105,5 +103,5 @@ class FarEnd:
         body, form = await request.read(), await request.post()
         fault = self._faults.pop(0) if self._faults else None
         name = fault.__name__ if fault else "ok"
-        self.pushes.append(Push(request, body, dict(form), name, time.monotonic()))
+        self.pushes.append(Push(request, body, dict(form), name))
         return await (fault or self._ok)(request)

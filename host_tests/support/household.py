@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -55,15 +55,34 @@ def wait_for(look: Callable, what: str, within_s: float = PATIENCE_S) -> Any:
 
 
 def told_at_once(
-    stories: Sequence[Callable], tmp_path_factory: pytest.TempPathFactory
+    stories: Sequence[Callable],
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable]:
-    """Lets stories, functions of a folder, happen all at once. Yields told(story), which waits
-    for its end and gives what it returned."""
+    """Lets stories, functions of a folder, happen all at once: those that the chosen tests of this
+    module name. Yields told(story), which waits for its end and gives what it returned. request:
+    of the module's fixture."""
+    futures: dict[Callable, Future] = {}
+
+    def begin(story):
+        if story not in futures:
+            folder = tmp_path_factory.mktemp(story.__name__)
+            futures[story] = pool.submit(story, folder)
+        return futures[story]
+
     with ThreadPoolExecutor(len(stories)) as pool:
-        futures = {
-            story: pool.submit(story, tmp_path_factory.mktemp(story.__name__)) for story in stories
-        }
-        yield lambda story: futures[story].result()
+        for item in request.session.items:
+            if getattr(item, "module", None) is request.module:
+                for story in _named_by(item, stories):
+                    begin(story)
+        yield lambda story: begin(story).result()
+
+
+def _named_by(test, stories: Sequence[Callable]) -> list[Callable]:
+    """The stories that a test has as a parameter or names in its text."""
+    parameters = test.callspec.params.values() if hasattr(test, "callspec") else ()
+    names = test.function.__code__.co_names
+    return [each for each in stories if each in parameters or each.__name__ in names]
 
 
 def run_on_device(
@@ -231,14 +250,39 @@ class Household:
         """A raw connection to the HTTP server, or to another port."""
         return socket.create_connection(("127.0.0.1", port or self.http_port), PATIENCE_S)
 
+    def wait_until_taken(self, client: socket.socket):
+        """Until the firmware has read all that this client has sent so far."""
+        wait_for(lambda: self._unread(client) == 0, "it reads what was sent")
+
+    def _unread(self, client) -> int | None:
+        """Bytes that wait for the firmware, as the kernel counts them; None: it does not know the
+        connection."""
+        ours, theirs = client.getsockname()[1], client.getpeername()[1]
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            local, remote, _, queues = line.split()[1:5]
+            ports = int(local.rpartition(":")[2], 16), int(remote.rpartition(":")[2], 16)
+            if ports == (theirs, ours):
+                return int(queues.rpartition(":")[2], 16)
+        return None
+
     def descriptors(self) -> int:
         """How many files and sockets the firmware has open."""
         return len(os.listdir(f"/proc/{self.dongle.process.pid}/fd"))
 
     def descriptors_at_rest(self) -> int:
-        """The same, when connections that have just ended are closed."""
-        counts = []
-        for _ in range(10):
-            counts.append(self.descriptors())
-            time.sleep(0.03)
-        return min(counts)
+        """The same, once nobody is connected by HTTP."""
+
+        def look():
+            count = self.descriptors()
+            return count if self._visitors() == 0 and count == self.descriptors() else None
+
+        return wait_for(look, "nobody is connected")
+
+    def _visitors(self) -> int:
+        """How many connections to its HTTP server the firmware has not closed, and the kernel has
+        not taken for it yet."""
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        ends = [(int(row[1].rpartition(":")[2], 16), row[3], row[9]) for row in rows]
+        # An inode is 0 once the process has closed it, and before it has accepted it.
+        waiting = ("01", "08")  # established, or closed by the client alone
+        return sum(port == self.http_port and state in waiting for port, state, _ in ends)

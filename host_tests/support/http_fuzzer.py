@@ -2,8 +2,9 @@
 reads its meter, and by clients that dawdle, leave or never end.
 
 Each request has a number, from which it can be made again. A fault is a dongle that ends, resets
-or hangs, a task that fails, an answer that is none or has a secret in it, memory or descriptors
-that are not given back, and a gap between readings.
+or hangs, a task that fails, an answer that is none or has a secret in it, and memory or
+descriptors that are not given back. That no reading is late meanwhile is a matter of time, which
+the campaign of tools/soak looks at.
 """
 
 import hashlib
@@ -23,16 +24,15 @@ import bundles
 import owner
 import rig
 from build import arch_of, compile_firmware
-from household import Household
+from household import Household, wait_for
 from http_grammar import BODIES, HEADERS, Grammar
 from pack import names_in
 
 CLIENTS = 2  # that ask as fast as they can; one more dawdles, and the server takes three at once
 WARM_UP = 300  # requests, after which all is there that is made once
-HUNG_S = 20
-LONGEST_GAP_S = 5
+HUNG_S = 60
+GIVEN_UP_S = 25
 MOST_GROWTH_BYTES = 4096
-GIVEN_UP_S = 25  # an update whose client dawdles takes its memory for 20
 MOST_FAULTS = 20
 
 RIGHT, WRONG = "right secret", "wrong secret"
@@ -95,7 +95,10 @@ class _Home(Household):
     def live_memory(self) -> int:
         """Bytes in use right after a collection, once nothing is under way: the least that many
         looks see."""
-        time.sleep(GIVEN_UP_S)
+        # By its own clock: it gives up an update whose client dawdles after 20 s, and collects its
+        # garbage now and then.
+        rested_s = self.health()["uptime_s"] + GIVEN_UP_S
+        wait_for(lambda: self.health()["uptime_s"] > rested_s, "it has had its rest", 300)
         return min(self.health()["memory"]["used"] for _ in range(60))
 
 
@@ -309,8 +312,6 @@ def run(requests: int, first: int = 0) -> Findings:
             )
         if health["telegrams"]["crc"] or health["telegrams"]["overflow"]:
             found.faults.append(f"the meter was not heard: {health['telegrams']}")
-        if found.longest_gap_s > LONGEST_GAP_S:
-            found.faults.append(f"no reading for {found.longest_gap_s:.1f} s")
         if found.memory_growth_bytes > MOST_GROWTH_BYTES:
             found.faults.append("it keeps memory")
         if found.descriptors[1] > found.descriptors[0]:

@@ -54,6 +54,7 @@ class Visit:
         origin: str,
         viewport: ViewportSize = DESKTOP,
         script: str = "",
+        has_clock: bool = False,
         **options,
     ):
         self.origin = origin
@@ -63,7 +64,9 @@ class Visit:
         options = {"locale": "en-BE", "timezone_id": "America/New_York", **options}
         self._context = browser.new_context(viewport=viewport, **options)
         self.page: Page = self._context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(60_000)
+        if has_clock:
+            self.page.clock.install()
         self.page.on("pageerror", lambda error: self.complaints["page"].append(str(error)))
         self.page.on("console", self._hear)
         # Playwright's own events come when it gets round to them; these have the time with them.
@@ -79,6 +82,8 @@ class Visit:
         if script:
             self.page.add_init_script(script)
         self.open()
+        if has_clock:
+            self.page.clock.pause_at(self.page.evaluate("Date.now()") + 1)
 
     def open(self) -> None:
         self.page.goto(self.origin + "/")
@@ -117,6 +122,11 @@ class Visit:
             self.asked.append((event["timestamp"], urlsplit(url).path))
         elif not url.startswith("data:"):
             self.strange.append(url)
+
+    def is_idle(self) -> bool:
+        """Whether each request has its answer, and the page has dealt with it."""
+        self.page.wait_for_timeout(1)
+        return not self._under_way and self.page.evaluate("request === null")
 
     def polls(self) -> list[str]:
         self.page.wait_for_timeout(1)  # Playwright hears of them only while it is called

@@ -21,6 +21,7 @@ from meter_bench import (
     PROGRAM,
     SUMMER_EVENING,
     at_work,
+    play,
     plugged_in,
 )
 
@@ -68,7 +69,7 @@ def test_a_replay_is_byte_exact_and_loops(kind, telegram):
             reader.request(b"1")
             assert await reader.bytes.readexactly(3 * len(recording)) == 3 * recording
 
-    asyncio.run(scene())
+    play(scene())
 
 
 def run(*arguments, **options):
@@ -132,7 +133,7 @@ def test_the_command_ends_on_ctrl_c_without_a_word():
         assert reader.recv(1) == b"/"
         for _ in range(20):  # an impatient Ctrl-C
             process.send_signal(signal.SIGINT)
-            time.sleep(0.002)
+            time.sleep(0.002)  # else they are one and the same signal; nothing is looked at then
         assert process.communicate(timeout=60) == (b"", b"")
         assert process.returncode == 0
 

@@ -33,7 +33,7 @@ def said(folder, sources):
         (folder / path).write_text(text)
     command = [MICROPYTHON, "-c", "import main"]
     environment = {"MICROPYPATH": f"{folder}:.frozen"}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout.split("\n")[:-1]
 
@@ -630,7 +630,7 @@ def names_brought(folder, made, path):
         env={"MICROPYPATH": f"{folder}:.frozen"},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
     )
     assert ended.returncode == 0, ended.stderr
     return set(re.findall(r"^Q\((.*)\)$", ended.stdout, re.MULTILINE))

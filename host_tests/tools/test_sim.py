@@ -10,10 +10,11 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
+
+from household import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 SIM = ROOT / "tools" / "sim"
@@ -40,7 +41,7 @@ def run(tmp_path):
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
         )
 
     return run
@@ -108,7 +109,7 @@ def check_stream(result, meter):
     assert result.returncode == 0, result.stderr
     chunks, received = result.stdout.split(maxsplit=1)
     assert received.rstrip("\n").replace("|", "\r\n").encode() == TELEGRAM
-    meter.join(2)
+    meter.join(60)
     assert int(chunks) >= len(PIECES), "it came as it was sent, in pieces"
     assert meter.heard == b"0" + b"10" * int(chunks)
 
@@ -131,11 +132,10 @@ def test_stream_over_tcp(run):
 
 
 @needs_micropython
-def test_a_look_at_the_uart_takes_nothing_from_who_sleeps_on_it(run):
+def test_a_look_at_the_uart_takes_nothing_from_who_sleeps_on_it(run, tmp_path):
     def serve():
         with server.accept()[0] as connection:
-            connection.recv(1)
-            time.sleep(0.3)  # the UART discards what came while it was set up
+            wait_for((tmp_path / "ready").exists, "it sleeps")
             connection.sendall(b"a")
             connection.recv(1)
 
@@ -147,12 +147,12 @@ def test_a_look_at_the_uart_takes_nothing_from_who_sleeps_on_it(run):
 
 
 @needs_micropython
-def test_a_meter_that_comes_back_is_plugged_in_again(run):
+def test_a_meter_that_comes_back_is_plugged_in_again(run, tmp_path):
     def serve():
         for byte in (b"a", b"b"):
             with server.accept()[0] as connection:
                 heard.append(connection.recv(1))
-                time.sleep(0.1)  # the UART discards what came while it was set up
+                wait_for((tmp_path / "ready").exists, "it listens")
                 connection.sendall(byte)
 
     heard = []

@@ -139,7 +139,7 @@ def _hear_out(transport: SerialTransport) -> None:
     now = time.monotonic()
     until, quiet = now + _START_S, now + _QUIET_S
     while (now := time.monotonic()) < min(quiet, until):
-        # mpremote's own wrapper of a port has only the old name, pyserial's stubs only the new one.
+        # mpremote's wrapper of a port has only the old name, pyserial's stubs only the new one.
         if waiting := transport.serial.inWaiting():  # pyright: ignore[reportAttributeAccessIssue]
             transport.serial.read(waiting)
             quiet = now + _QUIET_S

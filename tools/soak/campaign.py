@@ -27,12 +27,14 @@ _MOST_GROWTH_BYTES = 4096  # of the least that is in use: telegrams and peers co
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one fault. back_ms: after how long each interface served again."""
+    """What became of one fault. back_ms: after how long each interface served again; turn_ms: the
+    longest for which the loop was held up, since the last reset in it."""
 
     fault: str
     held_s: int
     limit_s: int
     back_ms: dict[str, int]
+    turn_ms: int
     resets: int
     lost: int
     day: float
@@ -97,16 +99,22 @@ def world(
     firmware: Path = _FIRMWARE,
     is_frozen: bool = False,
     is_pinned: bool = False,
+    deployed: Path | None = None,
 ) -> Iterator[subprocess.Popen]:
-    """A program of device/ at work in the memory of a chip. is_pinned: the Python heap grows once
-    and no more; what would have made it grow is told. Raises rig.Missing."""
+    """A program of device/, or one with a path of its own, at work in the memory of a chip.
+    is_pinned: the Python heap grows once and no more; what would have made it grow is told.
+    deployed: what deploy() has returned, for who starts many of them. Raises rig.Missing."""
     frozen = None
     if is_frozen:
         frozen = rig.ROOT / "build" / "frozen-in-model" / "manifest.py"
         build_frozen(firmware, frozen.parent, _kept())
     micropython = interpreter.micropython(frozen)
     with TemporaryDirectory(prefix="p1-soak-") as folder:
-        flash = _deploy(Path(folder), firmware, arch_of(micropython))
+        if deployed:
+            shutil.copytree(deployed.parent, folder, dirs_exist_ok=True)
+            flash = Path(folder) / deployed.name
+        else:
+            flash = _deploy(Path(folder), firmware, arch_of(micropython), _kept())
         if is_frozen:
             for path in flash.glob("slot*"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -133,18 +141,24 @@ def world(
                 process.kill()
 
 
+def deploy(folder: Path, *programs: Path) -> Path:
+    """The flash of a dongle, in an empty folder, for world(): what the programs look at in the
+    dongle can be found there. Raises rig.Missing."""
+    kept = _kept().union(*(names_in(program.read_text()) for program in programs))
+    return _deploy(folder, _FIRMWARE, arch_of(interpreter.micropython(None)), kept)
+
+
 def _kept() -> set[str]:
     """The names that the programs of device/ look for."""
     return set().union(*(names_in(program.read_text()) for program in _DEVICE.glob("*.py")))
 
 
-def _deploy(folder: Path, firmware: Path, arch: str) -> Path:
+def _deploy(folder: Path, firmware: Path, arch: str, kept: set[str]) -> Path:
     """The flash of a dongle after `make deploy`, and beside it bundles of firmwares that will not
     prove themselves: silent.bundle, broken.bundle. What the programs of device/ look at in the
     dongle has in each the name that it has in the sources."""
     flash, key = folder / "flash", owner.make(folder / "key.pem")
     board = dataclasses.replace(boards.load("esp32_generic"), arch=arch)
-    kept = _kept()
     build(board, firmware, flash, "0.1.0", kept)
     worse = {
         "silent": ("p1/framer.py", "{}\nFramer.feed = lambda *_: None\n"),

@@ -28,6 +28,7 @@ import world
 _START_S = 90  # for everything to be there
 _SEARCH_MS = 2500  # for networks
 _PATIENCE_S = 7200  # for what does not come back at all
+_LONGEST_TURN_MS = 50  # for which the loop may be held up; what is calculated takes no time here
 _CONFIG = {
     "wifi": {"ssid": "home", "password": "secret"},
     "mqtt": {"host": "broker.lan"},
@@ -222,6 +223,7 @@ class Scene:
         self._problems = problems = []
         resets, sent, taken = self.resets, self.line.good, self._taken()
         begun_ms = time.now_ms
+        self.app.longest_turn_ms = 0
         gaps = [_Gap(peer) for peer in self.peers if peer.name in fault.spared]
         yield from self._after(lambda: fault.begin(self))
         yield from self._wait(min(fault.hold_s, self._longest_s))
@@ -252,10 +254,14 @@ class Scene:
         lost = (self.line.good - sent) - (self._taken() - taken)
         if fault.reads and lost > 1:  # one may be under way
             problems.append("%d telegrams were not read" % lost)
+        turn_ms = self.app.longest_turn_ms
+        if turn_ms > _LONGEST_TURN_MS:
+            problems.append("the loop was held up for %d ms" % turn_ms)
         told = {
             "fault": fault.name,
             "held_s": min(fault.hold_s, self._longest_s),
             "back_ms": back,
+            "turn_ms": turn_ms,
             "limit_s": fault.back_s,
             "resets": count,
             "lost": lost,

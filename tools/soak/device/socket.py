@@ -1,4 +1,5 @@
-# socket: a network in memory. What is sent arrives a moment later, or never, as the world wills.
+# socket: a network in memory. What is sent arrives a moment later, or never, as the world wills. A
+# socket that is not told otherwise blocks, as on the chip: then time passes for all of the dongle.
 
 import errno
 import time
@@ -22,6 +23,8 @@ _LOW_WATER = const(2_881)  # of it free, and it can be written to (TCP_SNDLOWAT)
 _TRIP_MS = const(2)
 _AGAIN_MS = const(1_000)
 _GIVEN_UP_MS = const(300_000)
+_DNS_MS = const(20)
+_FOREVER_MS = const(3_600_000)  # for which a socket without a timeout blocks
 _MDNS_PORT = const(5353)
 _ENFILE = const(23)
 _CLOSE = const(4)
@@ -163,6 +166,7 @@ class socket(IOBase):
         self._end = _end
         if _end:
             self._use(_end)
+        self._timeout_ms = _FOREVER_MS
         self._address = None  # where it is bound
         self.waiting = []  # connections that nobody has accepted yet
         self.backlog = 0
@@ -190,9 +194,35 @@ class socket(IOBase):
             ends.remove(self._end)
 
     def setblocking(self, on):
-        pass
+        self._timeout_ms = _FOREVER_MS if on else 0
 
-    settimeout = setblocking
+    def settimeout(self, seconds):
+        self._timeout_ms = _FOREVER_MS if seconds is None else int(1000 * seconds)
+
+    @memory.outside
+    def _hold_up(self, is_ready):
+        """Time passes until is_ready(), or for as long as this socket blocks. Returns whether it
+        is ready."""
+        left_ms = self._timeout_ms
+        while not is_ready():
+            if not left_ms:
+                return False
+            next_ms = time.next_ms()
+            step_ms = left_ms if next_ms is None else min(next_ms, left_ms)
+            time.pass_ms(step_ms)
+            left_ms -= step_ms
+        return True
+
+    def _has_come(self):
+        end = self._end
+        return end.inbox or end.is_reset or end.has_ended
+
+    def _has_room(self):
+        end = self._end
+        return end.is_reset or (end.is_open and end.room() > 0)
+
+    def _is_connected(self):
+        return self._end.is_open or self._end.is_reset
 
     def setsockopt(self, *_):
         pass
@@ -209,6 +239,8 @@ class socket(IOBase):
         listeners[self._address] = self
 
     def accept(self):
+        if self._timeout_ms:
+            self._hold_up(lambda: self.waiting)
         if not self.waiting:
             raise OSError(errno.EAGAIN)
         end = self.waiting.pop(0)
@@ -216,7 +248,12 @@ class socket(IOBase):
 
     def connect(self, address):
         self._connect(address)
-        raise OSError(errno.EINPROGRESS)
+        if not self._timeout_ms:
+            raise OSError(errno.EINPROGRESS)
+        if not self._hold_up(self._is_connected):
+            raise OSError(errno.ETIMEDOUT)
+        if self._end.is_reset:
+            raise OSError(errno.ECONNREFUSED)
 
     @memory.outside
     def _connect(self, address):
@@ -239,6 +276,8 @@ class socket(IOBase):
 
     def write(self, data, size=None):
         end = self._end
+        if self._timeout_ms:
+            self._hold_up(self._has_room)
         if end.is_reset:
             raise OSError(errno.ECONNRESET if end.is_open else errno.ECONNREFUSED)
         if not end.is_open:
@@ -253,6 +292,8 @@ class socket(IOBase):
     @memory.outside
     def read(self, size=-1):
         end = self._end
+        if self._timeout_ms:
+            self._hold_up(self._has_come)
         if end.inbox:
             data = end.take(None if size < 0 else size)
             if end.other.on_data is not None:
@@ -289,6 +330,8 @@ class socket(IOBase):
 
 
 def getaddrinfo(host, port, *_):
+    if not host.replace(".", "").isdigit():
+        time.pass_ms(world.dns_ms or _DNS_MS)  # it blocks
     return [(AF_INET, SOCK_STREAM, 0, "", (host, port))]
 
 

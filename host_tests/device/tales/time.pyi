@@ -1,0 +1,1 @@
+../../../tools/soak/device/time.pyi
