@@ -14,6 +14,14 @@ large = asyncio.Lock()
 scratch = bytearray(512)
 
 
+def in_words(code: str) -> str:
+    """Returns what a code of /health means, in English."""
+    from .words import of
+
+    forget("dongle.words")
+    return of(code)
+
+
 def forget(*names: str) -> None:
     """Removes these modules from sys.modules, so that the garbage collector can free what no code
     uses any more. Seldom used modules are imported inside functions and forgotten afterwards."""

@@ -34,7 +34,7 @@ class App:
     is_outdated = False  # config.json has changed since the start
     longest_turn_ms = 0
     mdns = None
-    mdns_state = {"responder": "none", "reason": "off"}  # reported while mdns is None
+    mdns_state = {"responder": "none", "code": "off"}  # reported while mdns is None
     _memory_errors = 0
     _noted_ms = 0  # uptime of the last entry in the logbook
     _noted_failure = None  # the failure in that entry
@@ -206,9 +206,9 @@ class App:
 
         return Report(self)
 
-    def why(self) -> str | None:
-        """Returns why there is no reading, in words, or None if there is one."""
+    def why(self) -> tuple | None:
+        """Returns why there is no reading, as a code and in words, or None if there is one."""
         try:
-            return self.report().reason
+            return self.report().problem
         finally:
             forget("dongle.report")

@@ -12,8 +12,8 @@ import machine
 
 from . import forget
 
-_FIX = "freeze the firmware in, or take a board with PSRAM (boards/README.md)"
-_NO_MEMORY = "this board has no memory left for it; " + _FIX
+_FIX = "freeze the firmware in, or use a board with PSRAM (boards/README.md)"
+_NO_MEMORY = "this board has too little memory for it; " + _FIX
 # Bytes of the Python heap, measured by tools/soak/census.py: what the large parts take, and what
 # the rest of the usual configuration takes in addition, with its temporary objects.
 _NEEDS = {

@@ -12,15 +12,15 @@ from . import forget, scratch
 
 
 class Report:
-    """The report of an App. reason: what is wrong, or None."""
+    """The report of an App. problem: what is wrong, as a code and in words, or None."""
 
     def __init__(self, app):
         self._app = app
-        self.reason = None
+        self.problem = None
         if app.port is None:
-            self.reason = app.health.problems[-1]
+            self.problem = "no_port", app.health.problems[-1]
         elif app.latest.age_ms() is None:
-            self.reason = _silence(app)
+            self.problem = _silence(app)
 
     def pieces(self):
         """Yields the document in pieces of bytes. Each piece is made only when it is needed,
@@ -55,7 +55,7 @@ class Report:
     def _texts(self):
         app, health = self._app, self._app.health
         yield '{"status":"%s","id":"%s","uptime_s":%d,"firmware":%s,"reset_cause":%s' % (
-            "error" if self.reason else "ok",
+            "error" if self.problem else "ok",
             app.id,
             health.uptime_ms() // 1000,
             json.dumps(app.firmware),
@@ -76,7 +76,7 @@ class Report:
             )
         )
         yield from _network(app)
-        yield from _dongle(app, self.reason)
+        yield from _dongle(app, self.problem)
 
 
 def _silence(app):
@@ -93,8 +93,8 @@ def _network(app):
     return texts(app)
 
 
-def _dongle(app, reason):
+def _dongle(app, problem):
     from .report_dongle import texts
 
     forget("dongle.report_dongle")
-    return texts(app, reason)
+    return texts(app, problem)

@@ -8,29 +8,30 @@ import esp32
 from . import room
 
 
-def texts(app, reason: str | None):
-    """Yields the text in pieces; reason: what is wrong, or None."""
+def texts(app, problem: tuple | None):
+    """Yields the text in pieces; problem: what is wrong, as a code and in words, or None."""
     yield ',"memory":' + _memory()
     yield ',"longest_turn_ms":%d,"task_failures":%s' % (
         app.longest_turn_ms,
         json.dumps(app.health.failures),
     )
     yield ',"config_problems":['
-    for number, problem in enumerate(app.health.problems):
-        yield (", " if number else "") + json.dumps(problem)
+    for number, text in enumerate(app.health.problems):
+        yield (", " if number else "") + json.dumps(text)
     yield "]"
-    yield from _now(app, reason)
+    yield from _now(app, problem)
 
 
 # A function of its own, because MicroPython allocates the memory of a function in one piece.
-def _now(app, reason):
+def _now(app, problem):
     if app.cipher:
         counts = app.cipher.good, app.cipher.bad, app.cipher.overflow
         yield ',"frames":{"good":%d,"bad":%d,"overflow":%d}' % counts
     for name, push in app.pushes.items():
         yield ',"%s":%s' % (name, json.dumps(push.state()))
-    if reason:
-        yield ',"reason":' + json.dumps(reason)
+    if problem:
+        code, words = problem
+        yield ',"reason":%s,"code":"%s"' % (json.dumps(words), code)
     age_ms = app.latest.age_ms()
     if age_ms is not None:
         yield ',"telegram_age_ms":%d' % age_ms

@@ -223,7 +223,7 @@ def stopped(folder):
     def story(home, facts):
         home.wait_until_connected()
         home.broker.process.send_signal(signal.SIGSTOP)
-        wait_for_reason(home, "no sign of life")
+        wait_for_reason(home, "stopped answering")
         wait_for_reason(home, "no answer")
         come_back(home, facts, lambda: home.broker.process.send_signal(signal.SIGCONT))
 

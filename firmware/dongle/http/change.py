@@ -28,7 +28,7 @@ async def change(body, app) -> Response:
         posted = json.load(body)
         body = None
     except ValueError as error:
-        return refusal(400, f"no valid JSON ({error})")
+        return refusal(400, "no_json", f"not valid JSON ({error})")
     known, problems, missing = [], [], []
     config, is_other = _merge(posted, known, problems, missing)
     await asyncio.sleep(0)  # leaves the stack: old values on it keep garbage alive
@@ -53,8 +53,14 @@ def _refused(known, problems):
 
     forget("dongle.complaint", "p1.country")
     known = complaint.in_words(known)
-    problems = [problem for problem in complaint.in_words(problems) if problem not in known]
-    return refusal(400, "nothing is changed: " + "; ".join(problems)) if problems else None
+    code, new = "wrong_value", []
+    for problem in problems:
+        (words,) = complaint.in_words([problem])
+        if words not in known:
+            new.append(words)
+            if problem[1] == "unknown":
+                code = "no_such_setting"
+    return refusal(400, code, "nothing was changed: " + "; ".join(new)) if new else None
 
 
 def _saved(config):
@@ -68,7 +74,9 @@ def _saved(config):
     try:
         save(config, "config.json")
     except OSError as error:
-        return refusal(507, f"nothing is changed: config.json cannot be written ({error})")
+        return refusal(
+            507, "not_saved", f"nothing was changed: config.json cannot be written ({error})"
+        )
     return None
 
 

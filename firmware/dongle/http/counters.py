@@ -11,7 +11,7 @@ _OPENING, _CLOSING = const(0x7B), const(0x7D)  # brackets
 # because the chip often has no long block of memory free.
 _REPORT = (
     b"""
-# telegrams_total counter Telegrams since the dongle's start, by what became of them
+# telegrams_total counter Telegrams since the dongle's start, by result
 telegrams.good 1 result="ok"
 telegrams.crc 1 result="crc"
 """,

@@ -3,8 +3,6 @@
 from ..refused import Refused
 from .response import TEXT, Response, refusal
 
-_NO_CLOCK = "the meter's telegrams have no clock, so there is no quarter hour"
-
 
 class Web:
     def __init__(self, app, name):
@@ -22,7 +20,7 @@ class Web:
     def gate(self, request) -> None:
         """The gate of a Server, see there."""
         if not request.is_for(self._names):
-            raise Refused(421, "unknown host name; use the IP address")
+            raise Refused(421, "unknown_host")
 
     def _live(self):
         # For the dongle's page, which requests this once a second.
@@ -46,21 +44,23 @@ class Web:
             return self._current(capacity.document(), "application/json")
         if self._app.latest.age_ms() is None:
             return self._current(None, "")
-        return refusal(503, _NO_CLOCK)
+        return refusal(503, "no_clock")
 
     def history(self) -> Response:
         """GET /history. It also works while the meter is silent: old values stay valid."""
         pieces = self._app.history.pieces()
         if pieces is None:
-            return refusal(503, self._app.why() or "no telegram with a clock yet")
+            code, words = self._app.why() or ("no_clock", None)
+            return refusal(503, code, words)
         return Response(pieces)
 
     def _current(self, document, content_type):
         age_ms = self._app.latest.age_ms()
         if document is None or age_ms is None:
-            return refusal(503, self._app.why() or "no telegram yet")
+            code, words = self._app.why() or ("no_telegram", None)
+            return refusal(503, code, words)
         return Response(document, content_type, headers=b"Age: %d\r\n" % (age_ms // 1000))
 
     def _health(self):
         report = self._app.report()
-        return Response(report.pieces(), status=503 if report.reason else 200)
+        return Response(report.pieces(), status=503 if report.problem else 200)

@@ -40,7 +40,7 @@ def _identify():
     except (OSError, ValueError, TypeError):
         signal = None  # the problem with board.json was reported at the start
     if signal is None:
-        return refusal(404, "this board has no LED")
+        return refusal(404, "no_led", "this board has no LED")
     led.blink(signal)
     return Response(b'{"identify": "ok"}')
 

@@ -79,15 +79,14 @@ async def _metrics(app):
     async with large:  # waits until no other task has something large in memory
         has_room = room.has(_METRICS_ROOM)
     if not has_room:
-        busy = "no memory for this at the moment: ask again"
-        return refusal(503, busy, b"Retry-After: 5\r\n")
+        return refusal(503, "no_memory", headers=b"Retry-After: 5\r\n")
     from .metrics import Metrics
 
     forget("dongle.http.metrics")
     return Metrics(app.latest, app.report, app.capacity).view()
 
 
-def _homewizard_is_off(status, text, headers):
+def _homewizard_is_off(status, code, text=None, headers=b""):
     from .response import Response
 
     return Response(b'{"error":{"id":202,"description":"API not enabled"}}', status=403)

@@ -18,10 +18,10 @@ async def respond(server, client, begun: memoryview):
         resource = Resource({b"GET": resource})
     most = resource.most if resource else BODY_BYTES
     if most is not None and request.left > most:
-        raise Refused(413, f"a body may have {most} bytes")
+        raise Refused(413, "body_too_large", f"a body may have at most {most} bytes")
     if resource is None:
         paths = ", ".join(sorted([path.decode() for path in names]))
-        raise Refused(404, "no such document; there are " + paths)
+        raise Refused(404, "not_found", "no such document; there are " + paths)
     if request.method not in resource.views:
         return _wrong_method(resource)
     is_get = request.method == b"GET"
@@ -56,7 +56,12 @@ def _find(server, path):
 def _wrong_method(resource):
     names = [method.decode() for method in resource.views]
     names = ", ".join(sorted(names + ["HEAD"] if "GET" in names else names))
-    return resource.refuse(405, f"only {names} here", b"Allow: %s\r\n" % names.encode())
+    return resource.refuse(
+        405,
+        "method_not_allowed",
+        f"only {names} are allowed here",
+        b"Allow: %s\r\n" % names.encode(),
+    )
 
 
 def _auth(app):

@@ -29,7 +29,7 @@ _LOOK_MS = const(1_000)  # between two checks of the clients' deadlines
 _ANSWER_BYTES = const(1_000)  # about the length of an answer that is not sent in pieces
 _AWAY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-    b'Content-Length: 40%s\r\n{"error": "too many clients, try again"}'
+    b'Content-Length: 68%s\r\n{"error": "too many clients; try again", "code": "too_many_clients"}'
 )
 _END_BYTES = const(7)  # of a page, for the end of a chunk and the end of all chunks
 
@@ -152,7 +152,7 @@ class Server:
                 return  # the client has disconnected without a request
             client.request = request = Request(head, end)
             if not await room.for_network(_ANSWER_BYTES):
-                raise Refused(503, "the network has no memory for an answer, try again")
+                raise Refused(503, "no_memory")
             response = self._gate and self._gate(request)
             if response is None:
                 resource = self.routes.get(request.path)
@@ -169,7 +169,7 @@ class Server:
                     while hasattr(response, "send"):
                         response = await response  # pyright: ignore[reportGeneralTypeIssues]
         except Refused as refused:
-            response = refusal(refused.status, refused.text)
+            response = refusal(*refused.args)
         if response.status >= 400:
             self.refused += 1
         # From here on the answer uses the buffer of the head.
@@ -206,7 +206,7 @@ class Server:
         """Returns the Response for a document that raised an exception, so that the server goes
         on."""
         self._health.failed("http", error)
-        return refuse(500, "internal error, see /health", b"")
+        return refuse(500, "internal_error")
 
 
 class _Client:

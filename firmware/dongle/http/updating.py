@@ -52,7 +52,7 @@ async def _update(app, take):
     """Returns (HTTP status, dict), the result of take(update) with an Update."""
     # The modules take 10 KiB, so they are in memory only during an update.
     if "dongle.update.receive" in sys.modules:
-        return 409, {"error": "an update is under way"}
+        return 409, {"error": "an update is in progress", "code": "update_running"}
     status = 0
     try:
         from ..update.receive import Update
@@ -61,7 +61,7 @@ async def _update(app, take):
             update = Update(app.firmware, app.health, app.renew)
             status, answer = await take(update)
     except MemoryError:
-        answer = {"error": "no memory for an update now, try again"}
+        answer = {"error": "not enough memory for an update; try again", "code": "no_memory"}
     finally:
         if status != 200:
             forget(*_OF_UPDATE)

@@ -73,7 +73,7 @@ class Wifi:
         return self.station.status("rssi") if self.station.isconnected() else None
 
     def state(self) -> dict:
-        """Returns what /health shows of the network."""
+        """Returns what /health shows of the network; words.py explains the code."""
         from .radio import state
 
         forget("dongle.net.radio")

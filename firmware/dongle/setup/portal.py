@@ -144,13 +144,13 @@ class Portal:
         portal. A page of another site may not change anything."""
         if request.host in _HOSTS and request.path in self._routes:
             if request.method == b"POST" and request.header(b"origin") not in (None, _ORIGIN):
-                return refusal(403, "this is for the dongle's own page")
+                return refusal(403, "foreign_page", "a page of another site may not do this")
             self._visited_ms = self.health.uptime_ms()
             return None
         if request.method == b"GET":
             location = b"Location: %s/\r\n" % _ORIGIN
             return Response(b"", "text/plain", status=302, headers=location)
-        return refusal(403, f"this is http://{_ADDRESS}/")
+        return refusal(403, "unknown_host", f"the set-up page is at http://{_ADDRESS}/")
 
     def _status(self):
         return Response(json.dumps(dict(self.state, hostname=self.hostname)).encode())
@@ -166,13 +166,15 @@ class Portal:
     async def _try(self, body):
         await asyncio.sleep_ms(0)  # leaves the stack: old values on it keep garbage alive
         if self._wanted:
-            return refusal(503, "another network is being tried")
+            return refusal(503, "busy", "another network is being tried")
         if self.saved_ms is not None:
-            return refusal(503, "a network has been chosen")
+            return refusal(503, "busy", "a network has already been chosen")
         try:
             changes = await _wish().changes(json.load(body))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            return refusal(400, str(error) or "expected an object with ssid and password")
+            return refusal(
+                400, "wrong_value", str(error) or "expected an object with ssid and password"
+            )
         self._wanted = changes
         self.state = {"state": "trying", "ssid": changes["wifi"]["ssid"]}
         return self._status()

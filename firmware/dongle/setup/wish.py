@@ -25,7 +25,7 @@ async def changes(wanted) -> dict:
         forget("dongle.complaint")
         problems = complaint.in_words(problems)
     if not changes["wifi"]["ssid"]:
-        problems.append("wifi.ssid: a network must have a name")
+        problems.append("wifi.ssid: a network needs a name")
     if problems:
         raise ValueError("; ".join(problems))
     return changes

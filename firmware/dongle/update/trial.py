@@ -40,7 +40,7 @@ async def prove(firmware: dict, framer, wifi, health, reset) -> None:
         await asyncio.sleep_ms(_LOOK_MS)
     state = slots.read()
     state["trial"] = None
-    state["result"] = f"{firmware['version']} has proved itself"
+    state["result"] = f"{firmware['version']} has passed its trial"
     slots.write(state)
     health.say("update: " + state["result"])
     firmware["state"], firmware["result"] = "confirmed", state["result"]
