@@ -419,6 +419,7 @@ def test_a_wrong_password_stays_between_the_two(told):
     assert b"the user" in seen["greeting"] and b"a wrong secret" in seen["greeting"]
     assert "secret" not in seen["health"]
     assert json.loads(seen["health"])["mqtt"]["reason"] == "wrong user or password"
+    assert json.loads(seen["health"])["mqtt"]["code"] == "wrong_login"
 
 
 def test_nonsense_is_called_so(told):

@@ -1,17 +1,17 @@
-"""The codes beside the words of /health and of error answers: all are documented and have words."""
+"""The codes beside the words of /health and of errors: all are documented and have words."""
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 
 import pages
+import rig
+from codes import DOCUMENTED
 from dongle import words
 from dongle.http import reasons
 
-ROOT = Path(__file__).resolve().parents[2]
-FIRMWARE = ROOT / "firmware" / "dongle"
+FIRMWARE = rig.ROOT / "firmware" / "dongle"
 CODE = re.compile(r"[a-z]+(_[a-z0-9]+)*")
 
 # Calls that take a code, and at which place.
@@ -106,23 +106,7 @@ def of_firmware():
     return {path: codes for path, codes in found.items() if codes}
 
 
-def documented():
-    """{code: where it appears}"""
-    text = (ROOT / "docs" / "interfaces.md").read_text()
-    table = text.partition("## Codes")[2].partition("\n## ")[0]
-    rows = [row.split("|")[1:3] for row in table.split("\n") if row.startswith("| `")]
-    found = [(code, set(re.findall(r"\w+", where))) for row in rows for code, where in named(row)]
-    assert len(dict(found)) == len(found), "a code is there twice"
-    return dict(found)
-
-
-def named(row):
-    codes, where = row
-    return [(code, where) for code in re.findall(r"`(\w+)`", codes)]
-
-
 CODES = of_firmware()
-DOCUMENTED = documented()
 KNOWN = set().union(*CODES.values())
 
 

@@ -108,7 +108,10 @@ WRONG = [
     ({"mqqt": {}}, f"mqqt: unknown key, expected one of {SECTIONS}"),
     ({"http": 80}, "http: expected an object with metrics, name, "),
     *(
-        ({"http": {"password_hash": text}}, "http.password_hash: expected the hash of a password, as `make configure ")
+        (
+            {"http": {"password_hash": text}},
+            "http.password_hash: expected the hash of a password, as `make configure ",
+        )
         for text in (
             SECRET,
             1000,
@@ -422,7 +425,9 @@ def test_without_a_usable_board_profile_it_comes_up_and_says_so(dongles, name):
     health = wait_for(dongle.health, "it comes up")
     assert [problem.split(":")[0] for problem in health["config_problems"]] == ["board.json"]
     assert "make deploy" in health["reason"]
-    assert dongle.get("/reading").json()["error"] == health["reason"]
+    assert health["code"] == "no_port"
+    refused = {"error": health["reason"], "code": "no_port"}
+    assert dongle.get("/reading").json() == refused
 
 
 @needs_micropython

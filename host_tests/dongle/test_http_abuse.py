@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import pytest
 
+from codes import is_error
 from household import PATIENCE_S, Household, Listener, needs_micropython, wait_for
 
 pytestmark = needs_micropython
@@ -122,7 +123,7 @@ def test_a_request_split_byte_by_byte(home):
 def test_what_is_no_proper_request_gets_its_error(home, request_, status):
     got, body = answer_to(home, request_)
     assert got == status
-    assert body["error"]
+    assert is_error(body)
 
 
 def test_binary_junk_is_refused_as_soon_as_it_is_too_much(home):
@@ -188,6 +189,7 @@ def test_too_many_clients_and_slow_ones(home):
         answer = home.get("/reading")
         assert answer.status_code == 503
         assert "too many" in answer.json()["error"]
+        assert answer.json()["code"] == "too_many_clients"
         wait_for(lambda: home.get("/reading").is_success, "somebody is free")
         took_s = [future.result() for future in slow]
     assert min(took_s) > DEADLINE_S / 2, "a slow client is no hostile one yet"

@@ -449,6 +449,7 @@ def test_a_broker_of_another_ca_is_told_in_health(dongles):
     assert mqtt["reason"] == (
         "the broker's certificate is refused: it is not signed by the CA in ca.pem"
     )
+    assert mqtt["code"] == "certificate_refused"
     assert not mqtt["connected"] and mqtt["connects"] == 0
     assert dongles.duped.health()["task_failures"] == {}
 

@@ -169,7 +169,9 @@ def test_a_sender_that_leaves_or_falls_silent_is_refused(attempt, made):
     )
     for number, (status, answer, _, is_same, version) in enumerate(results):
         assert status == 400 and is_same and version == OLD
-        assert ("connection was lost" if number < 3 else "nothing was received for") in answer["error"]
+        assert ("connection was lost" if number < 3 else "nothing was received for") in answer[
+            "error"
+        ]
 
 
 def test_wrong_manifests_are_refused_though_they_are_signed(attempt):
@@ -202,7 +204,7 @@ def test_wrong_manifests_are_refused_though_they_are_signed(attempt):
             bundles.manifest(5),
         ],
         "the manifest has no end": [bundles.manifest(bundles.file(), end="")],
-        "may have 32768 bytes": [b"x" * 40_000],
+        "may have at most 32768 bytes": [b"x" * 40_000],
     }
     pairs = [(text, manifest) for text, group in wrong.items() for manifest in group]
     results = attempt(*({"data": bundles.signed(manifest)} for _, manifest in pairs))
@@ -218,7 +220,7 @@ def test_what_is_no_bundle_is_refused(attempt, made):
         {"data": data[:4] + b"\0\2" + data[6:]},
     )
     refused(results[0], 400, "this file is not a bundle of `make bundle`")
-    refused(results[1], 400, "this bundle has format 2, this firmware knows 1")
+    refused(results[1], 400, "this bundle has format 2; this firmware can read format 1")
 
 
 def test_while_another_is_on_trial_nothing_is_taken(attempt, made):
