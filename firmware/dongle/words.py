@@ -11,7 +11,7 @@ connection_closed the broker closed the connection
 broker_full the broker accepts no more data
 broker_silent the broker has stopped answering
 half_packet the broker stopped in the middle of a packet
-bad_packet the broker sent a malformed packet
+malformed_packet the broker sent a malformed packet
 packet_too_long the broker sent a packet that is too long
 network_full the network accepts no more data
 """,

@@ -161,10 +161,10 @@ IN_ENGLISH = {
     "index": {
         "no_end", "no_port", "safe_mode", "other_security", "unknown_status", "not_started",
         "no_connection", "name_not_found", "broker_silent", "half_packet", "broker_full",
-        "network_full", "bad_packet", "packet_too_long", "not_mqtt", "wrong_mqtt_version",
+        "network_full", "malformed_packet", "packet_too_long", "not_mqtt", "wrong_mqtt_version",
         "not_allowed", "client_id_refused", "broker_unavailable", "session_refused",
         "waiting_for_clock", "no_ca", "wrong_ca", "certificate_refused", "tls_refused", "no_tls",
-        "tls_failed", "no_memory",
+        "tls_failed", "out_of_memory",
     },
     "setup": {"unknown_status", "driver_error", "not_saved"},
 }  # fmt: skip

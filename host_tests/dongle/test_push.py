@@ -401,6 +401,7 @@ def test_both_are_fine_in_health_and_metrics(street):
     health = wait_for(look, "some have been sent")
     assert {**health["influx"], "sent": 0, "kept": 0} == {
         "result": "ok",
+        "code": "ok",
         "sent": 0,
         "kept": 0,
         "dropped": 0,
@@ -408,6 +409,7 @@ def test_both_are_fine_in_health_and_metrics(street):
     # Before there was Wi-Fi, a telegram or two went by.
     assert {**health["dsmr_reader"], "sent": 0, "dropped": 0} == {
         "result": "ok",
+        "code": "ok",
         "sent": 0,
         "dropped": 0,
     }

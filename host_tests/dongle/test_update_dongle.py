@@ -224,7 +224,7 @@ def refusals(dongle, made):
         (b"<html></html>" * 99, 400, "not a bundle"),
         (made["other key"], 403, "the signature is not the owner's"),
         (made["other chip"], 409, "this bundle is for xtensawin"),
-        (made["0.1.0"], 409, "this very build of 0.1.0 is what runs"),
+        (made["0.1.0"], 409, "this build of 0.1.0 is already running"),
     ]
     for data, status, text in reasons:
         check(dongle.send(data), status, text)

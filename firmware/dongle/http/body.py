@@ -78,7 +78,7 @@ class Body:
         """Reads the whole body and returns it as a stream. Raises EOFError if the client has
         disconnected, Refused if there is no memory to read and process it."""
         if not room.has(self._request.left + _WORK_ROOM):
-            raise Refused(503, "no_memory")
+            raise Refused(503, "out_of_memory")
         pieces, cut = [], b""  # cut: the first bytes of a character that ends in the next piece
         try:
             while self._request.left or cut:

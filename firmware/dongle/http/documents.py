@@ -44,13 +44,13 @@ class Web:
             return self._current(capacity.document(), "application/json")
         if self._app.latest.age_ms() is None:
             return self._current(None, "")
-        return refusal(503, "no_clock")
+        return refusal(503, "no_meter_clock")
 
     def history(self) -> Response:
         """GET /history. It also works while the meter is silent: old values stay valid."""
         pieces = self._app.history.pieces()
         if pieces is None:
-            code, words = self._app.why() or ("no_clock", None)
+            code, words = self._app.why() or ("no_meter_clock", None)
             return refusal(503, code, words)
         return Response(pieces)
 

@@ -79,7 +79,7 @@ async def _metrics(app):
     async with large:  # waits until no other task has something large in memory
         has_room = room.has(_METRICS_ROOM)
     if not has_room:
-        return refusal(503, "no_memory", headers=b"Retry-After: 5\r\n")
+        return refusal(503, "out_of_memory", headers=b"Retry-After: 5\r\n")
     from .metrics import Metrics
 
     forget("dongle.http.metrics")

@@ -31,16 +31,16 @@ _WORDS = (
     b"""
 bad_request not a valid HTTP request
 wrong_http_version only HTTP/1.0 and HTTP/1.1 are supported
-no_host the request has no Host header
-no_length a body needs a Content-Length that is a number
+no_host_header the request has no Host header
+no_content_length a body needs a Content-Length that is a number
 repeated_header a header that may be there only once is there twice
 unknown_host unknown host name; use the IP address
 """,
     b"""
 head_too_large the head of the request is longer than 1024 bytes
-no_memory not enough memory at the moment; try again
+out_of_memory not enough memory at the moment; try again
 internal_error internal error; see /health
-no_clock no telegram with a clock has arrived yet
+no_meter_clock no telegram with a clock has arrived yet
 """,
 )
 

@@ -37,11 +37,11 @@ class Request:
         self.path = target.split(b"?")[0]
         self.host = self._value(b"\r\nhost:")
         if self.host is None and not self.is_old:
-            raise Refused(400, "no_host")
+            raise Refused(400, "no_host_header")
         length = self._value(b"\r\ncontent-length:")
         has_coding = self._value(b"\r\ntransfer-encoding:") is not None
         if has_coding or (length is not None and not length.isdigit()):
-            raise Refused(400, "no_length")
+            raise Refused(400, "no_content_length")
         if length:
             self.left = int(length)
 

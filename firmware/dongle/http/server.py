@@ -152,7 +152,7 @@ class Server:
                 return  # the client has disconnected without a request
             client.request = request = Request(head, end)
             if not await room.for_network(_ANSWER_BYTES):
-                raise Refused(503, "no_memory")
+                raise Refused(503, "out_of_memory")
             response = self._gate and self._gate(request)
             if response is None:
                 resource = self.routes.get(request.path)

@@ -61,7 +61,7 @@ async def _update(app, take):
             update = Update(app.firmware, app.health, app.renew)
             status, answer = await take(update)
     except MemoryError:
-        answer = {"error": "not enough memory for an update; try again", "code": "no_memory"}
+        answer = {"error": "not enough memory for an update; try again", "code": "out_of_memory"}
     finally:
         if status != 200:
             forget(*_OF_UPDATE)

@@ -111,7 +111,7 @@ class Link:
             if not byte[0] & 0x80:
                 break
             if shift > 21:
-                raise Lost("bad_packet")
+                raise Lost("malformed_packet")
         if size > _LONGEST_PACKET:
             raise Lost("packet_too_long")
         if size:

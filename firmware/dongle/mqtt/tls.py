@@ -131,7 +131,7 @@ def _check_memory():
     missing = max(_NEEDED + _RESERVE - free, _IN_ONE_PIECE - largest)
     if missing > 0:
         raise Untrusted(
-            "no_memory",
+            "out_of_memory",
             f"TLS needs {(missing + 999) // 1000} kB more than this board has: freeze the "
             "firmware in, or use a board with PSRAM",
         )
