@@ -258,7 +258,7 @@ def no_broker(folder):
         listen(connection)
 
     def story(home, facts, fake):
-        wait_for_reason(home, "no mqtt broker")
+        wait_for_reason(home, "not an mqtt broker")
 
     return with_fake(folder, treat, story)
 

@@ -355,7 +355,7 @@ def test_what_cannot_be_pulled_says_why(versions, tmp_path):
     answers = {
         "missing": (document(b"", "HTTP/1.1 404 Not Found\r\n\r\n"), 502, "expected 200, got 404"),
         "moved": (document(b"", "HTTP/1.1 301 x\r\nLocation: /\r\n\r\n"), 502, "got 301"),
-        "endless": (document(b"", head + "\r\n"), 502, "does not say the size"),
+        "endless": (document(b"", head + "\r\n"), 502, "has no Content-Length"),
         "ssh": (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", 502, "not an HTTP server"),
         "nothing": (b"", 502, "the connection was closed"),
         "silence": (None, 502, "no answer within"),

@@ -14,7 +14,7 @@ _FULL_BYTES = const(256)  # a longer page is sent; the rest has space for the lo
 # The metrics of a Quarter, in the format of exposition.py.
 _QUARTER = (
     b"""
-# quarter_forecast_watts gauge What the quarter hour will come to
+# quarter_forecast_watts gauge Forecast of the quarter hour
 forecast_w 1 -
 """,
     b"""

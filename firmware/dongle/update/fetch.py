@@ -80,7 +80,7 @@ class Document:
             if name.lower() == b"content-length" and value.strip().isdigit():
                 self.size = int(value)
                 return
-        raise NotFetched("the server does not say the size (Content-Length)")
+        raise NotFetched("the answer has no Content-Length")
 
     async def _read_head(self):
         head = bytearray(_HEAD_BYTES)
