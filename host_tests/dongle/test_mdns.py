@@ -443,7 +443,7 @@ def test_official_firmware_keeps_its_own_responder(dongles, zeroconf):
     assert state["name"] == "p1meter-00d15e.local"
     assert state["code"] == "port_taken"
     assert "5353" in state["reason"] and "services are not announced" in state["reason"]
-    assert any("mdns: UDP 5353 is taken" in line for line in dongle.said)
+    assert any("mdns: UDP port 5353 is in use" in line for line in dongle.said)
     assert dongle.health()["task_failures"] == {}
 
 
