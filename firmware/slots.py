@@ -44,11 +44,11 @@ def read() -> dict:
             if _is_complete(found["slot"]):
                 return found
             previous = found["previous"]
-        result = "slots.json names nothing that runs"
+        result = "slots.json names no firmware that can run"
     except OSError:
         pass
     except Exception:  # no error here may stop the dongle from starting
-        result = "slots.json is no JSON"
+        result = "slots.json is not valid JSON"
     for slot in (previous,) + SLOTS:
         if slot and _is_complete(slot):
             return {"slot": slot, "previous": "", "trial": None, "result": result}
@@ -90,7 +90,7 @@ def start() -> None:
         if state["trial"]["starts"] < _STARTS:
             state["trial"]["starts"] += 1
         else:
-            state = roll_back(state, f"did not prove itself in {_STARTS} starts")
+            state = roll_back(state, f"did not pass its trial in {_STARTS} starts")
             print(state["result"])
         try:
             write(state)

@@ -14,6 +14,14 @@ large = asyncio.Lock()
 scratch = bytearray(512)
 
 
+def in_words(code: str) -> str:
+    """Returns what a code of /health means, in English."""
+    from .words import of
+
+    forget()
+    return of(code)
+
+
 def forget(*others: str) -> None:
     """Takes all modules with TEMPORARY = True, and the others of these names, out of sys.modules.
     The garbage collector then frees each of them when no code uses it any more.

@@ -22,72 +22,74 @@ if TYPE_CHECKING:
 TEMPORARY = True  # see forget()
 
 
-def assemble(app: "Device") -> tuple:
-    """Sets the parts of an App; a part that cannot be used is None. Returns the arguments of
+def assemble(device: "Device") -> tuple:
+    """Sets the parts of a Device; a part that cannot be used is None. Returns the arguments of
     options.add(): the sections of the config that are left, and the board's profile."""
-    app.id = chip.number()
-    app.hostname = chip.hostname(app.id)
-    app.reset_cause = chip.reset_cause()
-    app.health = Health()
-    config, board = _settings(app)
-    app.tcp_port = config.pop("tcp")["port"]
-    app.update_url = config.pop("update")["url"]
+    device.id = chip.number()
+    device.hostname = chip.hostname(device.id)
+    device.reset_cause = chip.reset_cause()
+    device.health = Health()
+    config, board = _settings(device)
+    device.tcp_port = config.pop("tcp")["port"]
+    device.update_url = config.pop("update")["url"]
     system = config.pop("system")
-    app.has_watchdog = system["watchdog"]
+    device.has_watchdog = system["watchdog"]
     if system["cpu_mhz"]:
         machine.freq(system["cpu_mhz"] * 1_000_000)
-    app.firmware = _firmware(slots.state or slots.read())
+    device.firmware = _firmware(slots.state or slots.read())
     meter = config.pop("meter")
-    app.latest = Latest(meter["country"], app.listener_failed, has_room=room.has, fits=room.fits)
-    profile = app.latest.reading.profile
-    app.framer = Framer(app.latest.take, profile.has_crc, has_room=room.fits)
-    app.cipher = _cipher(meter, app.framer)
+    device.latest = Latest(
+        meter["country"], device.listener_failed, has_room=room.has, fits=room.fits
+    )
+    profile = device.latest.reading.profile
+    device.framer = Framer(device.latest.take, profile.has_crc, has_room=room.fits)
+    device.cipher = _cipher(meter, device.framer)
     # The port comes first: its ring buffer is in memory that Wi-Fi takes from too.
-    app.port = None
+    device.port = None
     try:
         if board is not None:
-            app.port = Port(board, profile.line, app.health)
+            device.port = Port(board, profile.line, device.health)
     except (OSError, ValueError, KeyError, TypeError) as error:
         # Without a port the other parts still start, and they report the problem.
-        complain(app, f"{type(error).__name__} {error}")
+        complain(device, f"{type(error).__name__} {error}")
     board = board or {}
     wifi = config["wifi"]
-    app.hostname = wifi["hostname"] or app.hostname
-    app.wifi = _uplink(app, wifi, board)
-    app.provision = None
+    device.hostname = wifi["hostname"] or device.hostname
+    device.wifi = _uplink(device, wifi, board)
+    device.provision = None
     if not board.get("ethernet"):
         # Without Ethernet it is a Wifi.
-        button = _button(app, board)
-        app.provision = Provision(app, app.wifi, button)  # pyright: ignore[reportArgumentType]
+        button = _button(device, board)
+        device.provision = Provision(device, device.wifi, button)  # pyright: ignore[reportArgumentType]
     http = config["http"]
-    app.http_port = http["port"]
-    app.has_metrics = http["metrics"]
-    app.password_hash = http["password_hash"]
-    app.web = web = Web(app, http["name"])
-    app.server = Server(web.routes, app.health, web.gate, app, http["read_password"])
+    device.http_port = http["port"]
+    device.has_metrics = http["metrics"]
+    device.password_hash = http["password_hash"]
+    device.web = web = Web(device, http["name"])
+    device.server = Server(web.routes, device.health, web.gate, device, http["read_password"])
     return config, board
 
 
-def _settings(app: "Device"):
+def _settings(device: "Device"):
     """Returns (config, board.json as a dict, or None if it cannot be read)."""
     from . import config
 
     forget()  # the other parts need its memory
-    settings, app.health.problems = config.load()
+    settings, device.health.problems = config.load()
     try:
         board = config.load_board()
     except (OSError, ValueError) as error:
         board = None
-        complain(app, f"{type(error).__name__} {error}")
+        complain(device, f"{type(error).__name__} {error}")
     return settings, board
 
 
-def _uplink(app: "Device", settings, board):
+def _uplink(device: "Device", settings, board):
     try:
-        return make_uplink(board, settings, app.hostname, app.health)
+        return make_uplink(board, settings, device.hostname, device.health)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        complain(app, f"ethernet: {type(error).__name__} {error}")
-        return make_uplink({}, settings, app.hostname, app.health)
+        complain(device, f"ethernet: {type(error).__name__} {error}")
+        return make_uplink({}, settings, device.hostname, device.health)
 
 
 def _firmware(state):
@@ -100,9 +102,9 @@ def _firmware(state):
     }
 
 
-def complain(app: "Device", text: str) -> None:
+def complain(device: "Device", text: str) -> None:
     """Reports a problem with board.json."""
-    app.health.problems.append(f"board.json: {text}; run `make deploy`")
+    device.health.problems.append(f"board.json: {text}; run `make deploy`")
 
 
 def _cipher(settings, framer):
@@ -118,13 +120,13 @@ def _cipher(settings, framer):
     )
 
 
-def _button(app: "Device", board):
+def _button(device: "Device", board):
     """Returns the pin of the board's button, low while pressed, or None if there is no button."""
     # If there is no port, the problem with board.json is already reported.
-    if app.port is None or board.get("button_pin") is None:
+    if device.port is None or board.get("button_pin") is None:
         return None
     try:
         return machine.Pin(board["button_pin"], machine.Pin.IN, machine.Pin.PULL_UP)
     except (ValueError, TypeError) as error:
-        complain(app, f"button_pin: {error}")
+        complain(device, f"button_pin: {error}")
         return None

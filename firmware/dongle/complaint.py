@@ -18,7 +18,7 @@ def _in_words(name, kind, limits, got):
     if kind == "unknown":
         return f"{name}: unknown key, expected one of {_names(limits)}"
     if kind == "closed":
-        return f"{name}: needs http.password_hash, so nobody can read by HTTP"
+        return f"{name}: needs http.password_hash; without it nobody can read by HTTP"
     if kind == "object":
         return f"{name}: expected an object with {_names(limits)}, got {_sort(got)}"
     return f"{name}: expected {_expected(kind, *limits)}, got {_shown(got)}"
@@ -36,17 +36,17 @@ def _expected(kind, *limits):
     if kind == "key":
         return "32 hexadecimal digits"
     if kind == "hash":
-        return 'what `make configure ARGS="--owner-password"` makes of a password'
+        return 'the hash of a password, as `make configure ARGS="--owner-password"` writes it'
     if kind == "word":
-        return "up to {2} printable ASCII characters without blanks".format(*limits)
+        return "up to {2} printable ASCII characters without spaces".format(*limits)
     if kind == "url" or kind == "write_url":
         text = "http://host:port/path in up to {2} characters (no https, no user before @)"
         if kind == "write_url":
-            text += ", with precision=s if it names one"
+            text += ", with precision=s if it has a precision"
     else:
         text = "text of {1} to {2} bytes"
         if kind == "topic":
-            text += ' without + # % " and \\, and without / at either end'
+            text += ' without + # % " and \\, and without / at its start or end'
     return text.format(*limits)
 
 

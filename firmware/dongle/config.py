@@ -178,9 +178,9 @@ def read(path: str = CONFIG_PATH) -> tuple:
         with open(path) as file:
             return json.load(file), None
     except OSError:
-        return {}, f"{path}: not there; run `make configure`"
+        return {}, f"{path} is missing; run `make configure`"
     except ValueError as error:
-        return {}, f"{path}: no valid JSON ({error}); run `make configure`"
+        return {}, f"{path} is not valid JSON ({error}); run `make configure`"
 
 
 def load(path: str = CONFIG_PATH) -> tuple:

@@ -65,7 +65,7 @@ class Device:
     resolver: "Resolver | None"
     stream: "Stream | None"
     mdns: "Mdns | None" = None
-    mdns_state = {"responder": "none", "reason": "off"}  # reported while mdns is None
+    mdns_state = {"responder": "none", "code": "off"}  # reported while mdns is None
 
     auth: "Auth | None" = None  # until a request needs more than reading
     is_outdated = False  # config.json has changed since the start
@@ -86,9 +86,9 @@ class Device:
         forget()
         return Report(self)
 
-    def why(self) -> str | None:
-        """Returns why there is no reading, in words, or None if there is one."""
-        return self.report().reason
+    def why(self) -> tuple | None:
+        """Returns why there is no reading, as a code and in words, or None if there is one."""
+        return self.report().problem
 
     def spare_auth(self, idle_ms: int) -> None:
         """Drops the Auth object if it has been idle for that long. rest.py creates a new one when

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 TEMPORARY = True  # see forget()
 
-_FIX = "freeze the firmware in, or take a board with PSRAM (boards/README.md)"
-_NO_MEMORY = "this board has no memory left for it; " + _FIX
+_FIX = "freeze the firmware in, or use a board with PSRAM (boards/README.md)"
+_NO_MEMORY = "this board has too little memory for it; " + _FIX
 # Bytes of the Python heap, measured by tools/soak/census.py: what the large parts take, and what
 # the rest of the usual configuration takes in addition, with its temporary objects.
 _NEEDS = {
@@ -32,12 +32,12 @@ _USUAL = const(34_000)
 _PINS = ("rx_pin", "tx_pin", "request_pin", "led_pin")
 
 
-def add(app: "Device", config: dict, board: dict) -> None:
-    """Sets the optional parts of an App; a part that is off or cannot be used is None. config,
+def add(device: "Device", config: dict, board: dict) -> None:
+    """Sets the optional parts of a Device; a part that is off or cannot be used is None. config,
     board: as assembly.assemble() returns them; takes the sections out of config."""
-    app.resolver = app.capacity = app.mqtt = app.stream = app.relay = None
-    app.pushes = {}
-    _try(app, "quarter", _capacity, config["quarter"], "dongle.meter.capacity")
+    device.resolver = device.capacity = device.mqtt = device.stream = device.relay = None
+    device.pushes = {}
+    _try(device, "quarter", _capacity, config["quarter"], "dongle.meter.capacity")
     more = []  # what else MQTT publishes with each reading
     with_mqtt = (
         "dongle.mqtt.session",
@@ -45,46 +45,46 @@ def add(app: "Device", config: dict, board: dict) -> None:
         "dongle.mqtt.tls",
         "dongle.meter.clock",
     )
-    _try(app, "mqtt", _mqtt, (config, more), *with_mqtt)
-    if app.mqtt and config["mqtt"]["dsmr_reader_topics"]:
+    _try(device, "mqtt", _mqtt, (config, more), *with_mqtt)
+    if device.mqtt and config["mqtt"]["dsmr_reader_topics"]:
         swaps = config["mqtt"]["swap_tariffs"]
-        _try(app, "mqtt.dsmr_reader_topics", _topics, (more, swaps), "dongle.mqtt.dsmr_topics")
+        _try(device, "mqtt.dsmr_reader_topics", _topics, (more, swaps), "dongle.mqtt.dsmr_topics")
     ssid = config.pop("wifi")["ssid"]
     for section in ("mqtt", "homeassistant", "http"):
         del config[section]
     gc.collect()
-    if app.tcp_port:
-        _try(app, "tcp", _stream, None)
+    if device.tcp_port:
+        _try(device, "tcp", _stream, None)
     has_homewizard = config.pop("homewizard")["enabled"]
     if has_homewizard:
-        _try(app, "homewizard", _homewizard, (ssid, board), "dongle.http.homewizard")
+        _try(device, "homewizard", _homewizard, (ssid, board), "dongle.http.homewizard")
     for name, make in (("influx", _influx), ("dsmr_reader", _dsmr_reader)):
         settings = config.pop(name)
         if settings["url"]:
-            _try(app, name, make, settings, "dongle." + name)
+            _try(device, name, make, settings, "dongle." + name)
     # If there is no port, the problem with board.json is already reported.
-    if config["quarter"]["relay_pin"] >= 0 and app.capacity and app.port:
-        _try(app, "relay", _relay, (config["quarter"], board), "dongle.meter.relay")
+    if config["quarter"]["relay_pin"] >= 0 and device.capacity and device.port:
+        _try(device, "relay", _relay, (config["quarter"], board), "dongle.meter.relay")
     if config.pop("mdns")["enabled"]:
-        _try(app, "mdns", _mdns, has_homewizard, "dongle.net.mdns")
-    if config.pop("history")["enabled"] and app.capacity:
-        _try(app, "history", _history, None, "dongle.meter.history")
-    for problem in app.health.problems:
-        app.health.say("config: " + problem)
+        _try(device, "mdns", _mdns, has_homewizard, "dongle.net.mdns")
+    if config.pop("history")["enabled"] and device.capacity:
+        _try(device, "history", _history, None, "dongle.meter.history")
+    for problem in device.health.problems:
+        device.health.say("config: " + problem)
 
 
-def _try(app: "Device", name, make, settings, *modules):
+def _try(device: "Device", name, make, settings, *modules):
     """Creates a part if there is memory for it. modules: forgotten again if there is not."""
     gc.collect()
     missing = _NEEDS.get(name, 0) + _USUAL - gc.mem_free()
     if name in _NEEDS and sys.platform == "esp32" and missing > 0:
         more = (missing + 999) // 1000
-        app.health.problems.append(f"{name}: needs {more} kB more than this board has; {_FIX}")
+        device.health.problems.append(f"{name}: needs {more} kB more than this board has; {_FIX}")
         return
-    listeners = app.latest.listeners
+    listeners = device.latest.listeners
     count = len(listeners)
     try:
-        make(app, settings)
+        make(device, settings)
         return
     except MemoryError:
         pass
@@ -93,42 +93,42 @@ def _try(app: "Device", name, make, settings, *modules):
             raise
     # Removes what the failed attempt has left.
     del listeners[count:]
-    app.health.problems.append(f"{name}: {_NO_MEMORY}")
+    device.health.problems.append(f"{name}: {_NO_MEMORY}")
     forget(*modules)
     gc.collect()
 
 
-def _resolver(app: "Device"):
-    if app.resolver is None:
+def _resolver(device: "Device"):
+    if device.resolver is None:
         from .net.dns import Resolver
 
-        app.resolver = Resolver()
-    return app.resolver
+        device.resolver = Resolver()
+    return device.resolver
 
 
-def _capacity(app: "Device", settings):
+def _capacity(device: "Device", settings):
     if not settings["enabled"]:
         return
     from .meter.capacity import Capacity
 
-    app.capacity = Capacity(settings, app.latest)
-    app.server.routes[b"/quarter"] = app.web.quarter
+    device.capacity = Capacity(settings, device.latest)
+    device.server.routes[b"/quarter"] = device.web.quarter
 
 
-def _history(app: "Device", _):
+def _history(device: "Device", _):
     from .meter.history import History
 
-    app.history = History(app.latest, app.capacity.quarter)
-    app.server.routes[b"/history"] = app.web.history
+    device.history = History(device.latest, device.capacity.quarter)
+    device.server.routes[b"/history"] = device.web.history
 
 
-def _stream(app: "Device", _):
+def _stream(device: "Device", _):
     from .stream import Stream
 
-    app.stream = Stream(app.latest, app.health, app.wifi.trust)
+    device.stream = Stream(device.latest, device.health, device.wifi.trust)
 
 
-def _relay(app: "Device", settings_and_board):
+def _relay(device: "Device", settings_and_board):
     from .meter.relay import Relay
 
     settings, board = settings_and_board
@@ -138,12 +138,12 @@ def _relay(app: "Device", settings_and_board):
             raise ValueError("the board uses this pin")
         signal = machine.Signal(machine.Pin(pin, machine.Pin.OUT, value=is_low), invert=is_low)
     except (ValueError, TypeError) as error:
-        app.health.problems.append(f"quarter.relay_pin: {pin}: {error}")
+        device.health.problems.append(f"quarter.relay_pin: {pin}: {error}")
         return
-    app.relay = Relay(signal, app.latest, app.capacity.quarter)
+    device.relay = Relay(signal, device.latest, device.capacity.quarter)
 
 
-def _mqtt(app: "Device", config_and_more):
+def _mqtt(device: "Device", config_and_more):
     config, more = config_and_more
     settings = config["mqtt"]
     if not settings["host"]:
@@ -151,79 +151,83 @@ def _mqtt(app: "Device", config_and_more):
     from .mqtt.discovery import Discovery
     from .mqtt.session import Mqtt
 
-    discovery = Discovery(config, app.id, app.latest, app.wifi, app.health, app.capacity)
+    discovery = Discovery(
+        config, device.id, device.latest, device.wifi, device.health, device.capacity
+    )
     if settings["telegram"]:
         from .mqtt.telegrams import Telegrams
 
         more.append(Telegrams(discovery.base + b"telegram"))
-    app.mqtt = Mqtt(
+    device.mqtt = Mqtt(
         settings=settings,
-        latest=app.latest,
-        wifi=app.wifi,
-        resolver=_resolver(app),
-        health=app.health,
-        health_report=app.report,
+        latest=device.latest,
+        wifi=device.wifi,
+        resolver=_resolver(device),
+        health=device.health,
+        health_report=device.report,
         discovery=discovery,
-        tls=_tls(app, settings),
-        capacity=app.capacity,
+        tls=_tls(device, settings),
+        capacity=device.capacity,
         more=more,
     )
 
 
-def _topics(app: "Device", more_and_swaps):
+def _topics(device: "Device", more_and_swaps):
     from .mqtt.dsmr_topics import DsmrTopics
 
     more, swaps = more_and_swaps
     more.append(DsmrTopics(swaps))
 
 
-def _tls(app: "Device", settings):
+def _tls(device: "Device", settings):
     if not settings["tls"]:
         return None
     from .meter.clock import Clock
     from .mqtt.tls import Tls
 
-    clock = Clock(app.latest, app.health, machine.RTC().datetime)
+    clock = Clock(device.latest, device.health, machine.RTC().datetime)
     return Tls(settings["ca"], settings["host"], clock)
 
 
-def _mdns(app: "Device", has_homewizard):
+def _mdns(device: "Device", has_homewizard):
     from .net.mdns import Mdns
 
     forget()
-    app.mdns = Mdns(app.http_port, has_homewizard, app.hostname, app.id, app.wifi, app.health)
+    device.mdns = Mdns(
+        device.http_port, has_homewizard, device.hostname, device.id, device.wifi, device.health
+    )
 
 
-def _homewizard(app: "Device", ssid_and_board):
+def _homewizard(device: "Device", ssid_and_board):
     from .http.homewizard import Api
 
     ssid, board = ssid_and_board
-    api = Api(app.latest, app.id, ssid, app.wifi.rssi_dbm, _led(app, board))
-    app.server.routes.update(api.routes)
+    api = Api(device.latest, device.id, ssid, device.wifi.rssi_dbm, _led(device, board))
+    device.server.routes.update(api.routes)
 
 
-def _led(app: "Device", board):
+def _led(device: "Device", board):
     """Returns the board's LED, with on() and off(), or None if it has none."""
     from . import led
 
     forget()
     try:
         # If there is no port, the problem with board.json is already reported.
-        return led.find(board) if app.port else None
+        return led.find(board) if device.port else None
     except (ValueError, TypeError) as error:
-        app.health.problems.append(f"board.json: led_pin: {error}; run `make deploy`")
+        device.health.problems.append(f"board.json: led_pin: {error}; run `make deploy`")
         return None
 
 
-def _influx(app: "Device", settings):
+def _influx(device: "Device", settings):
     from .push.influx import Influx
 
-    rest = _resolver(app), app.latest, app.wifi, app.health
-    app.pushes["influx"] = Influx(settings, *rest)
+    rest = _resolver(device), device.latest, device.wifi, device.health
+    device.pushes["influx"] = Influx(settings, *rest)
 
 
-def _dsmr_reader(app: "Device", settings):
+def _dsmr_reader(device: "Device", settings):
     from .push.dsmr_reader import DsmrReader
 
-    rest = _resolver(app), app.latest, app.wifi, app.health
-    app.pushes["dsmr_reader"] = DsmrReader(settings, *rest)
+    rest = _resolver(device), device.latest, device.wifi, device.health
+    device.pushes["dsmr_reader"] = DsmrReader(settings, *rest)

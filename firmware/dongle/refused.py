@@ -2,7 +2,5 @@
 
 
 class Refused(Exception):
-    """The request is answered with this status and text (str)."""
-
-    def __init__(self, status, text):
-        self.status, self.text = status, text
+    """Its arguments are those of response.refusal(): a status, a code and the text, which may be
+    missing if reasons.py has it."""

@@ -1,7 +1,7 @@
 # The report on the state of the dongle, for GET /health and, once a minute, for MQTT.
 #
-# This module is in memory only while a report is made, see App.report(). The modules of its parts
-# are loaded one after the other. The report is written piece by piece, as text: in dictionaries,
+# This module is in memory only while a report is made, see Device.report(). The modules of its
+# parts are loaded one after the other. The report is written piece by piece, as text: in dictionaries,
 # MicroPython would intern all these names and never free them.
 
 import json
@@ -18,15 +18,15 @@ TEMPORARY = True  # see forget()
 
 
 class Report:
-    """The report of an App. reason: what is wrong, or None."""
+    """The report of a Device. problem: what is wrong, as a code and in words, or None."""
 
-    def __init__(self, app: "Device"):
-        self._app = app
-        self.reason = None
-        if app.port is None:
-            self.reason = app.health.problems[-1]
-        elif app.latest.age_ms() is None:
-            self.reason = _silence(app)
+    def __init__(self, device: "Device"):
+        self._device = device
+        self.problem = None
+        if device.port is None:
+            self.problem = "no_port", device.health.problems[-1]
+        elif device.latest.age_ms() is None:
+            self.problem = _silence(device)
 
     def pieces(self):
         """Yields the document in pieces of bytes. Each piece is made only when it is needed,
@@ -56,16 +56,16 @@ class Report:
         await link.send(page.bytes, page.size)
 
     def _texts(self):
-        app, health = self._app, self._app.health
+        device, health = self._device, self._device.health
         yield '{"status":"%s","id":"%s","uptime_s":%d,"firmware":%s,"reset_cause":%s' % (
-            "error" if self.reason else "ok",
-            app.id,
+            "error" if self.problem else "ok",
+            device.id,
             health.uptime_ms() // 1000,
-            json.dumps(app.firmware),
-            json.dumps(app.reset_cause),
+            json.dumps(device.firmware),
+            json.dumps(device.reset_cause),
         )
-        yield ',"starts":' + json.dumps(app.logbook.report())
-        framer, rearmed = app.framer, app.port.rearmed if app.port else 0
+        yield ',"starts":' + json.dumps(device.logbook.report())
+        framer, rearmed = device.framer, device.port.rearmed if device.port else 0
         yield (
             ',"telegrams":{"good":%d,"crc":%d,"overflow":%d,"framing":%d},"values_rejected":%d,'
             '"rearmed":%d'
@@ -74,30 +74,30 @@ class Report:
                 framer.crc,
                 framer.overflow,
                 framer.framing,
-                app.latest.rejected,
+                device.latest.rejected,
                 rearmed,
             )
         )
-        yield from _network(app)
-        yield from _dongle(app, self.reason)
+        yield from _network(device)
+        yield from _dongle(device, self.problem)
 
 
-def _silence(app: "Device"):
+def _silence(device: "Device"):
     from .silence import why
 
     forget()
-    return why(app)
+    return why(device)
 
 
-def _network(app: "Device"):
+def _network(device: "Device"):
     from .report_network import texts
 
     forget()
-    return texts(app)
+    return texts(device)
 
 
-def _dongle(app: "Device", reason):
+def _dongle(device: "Device", problem):
     from .report_dongle import texts
 
     forget()
-    return texts(app, reason)
+    return texts(device, problem)

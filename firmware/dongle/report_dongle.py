@@ -14,34 +14,35 @@ if TYPE_CHECKING:
 TEMPORARY = True  # see forget()
 
 
-def texts(app: "Device", reason: str | None):
-    """Yields the text in pieces; reason: what is wrong, or None."""
+def texts(device: "Device", problem: tuple | None):
+    """Yields the text in pieces; problem: what is wrong, as a code and in words, or None."""
     yield ',"memory":' + _memory()
     yield ',"longest_turn_ms":%d,"task_failures":%s' % (
-        app.longest_turn_ms,
-        json.dumps(app.health.failures),
+        device.longest_turn_ms,
+        json.dumps(device.health.failures),
     )
     yield ',"config_problems":['
-    for number, problem in enumerate(app.health.problems):
-        yield (", " if number else "") + json.dumps(problem)
+    for number, text in enumerate(device.health.problems):
+        yield (", " if number else "") + json.dumps(text)
     yield "]"
-    yield from _now(app, reason)
+    yield from _now(device, problem)
 
 
 # A function of its own, because MicroPython allocates the memory of a function in one piece.
-def _now(app: "Device", reason):
-    if app.cipher:
-        counts = app.cipher.good, app.cipher.bad, app.cipher.overflow
+def _now(device: "Device", problem):
+    if device.cipher:
+        counts = device.cipher.good, device.cipher.bad, device.cipher.overflow
         yield ',"frames":{"good":%d,"bad":%d,"overflow":%d}' % counts
-    for name, push in app.pushes.items():
+    for name, push in device.pushes.items():
         yield ',"%s":%s' % (name, json.dumps(push.state()))
-    if reason:
-        yield ',"reason":' + json.dumps(reason)
-    age_ms = app.latest.age_ms()
+    if problem:
+        code, words = problem
+        yield ',"reason":%s,"code":"%s"' % (json.dumps(words), code)
+    age_ms = device.latest.age_ms()
     if age_ms is not None:
         yield ',"telegram_age_ms":%d' % age_ms
-    if app.health.last_failure:
-        yield ',"last_failure":' + json.dumps(app.health.last_failure)
+    if device.health.last_failure:
+        yield ',"last_failure":' + json.dumps(device.health.last_failure)
     yield "}"
 
 

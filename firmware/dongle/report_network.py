@@ -2,39 +2,56 @@
 
 import json
 
+from . import in_words
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .device import Device
 
 TEMPORARY = True  # see forget()
 
-_OFF = '{"connected":false,"reason":"off"}'
+_PORT_TAKEN = (
+    "UDP port 5353 is in use, in official firmware by MicroPython's own responder: the dongle is "
+    "found by its name, but its services are not announced"
+)
+_OFF = '{"connected":false,"reason":"off","code":"off"}'
 
 
-def texts(app: "Device"):
+def texts(device: "Device"):
     """Yields the text in pieces."""
-    is_wifi = app.wifi.NAME == "wifi"
-    yield ',"wifi":' + (json.dumps(app.wifi.state()) if is_wifi else _OFF)
-    yield ',"mqtt":' + (_mqtt(app.mqtt) if app.mqtt else _OFF)
-    yield ',"mdns":' + json.dumps(app.mdns.state() if app.mdns else app.mdns_state)
-    server, guesses = app.server, app.guesses  # guesses[0]: the number of wrong passwords
-    stream = app.stream.counts() if app.stream else (0, 0)
+    is_wifi = device.wifi.NAME == "wifi"
+    yield ',"wifi":' + (_part(device.wifi.state()) if is_wifi else _OFF)
+    yield ',"mqtt":' + (_mqtt(device.mqtt) if device.mqtt else _OFF)
+    yield ',"mdns":' + _part(device.mdns.state() if device.mdns else device.mdns_state)
+    server, guesses = device.server, device.guesses  # guesses[0]: the number of wrong passwords
+    stream = device.stream.counts() if device.stream else (0, 0)
     yield (
         ',"http":{"requests":%d,"refused":%d,"wrong_passwords":%d},'
         '"tcp":{"clients":%d,"dropped":%d}'
         % ((server.requests, server.refused, guesses[0] if guesses else 0) + stream)
     )
     if not is_wifi:
-        yield ',"%s":%s' % (app.wifi.NAME, json.dumps(app.wifi.state()))
+        yield ',"%s":%s' % (device.wifi.NAME, _part(device.wifi.state()))
+
+
+def _part(state):
+    """Returns the state of a part as JSON, with the words of its code."""
+    code = state.get("code")
+    if code and "reason" not in state:
+        state = dict(state, reason=_PORT_TAKEN if code == "port_taken" else in_words(code))
+    return json.dumps(state)
 
 
 def _mqtt(mqtt):
+    # The usual state needs no words.py.
+    reason = "connected" if mqtt.connected else mqtt.reason or in_words(mqtt.code)
     text = (
-        '{"connected":%s,"reason":%s,"tls":%s,"connects":%d,"published":%d,"dropped":%d,'
+        '{"connected":%s,"reason":%s,"code":"%s","tls":%s,"connects":%d,"published":%d,"dropped":%d,'
         '"announced":%d'
     ) % (
         "true" if mqtt.connected else "false",
-        json.dumps(mqtt.reason),
+        json.dumps(reason),
+        mqtt.code,
         "true" if mqtt.tls else "false",
         mqtt.connects,
         mqtt.published,
@@ -48,6 +65,6 @@ def _mqtt(mqtt):
 
 def _refusal(discovery):
     return (
-        "the broker refuses subscriptions: what is announced is not announced again when Home "
+        "the broker refuses subscriptions, so the announcements are not repeated when Home "
         "Assistant starts; allow this user to read homeassistant/status and %s/+/p1_%s/+/config"
     ) % (discovery.prefix, discovery.id)

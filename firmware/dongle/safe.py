@@ -9,7 +9,7 @@ from micropython import const
 
 import machine
 
-from . import chip
+from . import chip, in_words
 from . import config as config_file
 from .health import Health
 from .http.response import Response
@@ -47,18 +47,19 @@ class Safe:
         left_min = (_LENGTH_MS - self.health.uptime_ms()) // 60_000 + 1
         report = {
             "status": "error",
-            "reason": f"safe mode, after {self._logbook.fast} starts that did not last"
-            f"{self._last}: the meter is not read; all is tried again in {left_min} minutes",
+            "reason": f"safe mode, because {self._logbook.fast} starts ended soon"
+            f"{self._last}: the meter is not read; the next normal start is in {left_min} minutes",
+            "code": "safe_mode",
             "id": self._id,
             "uptime_s": self.health.uptime_ms() // 1000,
             "starts": self._logbook.report(),
-            self._wifi.NAME: self._wifi.state(),
+            self._wifi.NAME: _state(self._wifi),
             "config_problems": self.health.problems,
         }
         return Response(_pieces(report), status=503)
 
     async def run(self) -> None:
-        self.health.say("safe mode: the last starts did not last")
+        self.health.say("safe mode: the last starts ended soon")
         if self._has_watchdog:
             self.health.watch(machine.WDT)
         asyncio.create_task(self._server.run(self.http_port))
@@ -71,6 +72,13 @@ class Safe:
             self._logbook.lasted()
         finally:
             machine.reset()
+
+
+def _state(wifi):
+    state = wifi.state()
+    if "code" in state and "reason" not in state:
+        state["reason"] = in_words(state["code"])
+    return state
 
 
 def _pieces(report):

@@ -25,14 +25,14 @@ async def main():
     dongle: Any = App()
     wired = dongle.wifi
     assert type(wired) is lan.Lan and dongle.health.problems == []
-    state = {"connected": False, "drops": 0, "reason": "not started"}
+    state = {"connected": False, "drops": 0, "code": "not_started"}
     assert wired.state() == state and wired.address() is None
     task = asyncio.create_task(look(wired))
     await until(lambda: wire.hostname == dongle.hostname, "it does not start")
-    assert wired.state()["reason"] == "no cable" and wired.away_ms() > 0
+    assert wired.state()["code"] == "no_cable" and wired.away_ms() > 0
     wire.change(plugged=True, dhcp=False)
     await asyncio.sleep_ms(50)
-    assert wired.state()["reason"] == "no address from the router" and not wired.up
+    assert wired.state()["code"] == "no_address" and not wired.up
     wire.change(dhcp=True)
     await until(lambda: wired.up, "it does not connect")
     assert wired.address() == "127.0.0.1" and wired.away_ms() == 0 and wired.rssi_dbm() is None
@@ -40,7 +40,7 @@ async def main():
 
     report = json.loads(b"".join(list(dongle.report().pieces())))
     assert report["ethernet"] == wired.state()
-    assert report["wifi"] == {"connected": False, "reason": "off"}
+    assert report["wifi"] == {"connected": False, "reason": "off", "code": "off"}
     stand_in: Any = network
     assert network.STA_IF not in stand_in._interfaces, "the radio stays off"
 

@@ -80,7 +80,7 @@ def check(part, whole):
             assert find(dongle) is not None, (part, other)
     told = [problem for problem in dongle.health.problems if problem.startswith(part + ": ")]
     assert len(dongle.health.problems) == 1 and len(told) == 1, dongle.health.problems
-    assert "no memory left" in told[0] and "PSRAM" in told[0]
+    assert "too little memory" in told[0] and "PSRAM" in told[0]
     assert len(dongle.latest.listeners) < len(whole.latest.listeners) or part in (
         TOPICS,
         "homewizard",

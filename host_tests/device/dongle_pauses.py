@@ -69,7 +69,7 @@ settings.update({"user": "", "password": ""})
 health = Health()
 wifi = Wifi()
 client = mqtt.Mqtt(settings, Latest, wifi, Resolver(), health, None, Discovery, None)
-assert client.reason == "not tried yet"
+assert client.code == "not_tried_yet"
 
 run(client, 12)
 assert client.reason == "no address for nowhere"
@@ -87,13 +87,13 @@ async def connect_and_lose():
 # A connection that came about makes the pauses short again.
 client._session = connect_and_lose
 assert max(run(client, 4)) < 1_000 + _JITTER_MS, pauses
-assert client.reason == "the broker closed the connection"
+assert client.code == "connection_closed" and client.reason is None
 
 # Without Wi-Fi it does not even try, and has its heartbeat all the same.
 wifi.up = False
 connects = client.connects
 health.expect("mqtt", 0)
 run(client, 3)
-assert client.reason == "waiting for Wi-Fi" and client.connects == connects
+assert client.code == "waiting_for_network" and client.connects == connects
 assert max(pauses) <= 1_000
 print("ok")

@@ -64,25 +64,28 @@ class NoThreads:
 async def joins():
     assert await station.join(wlan, "home", "secret") is None
     assert wlan.isconnected() and wlan.config("reconnects") == -1
-    assert await station.join(wlan, "home", "wrong") == "wrong password"
+    assert await station.join(wlan, "home", "wrong") == {"code": "wrong_password"}
     assert not wlan.isconnected() and not wlan._wanted and not wlan._wedged
     # The driver still shows 202: neither is the same failure missed, nor success taken for it.
-    assert await station.join(wlan, "home", "wrong") == "wrong password"
+    assert await station.join(wlan, "home", "wrong") == {"code": "wrong_password"}
     assert await station.join(wlan, "home", "secret") is None
     for denial in (15, 204, 205):
         radio.change(denial=denial)
-        assert await station.join(wlan, "home", "wrong") == "wrong password", denial
-    assert await station.join(wlan, "Zoë's huis", "secret") == "no such network in reach"
+        assert await station.join(wlan, "home", "wrong") == {"code": "wrong_password"}, denial
+    assert await station.join(wlan, "Zoë's huis", "secret") == {"code": "network_not_found"}
     assert await station.join(wlan, "Zoë's huis ", "secret") is None
     radio.change(dhcp=False)
-    assert await station.join(wlan, "home", "secret") == "no address"
+    assert await station.join(wlan, "home", "secret") == {"code": "no_address"}
     assert not wlan._wanted
     radio.change(dhcp=True, refuse=network.STAT_NO_AP_FOUND_W_COMPATIBLE_SECURITY)
-    assert await station.join(wlan, "home", "secret") == "another security"
+    assert await station.join(wlan, "home", "secret") == {"code": "other_security"}
     radio.change(refuse=203)
-    assert await station.join(wlan, "home", "secret") == "status 203"
+    assert await station.join(wlan, "home", "secret") == {
+        "code": "unknown_status",
+        "reason": "status 203",
+    }
     radio.change(refuse=0, join_ms=60_000)
-    assert await station.join(wlan, "home", "secret") == "no answer"
+    assert await station.join(wlan, "home", "secret") == {"code": "no_answer"}
     radio.change(join_ms=20)
 
 
@@ -100,7 +103,8 @@ async def refused_by_the_driver():
 
     every: Any = network.WLAN
     connect, every.connect = every.connect, refuse
-    assert await station.join(wlan, "home", "x") == "Wifi Invalid Argument"
+    failure = {"code": "driver_error", "reason": "Wifi Invalid Argument"}
+    assert await station.join(wlan, "home", "x") == failure
     every.connect = connect
 
 

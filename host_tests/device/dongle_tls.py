@@ -10,6 +10,7 @@ import sys
 
 import memory
 import world
+from dongle import in_words
 from dongle.health import Health
 from dongle.latest import HEAD
 from dongle.mqtt import link, tls
@@ -109,9 +110,9 @@ async def try_(settings, clock):
     options = (Health(), lambda: b"{}", Discovery(), way)
     client = mqtt.Mqtt(settings, Latest(), Wifi(), Resolver(), *options)
     tasks = [asyncio.create_task(client.run()), asyncio.create_task(watch(turns))]
-    while client.reason == "not tried yet":
+    while client.code == "not_tried_yet":
         await asyncio.sleep_ms(10)
-    reason = client.reason
+    reason = client.reason or in_words(client.code)
     for task in tasks:
         task.cancel()
     await asyncio.sleep_ms(20)

@@ -45,7 +45,7 @@ async def main():
     note("connect")
     note("disconnect")
     home = wifi.Wifi(settings("home", "secret"), NAME, Health())
-    assert home.state() == {"connected": False, "drops": 0, "reason": "not connected"}
+    assert home.state() == {"connected": False, "drops": 0, "code": "not_connected"}
     task = asyncio.create_task(look(home))
     await until(lambda: home.up, "it does not connect")
     assert radio.hostname == "p1meter-00002a"
@@ -73,7 +73,7 @@ async def main():
     assert calls[:4] == [("disconnect",), ("connect", "home", "secret")] * 2
     assert calls[4] == ("connect", "home", "secret")
     assert not station._wedged
-    assert home.state()["reason"] in ("connecting", "no such network in reach", "not connected")
+    assert home.state()["code"] in ("connecting", "network_not_found", "not_connected")
     radio.change(on_air=True)
     await until(lambda: home.up, "it does not come back after a long loss")
     assert home.drops == 2
@@ -87,16 +87,16 @@ async def main():
 
     wrong = wifi.Wifi(settings("home", "guessed"), NAME, Health())
     task = asyncio.create_task(look(wrong))
-    await until(lambda: wrong.state().get("reason") == "wrong password", "it does not say why")
+    await until(lambda: wrong.state().get("code") == "wrong_password", "it does not say why")
     radio.change(refuse=network.STAT_NO_AP_FOUND_IN_AUTHMODE_THRESHOLD)
-    await until(lambda: wrong.state()["reason"] == "another security", "it says a number")
+    await until(lambda: wrong.state()["code"] == "other_security", "it says a number")
     assert not wrong.up
     task.cancel()
 
     none = wifi.Wifi(settings("", ""), NAME, Health())
     task = asyncio.create_task(look(none))
     await asyncio.sleep_ms(200)
-    assert none.state()["reason"] == "no network configured"
+    assert none.state()["code"] == "no_network_configured"
     task.cancel()
 
 

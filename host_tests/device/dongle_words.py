@@ -3,10 +3,11 @@
 import errno
 
 from dongle.mqtt.link import TLS_EOF
-from dongle.mqtt.loss import CLOSED, words
+from dongle.mqtt.loss import explain
 
 for number in (TLS_EOF, 32, errno.ECONNRESET):
-    assert words(OSError(number)) == CLOSED, number
-assert words(OSError(errno.ECONNREFUSED)) == "no connection: ECONNREFUSED"
-assert words(OSError(-202)) == "no connection: (error -202)"
+    assert explain(OSError(number)) == ("connection_closed", None, False), number
+REFUSED = "no_connection", "no connection: ECONNREFUSED", False
+assert explain(OSError(errno.ECONNREFUSED)) == REFUSED
+assert explain(OSError(-202)) == ("no_connection", "no connection: (error -202)", False)
 print("ok")

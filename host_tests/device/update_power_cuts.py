@@ -52,7 +52,7 @@ def prove(good=10, address: str | None = "192.0.2.1"):
     Meter.good, Wifi.here = good, address
     trial._WITHIN_MS = -1
     asyncio.new_event_loop()
-    result = "0.2.0 has proved itself"
+    result = "0.2.0 has passed its trial"
     try:
         asyncio.run(trial.prove({"version": "0.2.0"}, Meter, Wifi, Quiet(), reset))
         assert good == 10 and address

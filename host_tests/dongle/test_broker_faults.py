@@ -100,6 +100,7 @@ def test_a_wrong_password_stays_between_the_two(told):
     assert b"the user" in greeting and b"a wrong secret" in greeting
     assert "secret" not in facts["health"]
     assert json.loads(facts["health"])["mqtt"]["reason"] == "wrong user or password"
+    assert json.loads(facts["health"])["mqtt"]["code"] == "wrong_login"
 
 
 def test_fifty_reconnects_leave_no_socket_behind(told):

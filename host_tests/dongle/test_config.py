@@ -92,7 +92,7 @@ WRONG = [
     ({"homeassistant": {"prefix": "100%"}}, "homeassistant.prefix: expected text of 1 to 64 "),
     ({"mqtt": {"prefix": 'a"b'}}, "mqtt.prefix: expected text of 1 to 64 bytes without + # "),
     ({"mqtt": {"prefix": "a\nb"}}, "mqtt.prefix: expected text of 1 to 64 bytes without + # "),
-    ({"mqtt": {"prefix": "/p1"}}, "without / at either end, got"),
+    ({"mqtt": {"prefix": "/p1"}}, "without / at its start or end, got"),
     ({"homewizard": {"enabled": "on"}}, 'homewizard.enabled: expected true or false, got "on"'),
     ({"mqtt": {"telegram": 1}}, "mqtt.telegram: expected true or false, got 1"),
     ({"mqtt": {"tls": 1}}, "mqtt.tls: expected true or false, got 1"),
@@ -108,7 +108,10 @@ WRONG = [
     ({"mqqt": {}}, f"mqqt: unknown key, expected one of {SECTIONS}"),
     ({"http": 80}, "http: expected an object with metrics, name, "),
     *(
-        ({"http": {"password_hash": text}}, "http.password_hash: expected what `make configure ")
+        (
+            {"http": {"password_hash": text}},
+            "http.password_hash: expected the hash of a password, as `make configure ",
+        )
         for text in (
             SECRET,
             1000,
@@ -277,7 +280,7 @@ def test_no_complaint_tells_a_secret(section, key, spoil):
 
 def test_no_file(tmp_path):
     path = str(tmp_path / "config.json")
-    assert config.load(path) == (defaults(), [f"{path}: not there; run `make configure`"])
+    assert config.load(path) == (defaults(), [f"{path} is missing; run `make configure`"])
 
 
 @pytest.mark.parametrize(
@@ -289,7 +292,7 @@ def test_no_json(tmp_path, text):
     checked, problems = config.load(str(path))
     assert checked == defaults()
     assert len(problems) == 1
-    assert problems[0].startswith(f"{path}: no valid JSON")
+    assert problems[0].startswith(f"{path} is not valid JSON")
     assert "make configure" in problems[0]
 
 
@@ -398,8 +401,8 @@ def dongles(tmp_path_factory):
                 "nonsense: unknown key",
             ],
         ),
-        ("broken", ["config.json: no valid JSON"]),
-        ("missing", ["config.json: not there"]),
+        ("broken", ["config.json is not valid JSON"]),
+        ("missing", ["config.json is missing"]),
     ],
 )
 def test_the_dongle_comes_up_and_says_what_is_wrong(dongles, name, complaints):
@@ -422,7 +425,9 @@ def test_without_a_usable_board_profile_it_comes_up_and_says_so(dongles, name):
     health = wait_for(dongle.health, "it comes up")
     assert [problem.split(":")[0] for problem in health["config_problems"]] == ["board.json"]
     assert "make deploy" in health["reason"]
-    assert dongle.get("/reading").json()["error"] == health["reason"]
+    assert health["code"] == "no_port"
+    refused = {"error": health["reason"], "code": "no_port"}
+    assert dongle.get("/reading").json() == refused
 
 
 @needs_micropython

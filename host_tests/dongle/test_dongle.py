@@ -412,12 +412,14 @@ def test_before_the_first_telegram(street, path):
     assert health.status_code == 503
     assert health.json()["status"] == "error"
     assert "cable plugged in" in health.json()["reason"]
+    assert health.json()["code"] == "no_telegram"
     assert "telegram_age_ms" not in health.json()
 
 
 def test_when_all_telegrams_are_damaged(street):
     damaged = street.damaged
     wait_for(lambda: "damaged" in refusal(damaged.get("/reading")), "bad telegrams")
+    assert damaged.get("/reading").json()["code"] == "damaged"
     assert damaged.health()["telegrams"]["crc"] >= 1
     assert damaged.health()["telegrams"]["good"] == 0
     bad = damaged.get("/telegram/bad")

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import pytest
 
+from codes import is_error
 from household import PATIENCE_S, Household, Listener, needs_micropython, wait_for
 from worlds import is_undisturbed, told_by
 
@@ -126,7 +127,7 @@ def test_a_request_split_byte_by_byte(home):
 def test_what_is_no_proper_request_gets_its_error(home, request_, status):
     got, body = answer_to(home, request_)
     assert got == status
-    assert body["error"]
+    assert is_error(body)
 
 
 def test_binary_junk_is_refused_as_soon_as_it_is_too_much(home):
@@ -191,6 +192,7 @@ def test_too_many_clients_and_slow_ones(home):
         # Unless they have left before it has come: on a slow machine they come again.
         answer = wait_for(lambda: refused_by(home, slow, clients, pool, stack), "no place is left")
         assert "too many" in answer.json()["error"]
+        assert answer.json()["code"] == "too_many_clients"
         wait_for(lambda: home.get("/reading").is_success, "somebody is free")
         for future in slow:
             future.result()

@@ -179,9 +179,10 @@ def test_after_five_fast_starts_safe_mode_and_out_of_it_when_the_fault_is_gone(t
         assert health.status_code == 503
         document = health.json()
         assert document["reason"].startswith(
-            "safe mode, after 6 starts that did not last; the last one: MemoryError: memory "
+            "safe mode, because 6 starts ended soon; the last one: MemoryError: memory "
             "allocation failed, allocating 512 bytes: the meter is not read"
         )
+        assert document["code"] == "safe_mode"
         assert document["wifi"].keys() >= {"connected"}
         assert home.dongle.resets == 5
         assert home.get("/reading").status_code == 404

@@ -448,8 +448,9 @@ def test_official_firmware_keeps_its_own_responder(dongles, zeroconf):
     wait_for(lambda: responder(dongle)["responder"] == "built-in", "that it gives way")
     state = responder(dongle)
     assert state["name"] == "p1meter-00d15e.local"
+    assert state["code"] == "port_taken"
     assert "5353" in state["reason"] and "services are not announced" in state["reason"]
-    assert any("mdns: UDP 5353 is taken" in line for line in dongle.said)
+    assert any("mdns: UDP port 5353 is in use" in line for line in dongle.said)
     assert dongle.health()["task_failures"] == {}
 
 
@@ -457,7 +458,7 @@ def test_official_firmware_keeps_its_own_responder(dongles, zeroconf):
 def test_it_can_be_switched_off(dongles):
     dongle = dongles["off"]
     wait_for(lambda: dongle.health()["wifi"]["connected"], "Wi-Fi")
-    assert responder(dongle) == {"responder": "none", "reason": "off"}
+    assert responder(dongle) == {"responder": "none", "reason": "off", "code": "off"}
     assert not any("mdns:" in line for line in dongle.said)
 
 

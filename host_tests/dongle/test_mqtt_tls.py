@@ -183,17 +183,17 @@ CASES = {
     "expired": ("expired", {}, "it has expired"),
     "not yet valid": ("future", {}, "it is not valid yet"),
     "no CA": ("good", {"ca": "nothing.pem"}, "no nothing.pem on the flash: TLS needs"),
-    "a key for a CA": ("good", {"ca": "key.pem"}, "key.pem is no certificate"),
-    "text for a CA": ("good", {"ca": "cases.json"}, "cases.json is no certificate"),
-    "spoilt CA": ("good", {"ca": "spoilt.pem"}, "spoilt.pem is no certificate"),
-    "half a CA": ("good", {"ca": "half.pem"}, "half.pem is no certificate"),
+    "a key for a CA": ("good", {"ca": "key.pem"}, "key.pem is not a certificate"),
+    "text for a CA": ("good", {"ca": "cases.json"}, "cases.json is not a certificate"),
+    "spoilt CA": ("good", {"ca": "spoilt.pem"}, "spoilt.pem is not a certificate"),
+    "half a CA": ("good", {"ca": "half.pem"}, "half.pem is not a certificate"),
     "long CA": ("good", {"ca": "long.pem"}, "long.pem is too long"),
-    "TLS at a plain port": ("plain", {}, "is mqtt.port the one for TLS?"),
+    "TLS at a plain port": ("plain", {}, "is mqtt.port its port for TLS?"),
     "plain at a TLS port": ("good", {"tls": False}, "connection"),  # reset, or closed
     "nobody there": ("nobody", {}, "no connection: ECONNREFUSED"),
     "silence": ("silent", {}, "no answer from the broker"),
     "another protocol": ("talkative", {}, "does not speak TLS"),
-    "wants a certificate": ("with ours", {}, "want a certificate of ours?"),
+    "wants a certificate": ("with ours", {}, "does it ask for a client certificate?"),
     "no clock": ("good", {}, "waiting for the meter's clock"),
     # 12 kB are free, of 27 that a connection takes and 8 that are to stay for the network.
     "no memory": ("good", {}, "TLS needs 23 kB more than this board has: freeze the firmware in"),
@@ -457,6 +457,7 @@ def test_a_broker_of_another_ca_is_told_in_health(dongles):
     assert mqtt["reason"] == (
         "the broker's certificate is refused: it is not signed by the CA in ca.pem"
     )
+    assert mqtt["code"] == "certificate_refused"
     assert not mqtt["connected"] and mqtt["connects"] == 0
     assert dongles.duped.health()["task_failures"] == {}
 

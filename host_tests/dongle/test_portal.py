@@ -568,14 +568,15 @@ def test_what_makes_no_config_is_refused_with_the_reason(told):
     )
     too_long = facts.bad["33 bytes"].json()["error"]
     assert too_long.startswith("wifi.ssid: expected text of 0 to 32 bytes, got ")
-    assert facts.bad["no name"].json()["error"] == "wifi.ssid: a network must have a name"
+    assert facts.bad["no name"].json()["error"] == "wifi.ssid: a network needs a name"
 
 
 def test_a_name_without_its_blank_is_another_network(told):
     facts = told(with_a_broker)
     assert facts.accepted.json()["state"] == "trying" and facts.busy.status_code == 503
     assert facts.out_of_reach["state"] == "failed"
-    assert facts.out_of_reach["reason"] == "no such network in reach"
+    assert facts.out_of_reach["reason"] == "network not found"
+    assert facts.out_of_reach["code"] == "network_not_found"
 
 
 def test_a_broker_takes_a_new_start(told):

@@ -210,24 +210,24 @@ LARGE = "from dongle.push import influx\ninflux._KEPT_BYTES = 32_000\n"  # for a
 
 INFLUX_FAULTS = [
     (hang, f"no answer within {DEADLINE_S} s"),
-    (status(503, **{"Retry-After": "1"}), "503: it is busy"),
+    (status(503, **{"Retry-After": "1"}), "503: the server is busy"),
     (cut, "no answer: the connection was closed"),
-    (talk_nonsense, "what answers there is no HTTP server"),
-    (head_without_end, "503: it is busy"),
+    (talk_nonsense, "the server at this address is not an HTTP server"),
+    (head_without_end, "503: the server is busy"),
     (dribble, f"no answer within {DEADLINE_S} s"),
     (status(401, '{"code":"unauthorized"}'), "401: wrong token, user or password"),
-    (status(200, "<html>"), "200: expected 204: is the url right?"),
-    (status(400, "unable to parse"), "400: it cannot use these lines, they are dropped"),
+    (status(200, "<html>"), "200: unexpected answer: is the url right?"),
+    (status(400, "unable to parse"), "400: the server cannot use these lines; they are dropped"),
     (status(404), "404: no such bucket, database or path"),
 ]
 DSMR_FAULTS = [
     (status(403, '{"detail":"Invalid token"}'), "403: wrong token"),
     (hang, f"no answer within {DEADLINE_S} s"),
-    (status(500), "500: it could not read the telegram"),
+    (status(500), "500: the server has an internal error"),
     (cut, "no answer: the connection was closed"),
-    (status(405), "405: its API is switched off"),
-    (status(400), "400: it cannot use the telegram"),
-    (status(302, Location="https://h/"), "302: expected 201: is the url right?"),
+    (status(405), "405: the API is switched off"),
+    (status(400), "400: the server cannot use the telegram"),
+    (status(302, Location="https://h/"), "302: unexpected answer: is the url right?"),
 ]
 
 
@@ -420,6 +420,7 @@ def test_both_are_fine_in_health_and_metrics(street):
     health = wait_for(look, "some have been sent")
     assert {**health["influx"], "sent": 0, "kept": 0} == {
         "result": "ok",
+        "code": "ok",
         "sent": 0,
         "kept": 0,
         "dropped": 0,
@@ -427,6 +428,7 @@ def test_both_are_fine_in_health_and_metrics(street):
     # Before there was Wi-Fi, a telegram or two went by.
     assert {**health["dsmr_reader"], "sent": 0, "dropped": 0} == {
         "result": "ok",
+        "code": "ok",
         "sent": 0,
         "dropped": 0,
     }

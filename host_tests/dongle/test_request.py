@@ -22,7 +22,7 @@ def parse(data):
     try:
         return Request(head, data.index(b"\r\n\r\n") + 4)
     except Refused as refused:
-        return refused.status
+        return refused.args[0]
 
 
 # --- What is refused, each in a request that is fine otherwise ---
@@ -316,7 +316,7 @@ def test_a_head_in_any_pieces(first, second):
 def test_a_head_that_is_too_long_or_never_ends():
     with pytest.raises(Refused) as refused:
         read(b"GET / HTTP/1.0\r\n" + b"x" * 60)
-    assert refused.value.status == 431
+    assert refused.value.args[0] == 431
     assert read(b"GET / HTTP/1.0\r\n")[0] == b""
     assert read()[0] == b""
 

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 from aiohttp import web
 
+from codes import is_error
 from far_end import FarEnd
 from household import Household, Listener, needs_micropython, wait_for
 from http_grammar import MORE, READ
@@ -61,7 +62,7 @@ async def update(app, take):
 updating._update = update
 async def pull(app, update):
     print("PULL")
-    return 502, {"error": "nothing there"}
+    return 502, {"error": "nothing there", "code": "not_fetched"}
 updating._pull = pull
 """
 
@@ -248,7 +249,7 @@ def check_all(record, is_closed):
                 if method == "HEAD":
                     assert body == b"", case
                 elif status >= 400:
-                    assert json.loads(body)["error"], case
+                    assert is_error(json.loads(body)), case
                 if status == 401:
                     assert headers["www-authenticate"].startswith("Basic realm="), case
                 if status == 405:

@@ -175,8 +175,10 @@ def test_what_is_wrong_is_said_and_nothing_is_written(flash, document, complaint
     before = (flash / "config.json").read_bytes()
     status, answer = post(document)
     assert status == 400
-    assert answer["error"].startswith("nothing is changed: ")
+    assert answer["error"].startswith("nothing was changed: ")
     assert complaint in answer["error"]
+    is_unknown = "unknown key" in complaint
+    assert answer["code"] == ("no_such_setting" if is_unknown else "wrong_value")
     assert (flash / "config.json").read_bytes() == before
     assert os.listdir(flash) == ["config.json"]
 
@@ -207,7 +209,7 @@ def test_a_broken_file_is_made_good(flash, text):
 )
 def test_no_json(flash, body):
     status, answer = post(body)
-    assert status == 400 and "no valid JSON" in answer["error"]
+    assert status == 400 and "not valid JSON" in answer["error"]
     assert on_flash() == GOOD
 
 

@@ -69,7 +69,7 @@ def test_a_trial_has_three_starts(flash, previous):
         assert slots.state["trial"] == {"version": "0.2.0", "starts": number}
     for _ in range(9):
         assert start() == previous
-        why = "0.2.0 rolled back: did not prove itself in 3 starts"
+        why = "0.2.0 rolled back: did not pass its trial in 3 starts"
         assert slots.state == state(previous, result=why)
 
 
@@ -99,7 +99,7 @@ def test_a_slot_that_is_not_complete_does_not_run(flash, named, runs):
     fill(flash, "slot_a")
     slots.write(named)
     assert start() == runs
-    assert slots.state["result"] == "slots.json names nothing that runs"
+    assert slots.state["result"] == "slots.json names no firmware that can run"
 
 
 values = some.none() | some.booleans() | some.integers() | some.text(max_size=9) | some.just(TRIAL)

@@ -85,19 +85,19 @@ def test_the_same_version_is_taken_in_another_build_only(made, attempt, tmp_path
     (tmp_path / "source/web/page.bin").write_bytes(b"another page")
     build.build(bundles.board(), tmp_path / "source", other, OLD)
     same, another = attempt({"file": str(made / f"{OLD}.bundle")}, {"data": bundles.pack(other)})
-    refused(same, 409, "this very build of 0.1.0 is what runs")
+    refused(same, 409, "this build of 0.1.0 is already running")
     assert another[0] == 200
 
 
 @pytest.mark.parametrize(
     "needs, text",
     [
-        ({"version": "0.0.9"}, "0.0.9 is older than 0.1.0, which runs"),
-        ({"version": "0.0.10"}, "0.0.10 is older than 0.1.0, which runs"),
-        ({"arch": "xtensawin"}, "this bundle is for xtensawin, this chip runs x64"),
-        ({"mpy": [6, 2]}, "has .mpy files of version 6.2, the MicroPython here runs 6.3"),
-        ({"mpy": [7, 3]}, "has .mpy files of version 7.3, the MicroPython here runs 6.3"),
-        ({"micropython": "2.0.0"}, "needs MicroPython 2.0.0, here is 1."),
+        ({"version": "0.0.9"}, "0.0.9 is older than 0.1.0, which is running"),
+        ({"version": "0.0.10"}, "0.0.10 is older than 0.1.0, which is running"),
+        ({"arch": "xtensawin"}, "this bundle is for xtensawin; this chip runs x64"),
+        ({"mpy": [6, 2]}, "has .mpy files of version 6.2; the MicroPython here runs 6.3"),
+        ({"mpy": [7, 3]}, "has .mpy files of version 7.3; the MicroPython here runs 6.3"),
+        ({"micropython": "2.0.0"}, "needs MicroPython 2.0.0; this board has 1."),
     ],
 )
 def test_what_cannot_run_here_is_refused(attempt, needs, text):
@@ -118,8 +118,8 @@ def test_without_the_owner_s_key_nothing_is_taken(attempt, made):
         {"file": new, "before": "import os; os.remove('update.pub')"},
         {"file": new, "before": "open('update.pub', 'w').close()"},
     )
-    refused(none, 403, "this dongle knows no owner's key: `make deploy` brings")
-    refused(broken, 403, "update.pub on this dongle is no public key of P-256")
+    refused(none, 403, "the owner's key is not on this dongle: `make deploy` copies")
+    refused(broken, 403, "update.pub on this dongle is not a public key of P-256")
 
 
 def test_a_bit_that_is_wrong_anywhere_is_refused(attempt, made):
@@ -169,12 +169,14 @@ def test_a_sender_that_leaves_or_falls_silent_is_refused(attempt, made):
     )
     for number, (status, answer, _, is_same, version) in enumerate(results):
         assert status == 400 and is_same and version == OLD
-        assert ("connection was lost" if number < 3 else "nothing came for") in answer["error"]
+        assert ("connection was lost" if number < 3 else "nothing was received for") in answer[
+            "error"
+        ]
 
 
 def test_wrong_manifests_are_refused_though_they_are_signed(attempt):
     wrong = {
-        "none of this firmware": [
+        "not one of this firmware": [
             *(b"", b"\n", b"[]\n", b"{}\n", b'"x"', b'{"version": "0.2.0", "files": [\n]}\n'),
             bundles.manifest(bundles.file(), firmware="another"),
             bundles.manifest(bundles.file(), version="0.2"),
@@ -183,7 +185,7 @@ def test_wrong_manifests_are_refused_though_they_are_signed(attempt):
             bundles.manifest(bundles.file(), mpy=6),
             bundles.manifest(bundles.file(), micropython="new"),
         ],
-        "which no update may bring": [
+        "which an update may not write": [
             bundles.manifest(bundles.file("../boot.py")),
             bundles.manifest(bundles.file("p1/a"), bundles.file("p1/a")),
             bundles.manifest(bundles.file("p1/b"), bundles.file("p1/a")),
@@ -195,14 +197,14 @@ def test_wrong_manifests_are_refused_though_they_are_signed(attempt):
             bundles.manifest(bundles.file(size=True)),
             bundles.manifest(bundles.file(sha256="00")),
         ],
-        "a line of the manifest is no file": [
+        "a line of the manifest does not describe a file": [
             bundles.manifest(bundles.file(), {}),
             bundles.manifest(bundles.file(sha256="no digits")),
             bundles.manifest(bundles.file(sha256=5)),
             bundles.manifest(5),
         ],
         "the manifest has no end": [bundles.manifest(bundles.file(), end="")],
-        "may have 32768 bytes": [b"x" * 40_000],
+        "may have at most 32768 bytes": [b"x" * 40_000],
     }
     pairs = [(text, manifest) for text, group in wrong.items() for manifest in group]
     results = attempt(*({"data": bundles.signed(manifest)} for _, manifest in pairs))
@@ -217,8 +219,8 @@ def test_what_is_no_bundle_is_refused(attempt, made):
         {"data": b"GET / HTTP/1.1\r\nHost: me\r\n\r\n" * 9},
         {"data": data[:4] + b"\0\2" + data[6:]},
     )
-    refused(results[0], 400, "this is no bundle of `make bundle`")
-    refused(results[1], 400, "this bundle has format 2, this firmware knows 1")
+    refused(results[0], 400, "this file is not a bundle of `make bundle`")
+    refused(results[1], 400, "this bundle has format 2; this firmware can read format 1")
 
 
 def test_while_another_is_on_trial_nothing_is_taken(attempt, made):
@@ -230,7 +232,10 @@ def test_while_another_is_on_trial_nothing_is_taken(attempt, made):
     }
     before = f"with open('slots.json', 'w') as file: file.write({json.dumps(trial)!r})"
     (result,) = attempt({"file": str(made / f"{NEW}.bundle"), "before": before})
-    assert result[:2] == [409, {"error": "another update has still to prove itself, see /health"}]
+    assert result[:2] == [
+        409,
+        {"error": "another update is still on trial; see /health", "code": "update_on_trial"},
+    ]
     assert result[2:4] == [False, True]
 
 
@@ -242,7 +247,7 @@ def test_a_full_flash_leaves_what_runs(attempt, made):
     assert statuses == sorted(statuses, reverse=True) and set(statuses) == {507, 200}
     for result in results:
         if result[0] == 507:
-            refused(result, 507, "no room for it on the flash", in_time=not result[2])
+            refused(result, 507, "not enough space", in_time=not result[2])
         else:
             assert result[-1] == NEW
 

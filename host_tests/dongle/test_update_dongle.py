@@ -208,7 +208,7 @@ def refusals(dongle, made):
     check(dongle.send(good, password=None), 401, "needs the owner's password")
     check(dongle.send(good, password=WRONG), 401, "not the owner's password")
     check(dongle.send(b""), 429, "try again in 1 s")
-    check(dongle.send(good, Origin="http://evil.com"), 403, "a page from elsewhere")
+    check(dongle.send(good, Origin="http://evil.com"), 403, "a page of another site")
     check(dongle.send(good, Host="evil.com"), 421, "unknown host name")
     wait_for(lambda: dongle.post("/config", b"{}")[0] == 200, "the pause is over")
     assert not modules(dongle), "no update has begun yet"
@@ -220,10 +220,10 @@ def refusals(dongle, made):
         (flip(good, len(good) - 1), 400, "is damaged"),
         (good[: len(good) // 2], 400, "shorter or longer than its files"),
         (good + b"more", 400, "shorter or longer than its files"),
-        (b"<html></html>" * 99, 400, "this is no bundle"),
+        (b"<html></html>" * 99, 400, "not a bundle"),
         (made["other key"], 403, "the signature is not the owner's"),
         (made["other chip"], 409, "this bundle is for xtensawin"),
-        (made["0.1.0"], 409, "this very build of 0.1.0 is what runs"),
+        (made["0.1.0"], 409, "this build of 0.1.0 is already running"),
     ]
     for data, status, text in reasons:
         check(dongle.send(data), status, text)
@@ -248,8 +248,8 @@ def good_story(versions, folder):
         dongle.wait_for(version="0.1.0", slot="slot_a", state="confirmed", result="")
         refusals(dongle, versions.bundles)
         answer = dongle.send(versions.bundles["0.2.0"])
-        assert answer == (200, {"result": "0.2.0 is in place, to be tried at the next start"})
-        proved = {"result": "0.2.0 has proved itself"}
+        assert answer == (200, {"result": "0.2.0 is in place; it is tried at the next start"})
+        proved = {"result": "0.2.0 has passed its trial"}
         dongle.wait_for(version="0.2.0", slot="slot_b", state="confirmed", **proved)
         # Once to try it, and once to be rid of the watchdog that only a trial has.
         wait_for(lambda: dongle.resets == 2, "it starts anew")
@@ -259,7 +259,10 @@ def good_story(versions, folder):
         dongle.wait_for(version="0.2.0", slot="slot_b", state="confirmed", **proved)
         flash = dongle.flash()
         older = dongle.send(versions.bundles["0.1.0"])
-        assert older == (409, {"error": "0.1.0 is older than 0.2.0, which runs"})
+        assert older == (
+            409,
+            {"error": "0.1.0 is older than 0.2.0, which is running", "code": "older_version"},
+        )
         assert dongle.flash() == flash
         wait_for(lambda: dongle.health()["wifi"]["connected"], "Wi-Fi")
         assert dongle.post("/update/pull", password=None)[0] == 401
@@ -267,7 +270,7 @@ def good_story(versions, folder):
         assert host.requests == []
         assert dongle.post("/update/pull") == (
             200,
-            {"result": "0.3.0 is in place, to be tried at the next start"},
+            {"result": "0.3.0 is in place; it is tried at the next start"},
         )
         dongle.wait_for(version="0.3.0", slot="slot_a", state="confirmed")
         return dongle.said, host.requests
@@ -285,7 +288,7 @@ def bad_story(versions, folder):
         boot = folder / "boot.py"
         boot.write_text(boot.read_text().replace("60_000", "1_000"))
         assert dongle.send(versions.bundles["broken"])[0] == 200
-        why = "0.2.0 rolled back: did not prove itself in 3 starts"
+        why = "0.2.0 rolled back: did not pass its trial in 3 starts"
         dongle.wait_for(version="0.1.0", slot="slot_a", state="confirmed", result=why)
         assert dongle.http.get("/reading").is_success
         return dongle.said, dongle.resets
@@ -300,13 +303,17 @@ def silent_story(versions, folder):
     try:
         dongle.wait_for(version="0.1.0", slot="slot_a")
         assert dongle.send(versions.bundles["0.2.0"])[0] == 200
-        assert dongle.send(versions.bundles["0.3.0"]) == (409, {"error": "an update is under way"})
+        running = {"error": "an update is in progress", "code": "update_running"}
+        assert dongle.send(versions.bundles["0.3.0"]) == (409, running)
         dongle.wait_for(version="0.2.0", slot="slot_b", state="trial")
-        busy = {"error": "another update has still to prove itself, see /health"}
+        busy = {
+            "error": "another update is still on trial; see /health",
+            "code": "update_on_trial",
+        }
         assert dongle.send(versions.bundles["0.3.0"]) == (409, busy)
         assert dongle.post("/update/pull") == (
             400,
-            {"error": "the config has no update.url to pull from"},
+            {"error": "update.url is not set", "code": "no_update_url"},
         )
     finally:
         dongle.stop()
@@ -347,13 +354,13 @@ def test_what_cannot_be_pulled_says_why(versions, tmp_path):
     answers = {
         "missing": (document(b"", "HTTP/1.1 404 Not Found\r\n\r\n"), 502, "expected 200, got 404"),
         "moved": (document(b"", "HTTP/1.1 301 x\r\nLocation: /\r\n\r\n"), 502, "got 301"),
-        "endless": (document(b"", head + "\r\n"), 502, "does not say the size"),
-        "ssh": (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", 502, "no HTTP server"),
+        "endless": (document(b"", head + "\r\n"), 502, "has no Content-Length"),
+        "ssh": (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", 502, "not an HTTP server"),
         "nothing": (b"", 502, "the connection was closed"),
         "silence": (None, 502, "no answer within"),
-        "head": (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 999, 502, "head is over 1024 bytes"),
+        "head": (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 999, 502, "longer than 1024 bytes"),
         "half": (document(new)[: len(new) // 2], 400, "ended too early"),
-        "page": (document(b"<html></html>" * 99), 400, "this is no bundle"),
+        "page": (document(b"<html></html>" * 99), 400, "not a bundle"),
         "empty": (document(b""), 400, "ended too early"),
         "good": (document(new), 200, ""),
     }
@@ -364,9 +371,9 @@ def test_what_cannot_be_pulled_says_why(versions, tmp_path):
     assert result.returncode == 0, result.stderr
     said = json.loads(result.stdout)
     for status, answer, noted in said[:3]:
-        assert status == 502 and answer == {"error": "expected http://host:port/path"}
-        assert noted == "nothing fetched: " + answer["error"]
-    assert said[3][:2] == [502, {"error": "no answer: ECONNREFUSED"}]
+        assert status == 502 and answer["error"] == "expected http://host:port/path"
+        assert noted == "nothing was fetched: " + answer["error"]
+    assert said[3][:2] == [502, {"error": "no answer: ECONNREFUSED", "code": "not_fetched"}]
     for (status, answer, _), (_, expected, text) in zip(said[4:], answers.values(), strict=True):
         assert status == expected and text in answer.get("error", ""), answer
     state = json.loads((flash / "slots.json").read_text())

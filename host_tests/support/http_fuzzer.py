@@ -24,6 +24,7 @@ import bundles
 import owner
 import rig
 from build import arch_of, compile_firmware
+from codes import DOCUMENTED, is_error
 from household import Household, wait_for
 from http_grammar import BODIES, HEADERS, Grammar
 from pack import names_in
@@ -177,7 +178,9 @@ def fault_of(answer: bytes) -> str:
         return "another length"
     if first[9:10] >= b"4" and headers[b"Content-Type"] == b"application/json":
         try:
-            return "" if json.loads(body).keys() & {"error", "reason"} else "no reason"
+            document = json.loads(body)
+            is_health = "reason" in document and document.get("code") in DOCUMENTED
+            return "" if is_health or is_error(document) else "no reason"
         except ValueError:
             return "no JSON"
     return ""

@@ -21,7 +21,7 @@ _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 60_000
 _FORGOTTEN_MS = const(600_000)  # without a wrong password; then the pauses are short again
 
 _NOT_SET = (
-    "there is no owner's password yet, so nothing can be changed; set it with "
+    "no owner's password is set, so nothing can be changed; set it with "
     '`make configure ARGS="--owner-password"`'
 )
 _ASK = b'WWW-Authenticate: Basic realm="P1 dongle", charset="UTF-8"\r\n'
@@ -52,17 +52,17 @@ class Auth:
         return not self._guesses[_IS_BUSY] and idle_ms >= for_ms
 
     async def refuse(self, request, needs_password: bool) -> tuple | None:
-        """Returns None if the request is allowed, else (status, text, headers)."""
+        """Returns None if the request is allowed, else the arguments of resource.refuse()."""
         self._used_ms = self._health.uptime_ms()
         if request.method != b"GET" and _is_foreign(request):
-            return 403, "a page from elsewhere may not do this", b""
+            return 403, "foreign_page", "a page of another site may not do this"
         if not needs_password:
             return None
         if not self._stored:
-            return 403, _NOT_SET, b""
+            return 403, "no_owner_password", _NOT_SET
         password = _password(request.header(b"authorization"))
         if password is None:
-            return 401, "this needs the owner's password", _ASK
+            return 401, "password_needed", "this needs the owner's password", _ASK
         # One check at a time, because otherwise many clients could guess at once.
         while self._guesses[_IS_BUSY]:
             await asyncio.sleep_ms(_TURN_MS)
@@ -77,8 +77,8 @@ class Auth:
         left_ms = guesses[_WRONG_MS] + guesses[_PAUSE_MS] - self._health.uptime_ms()
         if left_ms > 0:
             left_s = (left_ms + 999) // 1000
-            text = f"after a wrong password: try again in {left_s} s"
-            return 429, text, b"Retry-After: %d\r\n" % left_s
+            text = f"the last password was wrong; try again in {left_s} s"
+            return 429, "password_pause", text, b"Retry-After: %d\r\n" % left_s
         mark = hmac(guesses[_KEY], password)
         if _is_same(mark, guesses[_RIGHT]):
             return None
@@ -88,7 +88,7 @@ class Auth:
                 return None
             guesses[_WRONG] = mark
             self._slow_down()
-        return 401, "this is not the owner's password", _ASK
+        return 401, "wrong_password", "this is not the owner's password", _ASK
 
     async def _is_right(self, password):
         _, iterations, salt, expected = self._stored.split("$")

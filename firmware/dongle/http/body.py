@@ -33,7 +33,7 @@ async def take(server, client, resource, begun: memoryview):
         try:
             arguments = (await body.whole(),)
         except Refused as refused:
-            return resource.refuse(refused.status, refused.text, b"")
+            return resource.refuse(*refused.args)
     refuse = resource.refuse
     try:
         response = server.see(resource, request, *arguments)
@@ -80,7 +80,7 @@ class Body:
         """Reads the whole body and returns it as a stream. Raises EOFError if the client has
         disconnected, Refused if there is no memory to read and process it."""
         if not room.has(self._request.left + _WORK_ROOM):
-            raise Refused(503, "no memory for this at the moment: try again")
+            raise Refused(503, "out_of_memory")
         pieces, cut = [], b""  # cut: the first bytes of a character that ends in the next piece
         try:
             while self._request.left or cut:

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 TEMPORARY = True  # see forget()
 
 
-def into(app: "Device"):
+def into(device: "Device"):
     """Returns the function that handles one request, so that the caller's module can be freed."""
-    return lambda body: _in_turn(body, app)
+    return lambda body: _in_turn(body, device)
 
 
-async def _in_turn(body, app: "Device"):
+async def _in_turn(body, device: "Device"):
     async with large:
-        return await change(body, app)
+        return await change(body, device)
 
 
-async def change(body, app: "Device") -> Response:
+async def change(body, device: "Device") -> Response:
     """The body is an object like the config, with only the values to change; null means the
     default. Other values stay as they are, and so does a secret that is true or false, as in a
     backup. Answers {"restart": whether the new config needs a restart, "missing": the secrets that
@@ -34,7 +34,7 @@ async def change(body, app: "Device") -> Response:
         posted = json.load(body)
         body = None
     except ValueError as error:
-        return refusal(400, f"no valid JSON ({error})")
+        return refusal(400, "no_json", f"not valid JSON ({error})")
     known, problems, missing = [], [], []
     config, is_other = _merge(posted, known, problems, missing)
     await asyncio.sleep(0)  # leaves the stack: old values on it keep garbage alive
@@ -42,8 +42,8 @@ async def change(body, app: "Device") -> Response:
     refused = _refused(known, problems) or _saved(config)
     if refused:
         return refused
-    app.is_outdated = app.is_outdated or is_other
-    answer = {"restart": app.is_outdated, "missing": missing}
+    device.is_outdated = device.is_outdated or is_other
+    answer = {"restart": device.is_outdated, "missing": missing}
     return Response(json.dumps(answer).encode())
 
 
@@ -59,8 +59,14 @@ def _refused(known, problems):
 
     forget()
     known = complaint.in_words(known)
-    problems = [problem for problem in complaint.in_words(problems) if problem not in known]
-    return refusal(400, "nothing is changed: " + "; ".join(problems)) if problems else None
+    code, new = "wrong_value", []
+    for problem in problems:
+        (words,) = complaint.in_words([problem])
+        if words not in known:
+            new.append(words)
+            if problem[1] == "unknown":
+                code = "no_such_setting"
+    return refusal(400, code, "nothing was changed: " + "; ".join(new)) if new else None
 
 
 def _saved(config):
@@ -74,7 +80,9 @@ def _saved(config):
     try:
         save(config, "config.json")
     except OSError as error:
-        return refusal(507, f"nothing is changed: config.json cannot be written ({error})")
+        return refusal(
+            507, "not_saved", f"nothing was changed: config.json cannot be written ({error})"
+        )
     return None
 
 

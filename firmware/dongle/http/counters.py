@@ -13,7 +13,7 @@ _OPENING, _CLOSING = const(0x7B), const(0x7D)  # brackets
 # because the chip often has no long block of memory free.
 _REPORT = (
     b"""
-# telegrams_total counter Telegrams since the dongle's start, by what became of them
+# telegrams_total counter Telegrams since the dongle's start, by result
 telegrams.good 1 result="ok"
 telegrams.crc 1 result="crc"
 """,
@@ -24,7 +24,7 @@ telegrams.framing 1 result="format"
 values_rejected 1 -
 """,
     b"""
-# meter_rearmed_total counter Times that a silent meter was asked anew
+# meter_rearmed_total counter Times that a silent meter was asked again
 rearmed 1 -
 # wifi_connected gauge Whether there is Wi-Fi
 wifi.connected 1 -
@@ -50,12 +50,12 @@ mqtt.published 1 -
 mqtt.dropped 1 -
 """,
     b"""
-# push_sent_total counter Readings that a server has taken
+# push_sent_total counter Readings that a server has accepted
 influx.sent 1 target="influx"
 dsmr_reader.sent 1 target="dsmr_reader"
 """,
     b"""
-# push_dropped_total counter Readings that were due and are lost
+# push_dropped_total counter Readings that were due and were lost
 influx.dropped 1 target="influx"
 dsmr_reader.dropped 1 target="dsmr_reader"
 """,
@@ -80,17 +80,17 @@ memory.free 1 -
     b"""
 # heap_size_bytes gauge Python heap
 memory.heap 1 -
-# idf_free_bytes gauge What is left for Wi-Fi, sockets and a growth of the Python heap
+# idf_free_bytes gauge Free memory for Wi-Fi, sockets and a growth of the Python heap
 memory.idf_free 1 -
 """,
     b"""
-# idf_largest_block_bytes gauge The largest piece of that
+# idf_largest_block_bytes gauge Largest free block of this memory
 memory.idf_largest 1 -
-# idf_least_free_bytes gauge The least there has been of that
+# idf_least_free_bytes gauge Least of this memory that was ever free
 memory.idf_least 1 -
 """,
     b"""
-# longest_turn_seconds gauge Longest that the dongle was held up
+# longest_turn_seconds gauge Longest time that one task held up all others
 longest_turn_ms m -
 # uptime_seconds gauge Time since start
 uptime_s 1 -

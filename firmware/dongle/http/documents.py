@@ -7,14 +7,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..device import Device
 
-_NO_CLOCK = "the meter's telegrams have no clock, so there is no quarter hour"
-
 
 class Web:
-    def __init__(self, app: "Device", name):
+    def __init__(self, device: "Device", name):
         """name: a host name that requests may use, besides the dongle's hostname."""
-        self._app = app
-        names = "localhost", app.hostname, name
+        self._device = device
+        names = "localhost", device.hostname, name
         self._names = [each.lower().encode() for each in names if each]
         self.routes = {
             b"/live": self._live,
@@ -26,11 +24,11 @@ class Web:
     def gate(self, request) -> None:
         """The gate of a Server, see there."""
         if not request.is_for(self._names):
-            raise Refused(421, "unknown host name; use the IP address")
+            raise Refused(421, "unknown_host")
 
     def _live(self):
         # For the dongle's page, which requests this once a second.
-        reading, capacity = self._app.latest.json(), self._app.capacity
+        reading, capacity = self._device.latest.json(), self._device.capacity
         if reading is not None:
             reading = b'{"reading":', reading, b"}"
             if capacity and capacity.render():
@@ -38,33 +36,35 @@ class Web:
         return self._current(reading, "application/json")
 
     def _reading(self):
-        return self._current(self._app.latest.json(), "application/json")
+        return self._current(self._device.latest.json(), "application/json")
 
     def _telegram(self):
-        return self._current(self._app.latest.telegram(), TEXT)
+        return self._current(self._device.latest.telegram(), TEXT)
 
     def quarter(self) -> Response:
         """GET /quarter, if there is a Capacity."""
-        capacity = self._app.capacity
+        capacity = self._device.capacity
         if capacity.render():
             return self._current(capacity.document(), "application/json")
-        if self._app.latest.age_ms() is None:
+        if self._device.latest.age_ms() is None:
             return self._current(None, "")
-        return refusal(503, _NO_CLOCK)
+        return refusal(503, "no_meter_clock")
 
     def history(self) -> Response:
         """GET /history. It also works while the meter is silent: old values stay valid."""
-        pieces = self._app.history.pieces()
+        pieces = self._device.history.pieces()
         if pieces is None:
-            return refusal(503, self._app.why() or "no telegram with a clock yet")
+            code, words = self._device.why() or ("no_meter_clock", None)
+            return refusal(503, code, words)
         return Response(pieces)
 
     def _current(self, document, content_type):
-        age_ms = self._app.latest.age_ms()
+        age_ms = self._device.latest.age_ms()
         if document is None or age_ms is None:
-            return refusal(503, self._app.why() or "no telegram yet")
+            code, words = self._device.why() or ("no_telegram", None)
+            return refusal(503, code, words)
         return Response(document, content_type, headers=b"Age: %d\r\n" % (age_ms // 1000))
 
     def _health(self):
-        report = self._app.report()
-        return Response(report.pieces(), status=503 if report.reason else 200)
+        report = self._device.report()
+        return Response(report.pieces(), status=503 if report.problem else 200)

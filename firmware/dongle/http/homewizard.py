@@ -9,7 +9,7 @@ from p1.render.homewizard_json import HomeWizard
 
 from .. import forget
 from .resource import Resource
-from .response import Response
+from .response import Response, words
 
 # The HomeWizard firmware whose API this copies, because clients compare versions.
 _FIRMWARE = "5.18"
@@ -27,8 +27,9 @@ def _error(status, number, text, headers=b""):
     return Response(json.dumps(body).encode(), status=status, headers=headers)
 
 
-def _refuse(status, text, headers):
-    return _error(status, _METHOD if status == 405 else _INTERNAL, text, headers)
+def _refuse(status, code, text=None, headers=b""):
+    number = _METHOD if status == 405 else _INTERNAL
+    return _error(status, number, text or words(code), headers)
 
 
 class Api:
@@ -86,7 +87,7 @@ class Api:
     def _get_telegram(self):
         telegram = self._latest.telegram()
         if telegram is None:
-            return _error(503, _INTERNAL, "no telegram of the last 30 seconds, see /health")
+            return _error(503, _INTERNAL, "no telegram in the last 30 seconds; see /health")
         return Response(telegram, "text/plain")
 
     def _get_system(self):

@@ -16,7 +16,7 @@ _FULL_BYTES = const(256)  # a longer page is sent; the rest has space for the lo
 # The metrics of a Quarter, in the format of exposition.py.
 _QUARTER = (
     b"""
-# quarter_forecast_watts gauge What the quarter hour will come to
+# quarter_forecast_watts gauge Forecast of the quarter hour
 forecast_w 1 -
 """,
     b"""
@@ -38,7 +38,7 @@ alert 1 -
 
 class Metrics:
     def __init__(self, latest, health_report, capacity):
-        """health_report: App.report; capacity: a Capacity, or None."""
+        """health_report: Device.report; capacity: a Capacity, or None."""
         self._latest = latest
         self._capacity = capacity
         self._health_report = health_report

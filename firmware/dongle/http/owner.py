@@ -16,7 +16,7 @@ TEMPORARY = True  # see forget()
 _RESTART_MS = const(1_000)  # leaves time for the answer to reach the client
 
 
-def view(app: "Device", path: bytes, method: bytes):
+def view(device: "Device", path: bytes, method: bytes):
     """Returns the function for this path and method (bytes), see Resource."""
     if path == b"/config":
         if method == b"GET":
@@ -26,15 +26,15 @@ def view(app: "Device", path: bytes, method: bytes):
         from .change import into
 
         forget()
-        return into(app)
+        return into(device)
     if path == b"/identify":
         return lambda _: _identify()
     if path == b"/restart":
-        return lambda _: _restart(app)
+        return lambda _: _restart(device)
     from .updating import into
 
     forget()
-    return into(app, path)
+    return into(device, path)
 
 
 def _identify():
@@ -49,14 +49,14 @@ def _identify():
     finally:
         forget()
     if signal is None:
-        return refusal(404, "this board has no LED")
+        return refusal(404, "no_led", "this board has no LED")
     return Response(b'{"identify": "ok"}')
 
 
-def _restart(app: "Device"):
+def _restart(device: "Device"):
     async def soon():
         await asyncio.sleep_ms(_RESTART_MS)
-        app.renew("the owner wants it")
+        device.renew("the owner wants it")
 
     asyncio.create_task(soon())
     return Response(b'{"restart": "ok"}')

@@ -24,33 +24,33 @@ _PAGE = "web/index.html"
 _METRICS_ROOM = const(13_000)  # bytes of the Python heap: what metrics take, and a margin
 
 
-def find(app: "Device", path: bytes):
+def find(device: "Device", path: bytes):
     """Returns the Resource of a path (bytes), or just the function for GET if there is no other
     method; None if there is no such path."""
     if path == b"/":
         return _page
     if path == b"/telegram/bad":
-        return lambda: _bad_telegram(app)
-    if path == b"/metrics" and app.has_metrics:
-        return lambda: _metrics(app)
+        return lambda: _bad_telegram(device)
+    if path == b"/metrics" and device.has_metrics:
+        return lambda: _metrics(device)
     if path in _OWNERS:
-        return _Owners(app, path)
+        return _Owners(device, path)
     if path in _HOMEWIZARD:
         return Resource({}, _homewizard_is_off)
     return None
 
 
-def names(app: "Device") -> tuple:
+def names(device: "Device") -> tuple:
     """Returns all paths that find() knows."""
     known = (b"/", b"/telegram/bad") + _OWNERS + _HOMEWIZARD
-    return known + (b"/metrics",) if app.has_metrics else known
+    return known + (b"/metrics",) if device.has_metrics else known
 
 
 class _Owners(Resource):
     """Loads its functions only after the request has been allowed."""
 
-    def __init__(self, app: "Device", path):
-        self._app = app
+    def __init__(self, device: "Device", path):
+        self._device = device
         self.views = (b"GET", b"POST") if path == b"/config" else (b"POST",)
         if path == b"/config":
             self.most = 2 * BODY_BYTES
@@ -61,7 +61,7 @@ class _Owners(Resource):
         from . import owner
 
         try:
-            return owner.view(self._app, path, method)
+            return owner.view(self._device, path, method)
         finally:
             forget()
 
@@ -73,27 +73,26 @@ def _page():
     return page(_PAGE)
 
 
-def _bad_telegram(app: "Device"):
+def _bad_telegram(device: "Device"):
     from .response import TEXT
     from .seldom import bad_telegram
 
     forget()
-    return bad_telegram(app.framer, TEXT)
+    return bad_telegram(device.framer, TEXT)
 
 
-async def _metrics(app: "Device"):
+async def _metrics(device: "Device"):
     async with large:  # waits until no other task has something large in memory
         has_room = room.has(_METRICS_ROOM)
     if not has_room:
-        busy = "no memory for this at the moment: ask again"
-        return refusal(503, busy, b"Retry-After: 5\r\n")
+        return refusal(503, "out_of_memory", headers=b"Retry-After: 5\r\n")
     from .metrics import Metrics
 
     forget()
-    return Metrics(app.latest, app.report, app.capacity).view()
+    return Metrics(device.latest, device.report, device.capacity).view()
 
 
-def _homewizard_is_off(status, text, headers):
+def _homewizard_is_off(status, code, text=None, headers=b""):
     from .response import Response
 
     return Response(b'{"error":{"id":202,"description":"API not enabled"}}', status=403)

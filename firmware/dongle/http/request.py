@@ -26,22 +26,22 @@ class Request:
         words = bytes(memoryview(head)[: head.find(b"\r\n")]).split(b" ")
         is_one = _line_up(head, end) and len(words) == 3 and words[0]
         if not is_one or words[1][:1] + words[2][:5] != b"/HTTP/":
-            raise Refused(400, "this is no HTTP request")
+            raise Refused(400, "bad_request")
         method, target, version = words
         if version != b"HTTP/1.1":
             if version != b"HTTP/1.0":
-                raise Refused(505, "only HTTP/1.0 and 1.1")
+                raise Refused(505, "wrong_http_version")
             self.is_old = True
         if method != b"GET" and method != b"HEAD":
             self.method = method
         self.path = target.split(b"?")[0]
         self.host = self._value(b"\r\nhost:")
         if self.host is None and not self.is_old:
-            raise Refused(400, "there is no Host")
+            raise Refused(400, "no_host_header")
         length = self._value(b"\r\ncontent-length:")
         has_coding = self._value(b"\r\ntransfer-encoding:") is not None
         if has_coding or (length is not None and not length.isdigit()):
-            raise Refused(400, "a body needs a Content-Length that is a number")
+            raise Refused(400, "no_content_length")
         if length:
             self.left = int(length)
 
@@ -56,7 +56,7 @@ class Request:
         if at < 0:
             return None
         if head.find(start, at + 1, end) >= 0:
-            raise Refused(400, f"there are two {start[2:-1].decode()}")
+            raise Refused(400, "repeated_header")
         return bytes(memoryview(head)[at + len(start) : head.find(b"\r\n", at + 1)]).strip()
 
     def is_for(self, names: list):
@@ -83,7 +83,7 @@ def for_names(*names):
 
     def gate(request):
         if not request.is_for(names):
-            raise Refused(421, "unknown host name; use the IP address")
+            raise Refused(421, "unknown_host")
 
     return gate
 
@@ -136,4 +136,4 @@ async def read_head(stream, head: bytearray) -> tuple:
         size += count
         if end >= 0:
             return end + 4, size
-    raise Refused(431, f"the request's head is over {HEAD_BYTES} bytes")
+    raise Refused(431, "head_too_large")

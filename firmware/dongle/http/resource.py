@@ -12,8 +12,8 @@ BODY_BYTES = const(2048)
 class Resource:
     """views: method (bytes) -> a function that returns a Response. The function for GET, also used
     for HEAD, has no argument. The others get the request's body as a stream and may be coroutines.
-    refuse(status, text, headers) makes this path's error answers. needs_password: whether methods
-    other than GET need the owner's password."""
+    refuse(status, code, text, headers) makes this path's error answers. needs_password: whether
+    methods other than GET need the owner's password."""
 
     most = BODY_BYTES  # the longest body; None: no limit, and the function reads it piece by piece
     refuse = staticmethod(refusal)

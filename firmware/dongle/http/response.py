@@ -2,6 +2,8 @@
 
 import json
 
+from .. import forget
+
 TEXT = "text/plain; charset=us-ascii"
 
 
@@ -17,6 +19,20 @@ class Response:
         self.headers = headers  # more headers, each with CR LF at the end
 
 
-def refusal(status: int, text: str, headers: bytes = b"") -> Response:
-    """Returns an error answer with its reason as JSON."""
-    return Response(json.dumps({"error": text}).encode(), status=status, headers=headers)
+def refusal(status: int, code: str, text: str | None = None, headers: bytes = b"") -> Response:
+    """Returns an error answer as JSON. code: a short word that never changes, for programs; text:
+    the reason in words, None if reasons.py has it."""
+    text = json.dumps(text or words(code))
+    return Response(
+        b'{"error": %s, "code": "%s"}' % (text.encode(), code.encode()),
+        status=status,
+        headers=headers,
+    )
+
+
+def words(code: str) -> str:
+    """Returns what the code of an error answer means, in English."""
+    from .reasons import words
+
+    forget()
+    return words(code)

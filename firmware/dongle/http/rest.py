@@ -15,25 +15,25 @@ TEMPORARY = True  # see forget()
 async def respond(server, client, begun: memoryview):
     """Returns the Response to client.request, or a coroutine for it that no longer needs this
     module; begun: the part of the request's body that came with the head. Raises Refused."""
-    request, app = client.request, server.app
+    request, device = client.request, server.device
     found, names = _find(server, request.path)
     resource = _resource(found)
     most = resource.most if resource else BODY_BYTES
     if most is not None and request.left > most:
-        raise Refused(413, f"a body may have {most} bytes")
+        raise Refused(413, "body_too_large", f"a body may have at most {most} bytes")
     if resource is None:
         paths = ", ".join(sorted([path.decode() for path in names]))
-        raise Refused(404, "no such document; there are " + paths)
+        raise Refused(404, "not_found", "no such document; there are " + paths)
     if request.method not in resource.views:
         return _wrong_method(resource)
     is_get = request.method == b"GET"
     # Reading needs no check if every client may read.
-    if app and (not is_get or server.asks_readers):
-        refused = await _auth(app).refuse(request, is_get or resource.needs_password)
+    if device and (not is_get or server.asks_readers):
+        refused = await _auth(device).refuse(request, is_get or resource.needs_password)
         if refused:
             return resource.refuse(*refused)
         if not is_get:
-            app.spare_auth(0)  # its memory is needed now
+            device.spare_auth(0)  # its memory is needed now
     return server.see(resource, request) if is_get else _take(server, client, resource, begun)
 
 
@@ -51,26 +51,31 @@ def _take(server, client, resource, begun):
 
 def _find(server, path):
     """Returns (what is at this path, or None; all paths if the first is None)."""
-    if path in server.routes or not server.app:
+    if path in server.routes or not server.device:
         return server.routes.get(path), server.routes
     from . import paths
 
     forget()
-    found = paths.find(server.app, path)
-    return found, None if found else set(paths.names(server.app)) | set(server.routes)
+    found = paths.find(server.device, path)
+    return found, None if found else set(paths.names(server.device)) | set(server.routes)
 
 
 def _wrong_method(resource):
     names = [method.decode() for method in resource.views]
     names = ", ".join(sorted(names + ["HEAD"] if "GET" in names else names))
-    return resource.refuse(405, f"only {names} here", b"Allow: %s\r\n" % names.encode())
+    return resource.refuse(
+        405,
+        "method_not_allowed",
+        f"only {names} are allowed here",
+        b"Allow: %s\r\n" % names.encode(),
+    )
 
 
-def _auth(app: "Device"):
+def _auth(device: "Device"):
     # Created here, because most dongles never need it.
-    if app.auth is None:
+    if device.auth is None:
         from .auth import Auth
 
         forget()
-        app.auth = Auth(app.password_hash, app.health, app.guesses)
-    return app.auth
+        device.auth = Auth(device.password_hash, device.health, device.guesses)
+    return device.auth

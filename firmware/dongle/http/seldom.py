@@ -26,7 +26,7 @@ def page(path: str) -> Response:
             response = Response(pieces, "text/html; charset=utf-8", headers=headers)
             response.length = length  # pyright: ignore[reportAttributeAccessIssue]
             return response
-    return refusal(404, path + " is not on this dongle; run `make deploy`")
+    return refusal(404, "no_page", path + " is not on this dongle; run `make deploy`")
 
 
 def _pieces(path):
@@ -42,7 +42,7 @@ def _pieces(path):
 def bad_telegram(framer, content_type: str) -> Response:
     """Returns the last damaged telegram."""
     if framer.bad_reason is None:
-        return refusal(404, "no bad telegram since start")
+        return refusal(404, "no_bad_telegram", "no damaged telegram since the start")
     reason = framer.bad_reason
     if reason == "crc":
         reason += "; computed %04X" % framer.bad_crc

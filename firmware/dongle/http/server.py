@@ -33,7 +33,7 @@ _LOOK_MS = const(1_000)  # between two checks of the clients' deadlines
 _ANSWER_BYTES = const(1_000)  # about the length of an answer that is not sent in pieces
 _AWAY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-    b'Content-Length: 40%s\r\n{"error": "too many clients, try again"}'
+    b'Content-Length: 68%s\r\n{"error": "too many clients; try again", "code": "too_many_clients"}'
 )
 _END_BYTES = const(7)  # of a page, for the end of a chunk and the end of all chunks
 
@@ -50,19 +50,19 @@ class Server:
         routes,
         health,
         gate=None,
-        app: "Device | None" = None,
+        device: "Device | None" = None,
         asks_readers=False,
         most=CLIENTS,
         free=None,
     ):
         """routes: path (bytes) -> Resource, or just the function for GET if there is no other
         method. gate(request): returns None, or a Response to send instead of the document, or
-        raises Refused. app: the Device; with it, the paths of paths.py are served too, and only
+        raises Refused. device: the Device; with it, the paths of paths.py are served too, and only
         the owner may change anything. Without it, every client may do everything. asks_readers:
         whether GET needs the password too. most: the number of clients at a time. free: the
         attribute of another Server, to share its _Client objects."""
         self.routes = routes
-        self.app = app
+        self.device = device
         self.asks_readers = asks_readers
         self._gate = gate
         self._respond = None  # the function of rest.py, if that stays in memory
@@ -111,8 +111,8 @@ class Server:
         try:
             if self.is_resting:
                 return
-            if self.app:
-                self.app.wifi.trust()
+            if self.device:
+                self.device.wifi.trust()
             is_welcome = len(self._clients) + self._waiting < self._most
             if is_welcome and not (self.free or room.has(_ANOTHER_ROOM)):
                 is_welcome = await self._is_free_soon()
@@ -164,7 +164,7 @@ class Server:
                 return  # the client has disconnected without a request
             client.request = request = Request(head, end)
             if not await room.for_network(_ANSWER_BYTES):
-                raise Refused(503, "the network has no memory for an answer, try again")
+                raise Refused(503, "out_of_memory")
             response = self._gate and self._gate(request)
             if response is None:
                 resource = self.routes.get(request.path)
@@ -181,7 +181,7 @@ class Server:
                     while hasattr(response, "send"):
                         response = await response  # pyright: ignore[reportGeneralTypeIssues]
         except Refused as refused:
-            response = refusal(refused.status, refused.text)
+            response = refusal(*refused.args)
         if response.status >= 400:
             self.refused += 1
         # From here on the answer uses the buffer of the head.
@@ -194,7 +194,7 @@ class Server:
         """A coroutine: waits until the network has memory for another page, and returns whether it
         has. The next telegram waits too, because a body may be views of the latest one."""
         wait = room.for_network(HEAD_BYTES)
-        return self.app.latest.hold(wait) if self.app else wait
+        return self.device.latest.hold(wait) if self.device else wait
 
     def _rest(self):
         if self._respond:
@@ -221,7 +221,7 @@ class Server:
         """Returns the Response for a document that raised an exception, so that the server goes
         on."""
         self._health.failed("http", error)
-        return refuse(500, "internal error, see /health", b"")
+        return refuse(500, "internal_error")
 
 
 class _Client:

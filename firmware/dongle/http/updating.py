@@ -19,59 +19,61 @@ _BOTH_BYTES = const(40_000)  # of the Python heap
 _LEAVE_MS = const(50)  # until the memory of the closed connections is free
 
 
-def into(app: "Device", path: bytes):
+def into(device: "Device", path: bytes):
     """Returns the function that handles one request, so that the caller's module can be freed."""
     if path == b"/update":
-        return lambda readinto, size: _respond(app, lambda update: update.receive(readinto, size))
-    return lambda readinto, size: _respond(app, lambda update: _pull(app, update))
+        return lambda readinto, size: _respond(
+            device, lambda update: update.receive(readinto, size)
+        )
+    return lambda readinto, size: _respond(device, lambda update: _pull(device, update))
 
 
-async def _respond(app: "Device", take):
+async def _respond(device: "Device", take):
     # If there is little memory, all other clients are disconnected during the update.
     is_alone = not room.has(_BOTH_BYTES)
     try:
         if is_alone:
-            app.server.rest(True)
-            if app.stream:
-                app.stream.rest(True)
+            device.server.rest(True)
+            if device.stream:
+                device.stream.rest(True)
             await asyncio.sleep_ms(_LEAVE_MS)
             gc.collect()
-        status, answer = await _update(app, take)
+        status, answer = await _update(device, take)
     finally:
         if is_alone:
-            app.server.rest(False)
-            if app.stream:
-                app.stream.rest(False)
+            device.server.rest(False)
+            if device.stream:
+                device.stream.rest(False)
     return Response(json.dumps(answer).encode(), status=status)
 
 
-async def _update(app: "Device", take):
+async def _update(device: "Device", take):
     """Returns (HTTP status, dict), the result of take(update) with an Update."""
-    if app.is_updating:
-        return 409, {"error": "an update is under way"}
+    if device.is_updating:
+        return 409, {"error": "an update is in progress", "code": "update_running"}
     status = 0
-    app.is_updating = True
+    device.is_updating = True
     try:
         from ..update.receive import Update
 
         forget()
         async with large:
-            update = Update(app.firmware, app.health, app.renew)
+            update = Update(device.firmware, device.health, device.renew)
             status, answer = await take(update)
     except MemoryError:
-        answer = {"error": "no memory for an update now, try again"}
+        answer = {"error": "not enough memory for an update; try again", "code": "out_of_memory"}
     finally:
-        app.is_updating = status == 200  # then the dongle restarts
+        device.is_updating = status == 200  # then the dongle restarts
     return status or 503, answer
 
 
-def _pull(app: "Device", update):
+def _pull(device: "Device", update):
     from ..update.fetch import pull
 
     forget()
     # A dongle that looks up no names in normal operation has no Resolver.
-    if app.resolver is None:
+    if device.resolver is None:
         from ..net.dns import Resolver
 
-        app.resolver = Resolver()
-    return pull(update, app.update_url, app.resolver)
+        device.resolver = Resolver()
+    return pull(update, device.update_url, device.resolver)

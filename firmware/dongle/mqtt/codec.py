@@ -103,9 +103,9 @@ class Codec:
     def check_connack(packet: bytes) -> None:
         """Raises Lost if the broker's first packet does not accept the connection."""
         if len(packet) != 4 or packet[0] != 0x20:
-            raise Lost("what answers there is no MQTT broker")
+            raise Lost("not_mqtt", "the server at this address is not an MQTT broker")
         if packet[3]:
-            raise Lost(_refusal(packet[3]))
+            raise Lost(*_refusal(packet[3]))
 
     def subscribe(self, topic: bytes) -> bytearray:
         """Subscribes at QoS 0; the broker's answer comes later, see retained.py."""
@@ -115,12 +115,16 @@ class Codec:
         return self._taken()
 
 
-def _refusal(code):
-    words = {
-        1: "the broker does not speak MQTT 3.1.1",
-        2: "the broker does not accept the client id",
-        3: "the broker is not available",
-        4: "wrong user or password",
-        5: "not allowed to connect: are mqtt.user and mqtt.password right?",
-    }
-    return words.get(code, f"code {code}")
+def _refusal(number):
+    """Returns the code and the words for the number with which a broker refuses a session."""
+    if number == 1:
+        return "wrong_mqtt_version", "the broker does not speak MQTT 3.1.1"
+    if number == 2:
+        return "client_id_refused", "the broker does not accept the client id"
+    if number == 3:
+        return "broker_unavailable", "the broker says that it is not available"
+    if number == 4:
+        return "wrong_login", "wrong user or password"
+    if number == 5:
+        return "not_allowed", "not allowed to connect: are mqtt.user and mqtt.password right?"
+    return "session_refused", f"the broker refuses the session with code {number}"

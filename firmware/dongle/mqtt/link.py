@@ -21,7 +21,8 @@ _LONGEST_PACKET = const(1536)  # the topics that we subscribe to have no longer 
 
 
 class Lost(Exception):
-    """The connection can no longer be used; the text says why."""
+    """The connection can no longer be used. Its arguments: a code and, if words.py has none for
+    this code, the words."""
 
 
 class Link:
@@ -80,7 +81,7 @@ class Link:
                     if not left:
                         raise EOFError
         except EOFError:
-            raise Lost("the network takes no more of a reading") from None
+            raise Lost("network_full") from None
 
     def _take(self, data, size):
         """Writes to the socket; returns how many bytes it has taken, nearly always all."""
@@ -110,9 +111,9 @@ class Link:
             if not byte[0] & 0x80:
                 break
             if shift > 21:
-                raise Lost("the broker sent a malformed packet")
+                raise Lost("malformed_packet")
         if size > _LONGEST_PACKET:
-            raise Lost("the broker sent a packet that is too long")
+            raise Lost("packet_too_long")
         if size:
             head += await self._stream.readexactly(size)
         self.packet_since = None

@@ -1,4 +1,4 @@
-# Says in words why a session with a broker has ended. In memory only while that is needed.
+# Says why a session with a broker has ended. In memory only while that is needed.
 
 import asyncio
 import errno
@@ -8,28 +8,26 @@ from .link import TLS_EOF, Lost
 
 TEMPORARY = True  # see forget()
 
-CLOSED = "the broker closed the connection"
+_CLOSED = "connection_closed"
 _EPIPE = 32  # which the module errno lacks
 _UNREACHED = (errno.ETIMEDOUT, errno.EHOSTUNREACH)
 
 
 def explain(error: Exception) -> tuple:
-    """Returns (words, whether the network itself may be down). Raises the error again if it is
-    not one that a broker or a network causes."""
+    """Returns (code, words, whether the network itself may be down); the words are None if
+    words.py has them. Raises the error again if it is not one that a broker or a network
+    causes."""
     if isinstance(error, asyncio.TimeoutError):
-        return "no answer from the broker", True
+        return "no_answer", "no answer from the broker", True
     if isinstance(error, EOFError):
-        return CLOSED, False
-    if isinstance(error, (Lost, Unresolved)):
-        return str(error), False
-    if isinstance(error, OSError):
-        return words(error), error.errno in _UNREACHED
-    raise error
-
-
-def words(error: OSError) -> str:
-    """Returns what an OSError of a connection means, in words for a person."""
+        return _CLOSED, None, False
+    if isinstance(error, Unresolved):
+        return "name_not_found", str(error), False
+    if isinstance(error, Lost):
+        return error.args[0], error.args[1] if len(error.args) > 1 else None, False
+    if not isinstance(error, OSError):
+        raise error
     if error.errno in (TLS_EOF, _EPIPE, errno.ECONNRESET):
-        return CLOSED
-    name = errno.errorcode.get(error.errno)
-    return f"no connection: {name or f'(error {error.errno})'}"
+        return _CLOSED, None, False
+    name = errno.errorcode.get(error.errno) or f"(error {error.errno})"
+    return "no_connection", f"no connection: {name}", error.errno in _UNREACHED

@@ -79,7 +79,7 @@ def _message(packet):
         2 if packet[0] & 6 else 0
     )  # the packet identifier at QoS 1 or 2, although we ask for QoS 0
     if not 0 < size <= left - skipped:
-        raise Lost("the broker sent a malformed packet")
+        raise Lost("malformed_packet")
     at += 2
     return packet[at : at + size], packet[at + size + skipped :]
 

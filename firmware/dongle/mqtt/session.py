@@ -14,7 +14,7 @@ import random
 
 from micropython import const
 
-from .. import forget, large, room
+from .. import forget, in_words, large, room
 from .link import IO_MS, PIECE, Link, Lost
 from .wire import Packet, publish_head
 
@@ -47,7 +47,7 @@ class Mqtt:
         wifi           the network: a Wifi or a Lan
         resolver       a Resolver, for the broker's name
         health         the Health, for uptime and log messages
-        health_report  App.report, which makes the report for the topic `health`
+        health_report  Device.report, which makes the report for the topic `health`
         discovery      a Discovery, for Home Assistant
         tls            a Tls; None for a connection without TLS
         capacity       a Capacity, for the topic `quarter`, or None
@@ -80,7 +80,8 @@ class Mqtt:
         self._freed_ms = 0  # uptime when the broker had last taken most of what was sent
         self._failure = None  # what ended the connection
         self.connected = False
-        self.reason = "not tried yet"
+        self.code = "not_tried_yet"
+        self.reason = None  # the same in words, if words.py has none
         self.connects = 0
         self.published = 0
         self.dropped = 0  # readings that came while there was no connection
@@ -100,7 +101,7 @@ class Mqtt:
             self._health.beat("mqtt")
             connects = self.connects
             if not self._wifi.up:
-                self.reason = "waiting for Wi-Fi"
+                self.code, self.reason = "waiting_for_network", None
                 await asyncio.sleep_ms(_FIRST_PAUSE_MS)
                 continue
             try:
@@ -118,12 +119,12 @@ class Mqtt:
         from .loss import explain
 
         forget()
-        reason, is_doubtful = explain(error)
+        code, reason, is_doubtful = explain(error)
         if is_doubtful:
             self._wifi.doubt()
-        if reason != self.reason:
-            self._health.say("mqtt: " + reason)
-        self.reason = reason
+        if code != self.code or reason != self.reason:
+            self._health.say("mqtt: " + (reason or in_words(code)))
+        self.code, self.reason = code, reason
 
     async def _session(self):
         if self.tls:
@@ -158,7 +159,7 @@ class Mqtt:
     def _connected(self, link):
         self.connects += 1
         self.connected = True
-        self.reason = "connected"
+        self.code, self.reason = "connected", None
         self._wifi.trust()
         self._failure = None
         self._is_ping_due = False
@@ -239,7 +240,7 @@ class Mqtt:
         if is_free:
             self._freed_ms = now
         elif now - self._freed_ms > IO_MS:
-            raise Lost("the broker takes nothing")
+            raise Lost("broker_full")
         return is_free
 
     def _size(self):
@@ -265,9 +266,9 @@ class Mqtt:
         now = self._health.uptime_ms()
         silent_ms = now - self._heard_ms
         if silent_ms > _DEAD_MS:
-            self._fail(Lost("no sign of life from the broker"))
+            self._fail(Lost("broker_silent"))
         elif link.packet_since is not None and now - link.packet_since > IO_MS:
-            self._fail(Lost("the broker stopped in the middle of a packet"))
+            self._fail(Lost("half_packet"))
         self._is_ping_due = self._is_ping_due or silent_ms > _PING_MS
         self._health.beat("mqtt")
         self.discovery.settle()

@@ -28,18 +28,18 @@ _COMPLAINTS = (
 # How a broker refuses a handshake: a fatal alert, an end, a reset, EPIPE (32).
 _REFUSALS = (-0x7780, TLS_EOF, errno.ECONNRESET, errno.ECONNABORTED, 32)
 _REFUSAL = (
-    "the broker ends the TLS handshake: is mqtt.port the one for TLS? "
-    "does it want a certificate of ours?"
+    "the broker ends the TLS handshake: is mqtt.port its port for TLS? "
+    "does it ask for a client certificate?"
 )
 # Bytes of ESP-IDF's heap: what a connection takes, how much of that in one piece, and what has to
 # stay free for the network.
 _NEEDED, _IN_ONE_PIECE, _RESERVE = const(27_000), const(17_000), const(8_000)
 _INVALID_RECORD = const(-0x7200)
-_NO_TLS = "what answers there does not speak TLS: is mqtt.port the one for TLS?"
+_NO_TLS = "the server at this address does not speak TLS: is mqtt.port its port for TLS?"
 
 
 class Untrusted(Lost):
-    """TLS with this broker is not possible now; the text says why."""
+    """TLS with this broker is not possible now. The arguments are those of Lost."""
 
 
 class Tls:
@@ -54,7 +54,10 @@ class Tls:
         """To be called before each connection. Raises Untrusted if there is no way to check the
         broker's certificate."""
         if not self._clock.is_set():
-            raise Untrusted("waiting for the meter's clock: certificates are checked against it")
+            raise Untrusted(
+                "waiting_for_clock",
+                "waiting for the meter's clock, which is needed to check certificates",
+            )
         if self._context is None:
             self._context = self._load()
         _check_memory()
@@ -69,15 +72,18 @@ class Tls:
         """Returns the exception to raise instead of the error from the handshake, which is an
         OSError or a ValueError."""
         if isinstance(error, ValueError):
-            return Untrusted("the broker's certificate is refused: " + self._complaints(error))
+            return Untrusted(
+                "certificate_refused",
+                "the broker's certificate is refused: " + self._complaints(error),
+            )
         if error.errno in _REFUSALS:
-            return Untrusted(_REFUSAL)
+            return Untrusted("tls_refused", _REFUSAL)
         if error.errno == _INVALID_RECORD:
-            return Untrusted(_NO_TLS)
+            return Untrusted("no_tls", _NO_TLS)
         if isinstance(error.errno, int) and error.errno > 0:
             return error  # it comes from the socket below
         name = error.args[1] if len(error.args) > 1 else error.errno
-        return Untrusted(f"the TLS handshake fails: {name}")
+        return Untrusted("tls_failed", f"the TLS handshake has failed: {name}")
 
     def _complaints(self, error):
         said = str(error)
@@ -99,7 +105,7 @@ class Tls:
         except ValueError:
             found = False
         if not found:
-            raise Untrusted(f"{self._ca} is no certificate in PEM or DER")
+            raise Untrusted("wrong_ca", f"{self._ca} is not a certificate in PEM or DER")
         return context
 
     def _read(self):
@@ -108,10 +114,13 @@ class Tls:
                 data = file.read(_LONGEST_CA + 1)
         except OSError:
             raise Untrusted(
-                f"no {self._ca} on the flash: TLS needs the certificate of the broker's CA"
+                "no_ca",
+                f"no {self._ca} on the flash: TLS needs the certificate of the broker's CA",
             ) from None
         if len(data) > _LONGEST_CA:
-            raise Untrusted(f"{self._ca} is too long: just the CA of this broker, please")
+            raise Untrusted(
+                "wrong_ca", f"{self._ca} is too long: it may only contain the CA of this broker"
+            )
         return data
 
 
@@ -122,8 +131,9 @@ def _check_memory():
     missing = max(_NEEDED + _RESERVE - free, _IN_ONE_PIECE - largest)
     if missing > 0:
         raise Untrusted(
+            "out_of_memory",
             f"TLS needs {(missing + 999) // 1000} kB more than this board has: freeze the "
-            "firmware in, or take a board with PSRAM"
+            "firmware in, or use a board with PSRAM",
         )
 
 

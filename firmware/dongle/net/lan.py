@@ -10,11 +10,11 @@
 import machine
 import network
 
-# What the status numbers mean, in words for a person.
-_REASONS = {
-    network.ETH_STARTED: "no cable",
-    network.ETH_DISCONNECTED: "no cable",
-    network.ETH_CONNECTED: "no address from the router",
+# What the status numbers mean; words.py has the words.
+_CODES = {
+    network.ETH_STARTED: "no_cable",
+    network.ETH_DISCONNECTED: "no_cable",
+    network.ETH_CONNECTED: "no_address",
 }
 
 
@@ -63,14 +63,14 @@ class Lan:
         return None
 
     def state(self) -> dict:
-        """Returns what /health shows of the network."""
+        """Returns what /health shows of the network; words.py explains the code."""
         # Reads the driver, because the cable may be unplugged since the last tick().
         connected = self._lan.isconnected()
         state = {"connected": connected, "drops": self.drops}
         if connected:
             state["address"] = self._lan.ifconfig()[0]
         else:
-            state["reason"] = _REASONS.get(self._lan.status(), "not started")
+            state["code"] = _CODES.get(self._lan.status(), "not_started")
         return state
 
     def tick(self) -> None:

@@ -13,11 +13,8 @@ TEMPORARY = True  # see forget()
 _GROUP = ("224.0.0.251", 5353)
 _LOOK_MS = 1_000
 
-_TAKEN = (
-    "UDP 5353 is taken, in official firmware by MicroPython's own responder: the dongle is found "
-    "by its name, its services are not announced"
-)
-_WAITING = "waiting for Wi-Fi"
+_TAKEN = "port_taken"
+_WAITING = "waiting_for_network"
 
 
 class Mdns:
@@ -31,7 +28,8 @@ class Mdns:
         self._wifi = wifi
         self._health = health
         self._responder = None  # a Responder while ours is running
-        self._reason = _WAITING  # why ours is not running
+        self._code = _WAITING  # why ours is not running, see report_network.py
+        self._reason = None  # the same in words, if words.py has none
 
     def state(self) -> dict:
         """Returns what /health shows of multicast DNS."""
@@ -40,9 +38,12 @@ class Mdns:
             state = {"responder": "own", "name": name}
             state.update(self._responder.state())
             return state
-        if self._reason == _TAKEN:
-            return {"responder": "built-in", "name": name, "reason": _TAKEN}
-        return {"responder": "none", "reason": self._reason}
+        if self._code == _TAKEN:
+            return {"responder": "built-in", "name": name, "code": _TAKEN}
+        state = {"responder": "none", "code": self._code}
+        if self._reason:
+            state["reason"] = self._reason
+        return state
 
     async def run(self) -> None:
         """Serves for ever; returns only if MicroPython's own responder has the port."""
@@ -50,7 +51,7 @@ class Mdns:
             address = self._wifi.address()
             if address:
                 await self._respond(address)
-            if self._reason == _TAKEN:
+            if self._code == _TAKEN:
                 return
             await asyncio.sleep_ms(_LOOK_MS)
 
@@ -71,7 +72,7 @@ class Mdns:
             while self._wifi.address() == address:
                 await self._responder.serve_a_second()
         finally:
-            self._reason = _WAITING
+            self._code, self._reason = _WAITING, None
             self.goodbye()
             self._responder = None
             port.close()
@@ -93,10 +94,11 @@ class Mdns:
             return port
         except OSError as error:
             port.close()
-            reason = _TAKEN
+            code, reason = _TAKEN, None
             if error.errno != errno.EADDRINUSE:
+                code = "no_multicast"
                 reason = f"no multicast: {errno.errorcode.get(error.errno) or error}"
-        if self._reason != reason:
-            self._reason = reason
-            self._health.say("mdns: " + reason)
+        if self._code != code or self._reason != reason:
+            self._code, self._reason = code, reason
+            self._health.say("mdns: " + (reason or "UDP port 5353 is in use"))
         return None

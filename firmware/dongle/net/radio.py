@@ -1,4 +1,4 @@
-# Connects, reconnects and restarts the Wi-Fi station, and describes its state in words. In memory
+# Connects, reconnects and restarts the Wi-Fi station, and tells its state. In memory
 # only while it is needed.
 
 import asyncio
@@ -8,10 +8,11 @@ import network
 
 TEMPORARY = True  # see forget()
 
-# After disconnect() and an immediate connect() the driver may report "no such network" for ever.
+# After disconnect() and an immediate connect() the driver may report for ever that it has not
+# found the network.
 PAUSE_MS = 1_000
 
-WRONG_PASSWORD = "wrong password"
+WRONG_PASSWORD = "wrong_password"
 
 
 async def move(wifi, how: str, health, retry_ms: int) -> None:
@@ -63,30 +64,31 @@ def state(wifi) -> dict:
     connected = wifi.station.isconnected()
     state = {"connected": connected, "drops": wifi.drops}
     if not wifi.ssid:
-        state["reason"] = "no network configured"
+        state["code"] = "no_network_configured"
     elif connected:
         state["address"] = wifi.station.ifconfig()[0]
         state["rssi_dbm"] = wifi.station.status("rssi")
     else:
-        state["reason"] = in_words(wifi.station.status())
+        state.update(meaning(wifi.station.status()))
     return state
 
 
-def in_words(status: int) -> str:
-    """Returns what the status of a connection attempt means."""
+def meaning(status: int) -> dict:
+    """Returns what the status of a connection attempt means: its "code", and its "reason" if
+    words.py has no words for the code."""
     if status == network.STAT_IDLE:
-        return "not connected"
+        return {"code": "not_connected"}
     if status == network.STAT_CONNECTING:
-        return "connecting"
+        return {"code": "connecting"}
     if status == network.STAT_NO_AP_FOUND:
-        return "no such network in reach"
+        return {"code": "network_not_found"}
     # 15 is IDF's 4WAY_HANDSHAKE_TIMEOUT: many access points refuse a wrong password in this way.
     if status in (network.STAT_WRONG_PASSWORD, network.STAT_HANDSHAKE_TIMEOUT, 15):
-        return WRONG_PASSWORD
+        return {"code": WRONG_PASSWORD}
     # A password for an open network, no password for a protected one, or WPA Enterprise.
     if status in (
         network.STAT_NO_AP_FOUND_W_COMPATIBLE_SECURITY,
         network.STAT_NO_AP_FOUND_IN_AUTHMODE_THRESHOLD,
     ):
-        return "another security"
-    return f"status {status}"
+        return {"code": "other_security"}
+    return {"code": "unknown_status", "reason": f"status {status}"}

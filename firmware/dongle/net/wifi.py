@@ -73,7 +73,7 @@ class Wifi:
         return self.station.status("rssi") if self.station.isconnected() else None
 
     def state(self) -> dict:
-        """Returns what /health shows of the network."""
+        """Returns what /health shows of the network; words.py explains the code."""
         from .radio import state
 
         forget()
@@ -121,7 +121,7 @@ class Wifi:
             return False
         if self._rested_ms is not None and now - self._rested_ms < _REST_MS:
             return False
-        self._health.say("wifi: nobody can be reached, the radio is restarted")
+        self._health.say("wifi: no server can be reached; the radio is restarted")
         self._rested_ms = now
         self._doubt_since_ms = None
         return True

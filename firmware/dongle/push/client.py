@@ -12,6 +12,7 @@ from micropython import const
 
 from p1.render.page import Page
 
+from .. import in_words
 from .. import url as urls
 from ..net.dial import Unresolved, dial
 
@@ -27,7 +28,7 @@ _NO_SOCKET = const(23)  # ENFILE: all sockets are in use, the chip has ten
 
 
 class Failed(Exception):
-    """There is no answer; the text says why."""
+    """There is no answer. Its arguments: a code, and words."""
 
 
 class Answer:
@@ -83,7 +84,7 @@ class Client:
         self._resolver = resolver
         self._secrets = _secrets(target, authorization, passwords)
         self._page = Page(_ANSWER_BYTES)
-        self._lacking = ""  # what is waited for next, for the message if it does not come
+        self._lacking = ""  # the code if what is waited for does not come
 
     async def post(self, body) -> Answer:
         """Posts what body() returns: (size, bytes-like pieces). body() is called when the
@@ -92,18 +93,18 @@ class Client:
         try:
             address = await self._resolver.resolve(self._host, self._port)
         except (Unresolved, OSError):
-            raise Failed(f"no address for {self._host}") from None
-        self._lacking = "no connection"
+            raise Failed("name_not_found", f"no address for {self._host}") from None
+        self._lacking = "no_connection"
         try:
             return await asyncio.wait_for_ms(self._exchange(address, body), _EXCHANGE_MS)
         except asyncio.TimeoutError:
-            reason = f"{self._lacking} within {_EXCHANGE_MS // 1000} s"
+            reason = f" within {_EXCHANGE_MS // 1000} s"
         except OSError as error:
             name = errno.errorcode.get(error.errno) or f"error {error.errno}"
             if error.errno == _NO_SOCKET:
                 name = "all sockets are in use"
-            reason = f"{self._lacking}: {name}"
-        raise Failed(reason)
+            reason = f": {name}"
+        raise Failed(self._lacking, in_words(self._lacking) + reason)
 
     async def _exchange(self, address, body):
         connection = dial(address)
@@ -120,7 +121,7 @@ class Client:
             for piece in pieces:
                 _put(stream, page, piece)
             _write(stream, page)
-            self._lacking = "no answer"
+            self._lacking = "no_answer"
             await stream.drain()
             return await self._read_answer(stream)
         finally:
@@ -147,7 +148,7 @@ class Client:
             # If the head is longer than the page, its beginning with the status is enough.
             end = size
             if size < len(answer):
-                raise Failed("no answer: the connection was closed")
+                raise Failed("no_answer", "no answer: the connection was closed")
         body = bytes(view[end + 4 : size])
         # The text is shown without a login, and some servers repeat what they were sent.
         if any([secret in body for secret in self._secrets]):
@@ -155,7 +156,7 @@ class Client:
         try:
             return Answer(bytes(view[:end]), body)
         except ValueError:
-            raise Failed("what answers there is no HTTP server") from None
+            raise Failed("not_http", "the server at this address is not an HTTP server") from None
 
 
 def _writable(connection):

@@ -10,14 +10,14 @@ from .pusher import Push
 
 class DsmrReader(Push):
     taken = 201
-    words = {
-        400: "it cannot use the telegram",
-        401: "wrong token (the API key in dsmr-reader's admin pages)",
-        403: "wrong token (the API key in dsmr-reader's admin pages)",
-        404: "no API at that url",
-        405: "its API is switched off (dsmr-reader's admin pages, API)",
-        500: "it could not read the telegram",
-        503: "it is busy",
+    codes = {
+        400: "telegram_refused",
+        401: "wrong_token",
+        403: "wrong_token",
+        404: "no_api",
+        405: "api_off",
+        500: "server_error",
+        503: "server_busy",
     }
 
     def __init__(self, settings, resolver, latest, wifi, health):
@@ -41,7 +41,7 @@ class DsmrReader(Push):
     def body(self) -> tuple:
         telegram = self._latest.telegram()
         if telegram is None:
-            raise Failed("no telegram of the last 30 s")
+            raise Failed("no_telegram", "no telegram in the last 30 s")
         size = len(telegram)
         return self._form.size(telegram, size), self._form.pieces(telegram, size)
 

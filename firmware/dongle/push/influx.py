@@ -15,22 +15,20 @@ _LINE_BYTES = const(640)
 _KEPT_BYTES = 6144  # about 18 lines
 _BATCH_BYTES = const(4096)
 
-_USELESS = "it cannot use these lines, they are dropped"
-
 
 class Influx(Push):
     taken = 204
     useless = (400, 413, 422)
-    words = {
-        400: _USELESS,
-        401: "wrong token, user or password",
-        403: "the token or user may not write there",
-        404: "no such bucket, database or path",
-        413: "too much at once, it is dropped",
-        422: _USELESS,
-        429: "it is busy",
-        500: "it has a problem of its own",
-        503: "it is busy",
+    codes = {
+        400: "lines_refused",
+        401: "wrong_login",
+        403: "not_allowed",
+        404: "no_bucket",
+        413: "lines_refused",
+        422: "lines_refused",
+        429: "server_busy",
+        500: "server_error",
+        503: "server_busy",
     }
 
     def __init__(self, settings, resolver, latest, wifi, health):

@@ -9,6 +9,7 @@ import random
 
 from micropython import const
 
+from .. import in_words
 from .client import Failed
 
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 1_000, 60_000
@@ -19,10 +20,10 @@ _EARLY_MS = 500  # telegrams do not come at exact intervals
 
 class Push:
     """A subclass defines `taken`, the HTTP status of success; `useless`, the statuses after which
-    sending the same again is of no use; `words`, a text for each status; and the methods below
+    sending the same again is of no use; `codes`, a code for each status; and the methods below
     that raise NotImplementedError. client: a Client."""
 
-    words = {}
+    codes = {}
     useless = ()
 
     def __init__(self, name, interval_s, client, latest, wifi, health):
@@ -35,6 +36,7 @@ class Push:
         self._due_ms = 0  # uptime at which the next reading is due
         self._wake = asyncio.Event()
         self._said = None  # the result that was last written to the console
+        self.code = "nothing_sent_yet"  # of the last result
         self.result = "nothing sent yet"
         self.sent = 0  # number of readings
         latest.listeners.append(self._on_reading)
@@ -66,7 +68,7 @@ class Push:
 
     def state(self) -> dict:
         """Returns what /health shows of this push."""
-        return {"result": self.result, "sent": self.sent}
+        return {"result": self.result, "code": self.code, "sent": self.sent}
 
     def _on_reading(self):
         now = self._health.uptime_ms()
@@ -83,7 +85,7 @@ class Push:
                 self._wake.clear()
                 await self._wake.wait()
             elif not self._wifi.up:
-                self._tell("waiting for Wi-Fi")
+                self._tell("waiting_for_network", "waiting for the network")
                 await asyncio.sleep_ms(_WIFI_MS)
             else:
                 pause_ms = await self._push(pause_ms)
@@ -99,24 +101,25 @@ class Push:
             answer = await self._client.post(self.body)
         except Failed as failure:
             self.failed(False)
-            self._tell(str(failure))
+            self._tell(*failure.args)
             return longer_ms
         status = answer.status
         if status == self.taken:  # pyright: ignore[reportAttributeAccessIssue]
             self.sent += self.arrived()
-            self._tell("ok")
+            self._tell("ok", "ok")
             return 0
         is_useless = status in self.useless
         self.failed(is_useless)
-        words = self.words.get(status) or f"expected {self.taken}: is the url right?"  # pyright: ignore[reportAttributeAccessIssue]
-        self._tell(f"{status}: {words}", answer.text)
+        code = self.codes.get(status, "unexpected_status")
+        self._tell(code, f"{status}: {in_words(code)}", answer.text)
         if is_useless:
             return _FIRST_PAUSE_MS
         return max(longer_ms, 1000 * min(answer.wait_s, _LONGEST_ASKED_S))
 
-    def _tell(self, result, details=""):
+    def _tell(self, code, result, details=""):
         # The details may be different each time, so only a new result is written to the console.
         if result != self._said:
             self._health.say(f"{self._name}: {result} {details}")
             self._said = result
+        self.code = code
         self.result = f"{result} ({details})" if details else result

@@ -7,7 +7,7 @@ from micropython import const
 
 import network
 
-from .. import forget
+from .. import forget, in_words
 from ..net.radio import adopt, switch_on
 from .station import join as join_station
 from .station import rest, scan
@@ -63,9 +63,9 @@ async def retry(portal) -> None:
 async def join(portal, changes: dict) -> None:
     """Tries the network that was chosen on the page, and saves the changes if it works."""
     ssid, password = changes["wifi"]["ssid"], changes["wifi"]["password"]
-    reason = await join_station(portal.station, ssid, password)
+    failure = await join_station(portal.station, ssid, password)
     portal.tried_ms = portal.health.uptime_ms()
-    if reason is None:
+    if failure is None:
         adopt(portal.wifi, ssid, password)
         try:
             has_homewizard = _keep(changes)
@@ -73,12 +73,17 @@ async def join(portal, changes: dict) -> None:
             # HomeWizard's API shows the network's name, and it gets this name only at the start.
             portal.restarts = len(changes) > 1 or has_homewizard
         except OSError as error:
-            reason = f"config.json cannot be written: {error}"
-    if reason:
+            failure = {
+                "code": "not_saved",
+                "reason": f"config.json cannot be written: {error}",
+            }
+    if failure:
+        code = failure["code"]
+        reason = failure.get("reason") or in_words(code)
         portal.health.say(f"portal: {ssid}: {reason}")
-        portal.state = {"state": "failed", "ssid": ssid, "reason": reason}
+        portal.state = {"state": "failed", "ssid": ssid, "reason": reason, "code": code}
         return
-    port = "" if portal.app.http_port == _PORT else f":{portal.app.http_port}"
+    port = "" if portal.device.http_port == _PORT else f":{portal.device.http_port}"
     portal.state = {
         "state": "connected",
         "ssid": ssid,

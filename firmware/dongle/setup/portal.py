@@ -46,12 +46,12 @@ _RETRY_MS = 60_000
 class Portal:
     """is_away: it opens because the configured network has been away for long."""
 
-    def __init__(self, app: "Device", wifi: "Wifi", is_away: bool):
+    def __init__(self, device: "Device", wifi: "Wifi", is_away: bool):
         self._is_for_away = is_away
-        self.app = app
+        self.device = device
         self.wifi = wifi
-        self.health = app.health
-        self.hostname = app.hostname  # also the name of the access point
+        self.health = device.health
+        self.hostname = device.hostname  # also the name of the access point
         self.station = network.WLAN(network.STA_IF)
         self.access_point = network.WLAN(network.AP_IF)
         self._networks = b"[]"
@@ -76,7 +76,7 @@ class Portal:
                 self.health,
                 gate=self._gate,
                 most=_CLIENTS,
-                free=self.app.server.free,
+                free=self.device.server.free,
             )
             tasks = []
             try:
@@ -91,7 +91,7 @@ class Portal:
                 self.access_point.active(False)
                 self.health.say("portal: closed")
         if self.restarts:
-            self.app.renew("new settings")
+            self.device.renew("new settings")
 
     async def _serve(self, tasks, server):
         looks = 0
@@ -150,13 +150,13 @@ class Portal:
         portal. A page of another site may not change anything."""
         if request.host in _HOSTS and request.path in self._routes:
             if request.method == b"POST" and request.header(b"origin") not in (None, _ORIGIN):
-                return refusal(403, "this is for the dongle's own page")
+                return refusal(403, "foreign_page", "a page of another site may not do this")
             self._visited_ms = self.health.uptime_ms()
             return None
         if request.method == b"GET":
             location = b"Location: %s/\r\n" % _ORIGIN
             return Response(b"", "text/plain", status=302, headers=location)
-        return refusal(403, f"this is http://{_ADDRESS}/")
+        return refusal(403, "unknown_host", f"the set-up page is at http://{_ADDRESS}/")
 
     def _status(self):
         return Response(json.dumps(dict(self.state, hostname=self.hostname)).encode())
@@ -172,13 +172,15 @@ class Portal:
     async def _try(self, body):
         await asyncio.sleep_ms(0)  # leaves the stack: old values on it keep garbage alive
         if self._wanted:
-            return refusal(503, "another network is being tried")
+            return refusal(503, "busy", "another network is being tried")
         if self.saved_ms is not None:
-            return refusal(503, "a network has been chosen")
+            return refusal(503, "busy", "a network has already been chosen")
         try:
             changes = await _wish().changes(json.load(body))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            return refusal(400, str(error) or "expected an object with ssid and password")
+            return refusal(
+                400, "wrong_value", str(error) or "expected an object with ssid and password"
+            )
         self._wanted = changes
         self.state = {"state": "trying", "ssid": changes["wifi"]["ssid"]}
         return self._status()

@@ -23,8 +23,8 @@ _BOTH_BYTES = const(40_000)
 class Provision:
     """button: a Pin, low while it is pressed; None if the board has no button."""
 
-    def __init__(self, app: "Device", wifi: "Wifi", button):
-        self._app = app
+    def __init__(self, device: "Device", wifi: "Wifi", button):
+        self._device = device
         self._wifi = wifi
         self._button = button
         self.is_open = self._is_away = False
@@ -34,7 +34,7 @@ class Provision:
 
     def is_due(self) -> bool:
         """Must be called once a second. Returns whether the caller must call serve()."""
-        now_ms = self._app.health.uptime_ms()
+        now_ms = self._device.health.uptime_ms()
         if self.is_open or now_ms < self._rests_until_ms:
             return False
         wifi = self._wifi
@@ -49,8 +49,8 @@ class Provision:
 
     async def serve(self) -> None:
         """Opens the portal, and returns when it is closed again."""
-        health = self._app.health
-        resting = () if room.has(_BOTH_BYTES) else (self._app.server, self._app.stream)
+        health = self._device.health
+        resting = () if room.has(_BOTH_BYTES) else (self._device.server, self._device.stream)
         try:
             for each in resting:
                 if each:
@@ -73,4 +73,4 @@ class Provision:
         from .portal import Portal
 
         forget()
-        await Portal(self._app, self._wifi, is_away).run()
+        await Portal(self._device, self._wifi, is_away).run()

@@ -8,7 +8,7 @@ from micropython import const
 
 import network
 
-from ..net.radio import PAUSE_MS, WRONG_PASSWORD, in_words
+from ..net.radio import PAUSE_MS, WRONG_PASSWORD, meaning
 
 TEMPORARY = True  # see forget()
 
@@ -51,24 +51,24 @@ async def scan(station) -> list:
     return sorted(networks.values(), key=lambda each: -each[1])
 
 
-async def join(station, ssid: str, password: str, attempts: int = _ATTEMPTS) -> str | None:
+async def join(station, ssid: str, password: str, attempts: int = _ATTEMPTS) -> dict | None:
     """Leaves the current network and joins this one. Returns None if the station gets an address,
-    else the reason, in words; then the station is disconnected."""
+    else what radio.meaning() returns; then the station is disconnected."""
     try:
         for _ in range(attempts):
             await rest(station)
             # No automatic reconnects, so that the status shows the end of this attempt.
             station.config(reconnects=0, pm=station.PM_NONE)
             station.connect(ssid, password)
-            reason = await _outcome(station)
-            if reason is None:
+            failure = await _outcome(station)
+            if failure is None:
                 return None
-            if reason == WRONG_PASSWORD:
+            if failure["code"] == WRONG_PASSWORD:
                 break
         await rest(station)
-        return reason  # pyright: ignore[reportPossiblyUnboundVariable]
+        return failure  # pyright: ignore[reportPossiblyUnboundVariable]
     except OSError as error:  # the driver refuses to connect
-        return str(error)
+        return {"code": "driver_error", "reason": str(error)}
     finally:
         try:
             station.config(reconnects=-1)
@@ -96,10 +96,10 @@ async def _outcome(station):
         if status not in (before, network.STAT_IDLE, network.STAT_CONNECTING):
             break
     if _is_in(station):
-        return "no address"
+        return {"code": "no_address"}
     if status in (network.STAT_IDLE, network.STAT_CONNECTING):
-        return "no answer"
-    return in_words(status)
+        return {"code": "no_answer"}
+    return meaning(status)
 
 
 def _is_in(station):

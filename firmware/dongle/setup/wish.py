@@ -27,7 +27,7 @@ async def changes(wanted) -> dict:
         forget()
         problems = complaint.in_words(problems)
     if not changes["wifi"]["ssid"]:
-        problems.append("wifi.ssid: a network must have a name")
+        problems.append("wifi.ssid: a network needs a name")
     if problems:
         raise ValueError("; ".join(problems))
     return changes

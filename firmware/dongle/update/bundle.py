@@ -43,11 +43,13 @@ def manifest_size(head: bytes) -> int:
     """Returns the size of the manifest. head: the first bytes of a bundle. Raises Refused."""
     magic, format, size = struct.unpack(HEAD, head)
     if magic != MAGIC:
-        raise Refused(400, "this is no bundle of `make bundle`")
+        raise Refused(400, "bad_bundle", "this file is not a bundle of `make bundle`")
     if format != FORMAT:
-        raise Refused(400, f"this bundle has format {format}, this firmware knows {FORMAT}")
+        text = f"this bundle has format {format}; this firmware can read format {FORMAT}"
+        raise Refused(400, "wrong_format", text)
     if not 0 < size <= LONGEST_MANIFEST:
-        raise Refused(400, f"the bundle's manifest may have {LONGEST_MANIFEST} bytes, not {size}")
+        text = f"the bundle's manifest may have at most {LONGEST_MANIFEST} bytes, not {size}"
+        raise Refused(400, "bad_bundle", text)
     return size
 
 
@@ -61,7 +63,7 @@ def read_needs(line: str) -> dict:
             return needs
     except (ValueError, KeyError, TypeError):
         pass
-    raise Refused(400, "the manifest is none of this firmware")
+    raise Refused(400, "bad_bundle", "the manifest is not one of this firmware")
 
 
 def read_files(lines):
@@ -76,14 +78,17 @@ def read_files(lines):
             file = json.loads(line[:-1] if line.endswith(",") else line)
             path, size, digest = file["path"], file["size"], unhexlify(file["sha256"])
         except (ValueError, KeyError, TypeError):
-            raise Refused(400, "a line of the manifest is no file") from None
+            raise Refused(
+                400, "bad_bundle", "a line of the manifest does not describe a file"
+            ) from None
         if not _is_ours(path) or path <= before:
-            raise Refused(400, f"the manifest names {path!r}, which no update may bring")
+            text = f"the manifest names {path!r}, which an update may not write"
+            raise Refused(400, "bad_bundle", text)
         if type(size) is not int or not 0 <= size <= _LARGEST_FILE or len(digest) != 32:
-            raise Refused(400, f"the manifest's line for {path} is wrong")
+            raise Refused(400, "bad_bundle", f"the manifest's line for {path} is wrong")
         before = path
         yield path, size, digest
-    raise Refused(400, "the manifest has no end")
+    raise Refused(400, "bad_bundle", "the manifest has no end")
 
 
 def _is_ours(path):
@@ -105,17 +110,20 @@ def check_runs_here(needs: dict, implementation=sys.implementation) -> None:
     number = implementation._mpy
     arch = _ARCHES.split()[number >> 10 & 0xF]
     if needs["arch"] != arch:
-        raise Refused(409, f"this bundle is for {needs['arch']}, this chip runs {arch}")
+        text = f"this bundle is for {needs['arch']}; this chip runs {arch}"
+        raise Refused(409, "wrong_chip", text)
     mpy = [number & 0xFF, number >> 8 & 3]
     if needs["mpy"] != mpy:
         raise Refused(
             409,
+            "wrong_micropython",
             "this bundle has .mpy files of version %s.%s" % tuple(needs["mpy"])
-            + ", the MicroPython here runs %d.%d: flash another one first" % tuple(mpy),
+            + "; the MicroPython here runs %d.%d: flash another one first" % tuple(mpy),
         )
     if implementation.version[:3] < version(needs["micropython"]):
         here = ".".join([str(part) for part in implementation.version[:3]])
-        raise Refused(409, f"this bundle needs MicroPython {needs['micropython']}, here is {here}")
+        text = f"this bundle needs MicroPython {needs['micropython']}; this board has {here}"
+        raise Refused(409, "wrong_micropython", text)
 
 
 def version(text: str) -> tuple:

@@ -32,17 +32,17 @@ def check(path: str, left: int, digest: bytes, here: str | None) -> str:
         for _, size, _ in bundle.read_files(manifest):
             total += size
         if total != left:
-            raise Refused(400, "the bundle is shorter or longer than its files")
+            raise Refused(400, "bad_bundle", "the bundle is shorter or longer than its files")
     return needs["version"]
 
 
 def _check_is_new(version, digest, here):
     new, runs = bundle.version(version), bundle.version(VERSION)
     if new < runs:
-        raise Refused(409, f"{version} is older than {VERSION}, which runs")
+        raise Refused(409, "older_version", f"{version} is older than {VERSION}, which is running")
     # The same version is allowed, because a developer may build it again with changes.
     if new == runs and here and digest == _digest(here):
-        raise Refused(409, f"this very build of {version} is what runs")
+        raise Refused(409, "same_version", f"this build of {version} is already running")
 
 
 def _digest(path):
@@ -67,7 +67,7 @@ async def fill(manifest_path: str, slot: str, source) -> None:
                 folder = path.rpartition("/")[0]
                 _make_folders(folder)
             if await source.write(path, size) != digest:
-                raise Refused(400, f"{path} is damaged")
+                raise Refused(400, "bad_bundle", f"{path} is damaged")
 
 
 def _make_folders(path):

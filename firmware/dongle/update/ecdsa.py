@@ -30,7 +30,7 @@ def load_public_key(pem: str) -> tuple:
     der = a2b_base64("".join(body.split()))
     key = _number(der[-64:-32]), _number(der[-32:])
     if not end or len(der) != len(_DER) + 64 or not der.startswith(_DER) or not _is_point(key):
-        raise ValueError("no public key of P-256")
+        raise ValueError("not a public key of P-256")
     return key
 
 

@@ -22,14 +22,14 @@ async def pull(update, url: str, resolver) -> tuple:
     """Fetches a bundle from http://... for update, an Update; returns what its receive()
     returns."""
     if not url:
-        return 400, {"error": "the config has no update.url to pull from"}
+        return 400, {"error": "update.url is not set", "code": "no_update_url"}
     document = Document(url, resolver)
     try:
         await document.open()
         return await update.receive(document.readinto, document.size)
     except NotFetched as failed:
-        update.state()["result"] = f"nothing fetched: {failed}"
-        return 502, {"error": str(failed)}
+        update.state()["result"] = f"nothing was fetched: {failed}"
+        return 502, {"error": str(failed), "code": "not_fetched"}
     finally:
         document.close()
 
@@ -74,7 +74,7 @@ class Document:
         lines = (await self._read_head()).split(b"\r\n")
         status = lines[0][9:12]
         if not lines[0].startswith(b"HTTP/1.") or not status.isdigit():
-            raise NotFetched("what answers there is no HTTP server")
+            raise NotFetched("the server at this address is not an HTTP server")
         if status != b"200":
             raise NotFetched(f"expected 200, got {int(status)}: is the url right?")
         for line in lines[1:]:
@@ -82,7 +82,7 @@ class Document:
             if name.lower() == b"content-length" and value.strip().isdigit():
                 self.size = int(value)
                 return
-        raise NotFetched("the server does not say the size (Content-Length)")
+        raise NotFetched("the answer has no Content-Length")
 
     async def _read_head(self):
         head = bytearray(_HEAD_BYTES)
@@ -97,7 +97,7 @@ class Document:
             if end >= 0:
                 self._begun = bytes(view[end + 4 : size])
                 return bytes(view[:end])
-        raise NotFetched(f"the answer's head is over {_HEAD_BYTES} bytes")
+        raise NotFetched(f"the head of the answer is longer than {_HEAD_BYTES} bytes")
 
     async def readinto(self, view: memoryview) -> int | None:
         """Puts the next bytes of the body into view; returns how many, 0 at the end."""

@@ -46,32 +46,35 @@ class Update:
         into a memoryview and returns how many, 0 at the end.
 
         Returns (HTTP status, dict). With 200, the dongle is reset after two seconds to try the
-        new firmware. With any other status, and {"error": why}, the running firmware stays."""
+        new firmware. With any other status, and {"error": why, "code": code}, the running
+        firmware stays."""
         self._health.say(f"update: a bundle of {size} bytes")
-        status, result = await self._take(readinto, size)
+        status, code, result = await self._take(readinto, size)
         self._health.say("update: " + result)
         if status != 200:
             self._firmware["result"] = "refused: " + result
-            return status, {"error": result}
+            return status, {"error": result, "code": code}
         self._firmware["result"] = result
         asyncio.create_task(self._restart())
         return status, {"result": result}
 
     async def _take(self, readinto, size):
-        """Returns (HTTP status, the result in words)."""
+        """Returns (HTTP status, a code, the result in words)."""
         try:
             if self._firmware["state"] == "trial" or _slots().read()["trial"]:
-                raise Refused(409, "another update has still to prove itself, see /health")
+                raise Refused(
+                    409, "update_on_trial", "another update is still on trial; see /health"
+                )
             version = await _stage(_Source(readinto, size), self._firmware["slot"])
         except Refused as refused:
-            return refused.status, refused.text
+            return refused.args
         except OSError as error:
             if error.errno == _FULL:
-                return 507, "there is no room for it on the flash"
-            return 500, f"the flash cannot be written: error {error.errno}"
+                return 507, "flash_full", "the flash has not enough space for it"
+            return 500, "flash_error", f"the flash cannot be written: error {error.errno}"
         finally:
             _slots().discard(_PART)
-        return 200, f"{version} is in place, to be tried at the next start"
+        return 200, "ok", f"{version} is in place; it is tried at the next start"
 
     async def _restart(self):
         await asyncio.sleep_ms(_ANSWER_MS)
@@ -96,11 +99,13 @@ class _Source:
             while count is None:
                 count = await asyncio.wait_for_ms(self._readinto(view), _STALLED_MS)
         except asyncio.TimeoutError:
-            raise Refused(400, f"nothing came for {_STALLED_MS // 1000} s") from None
+            raise Refused(
+                400, "incomplete", f"nothing was received for {_STALLED_MS // 1000} s"
+            ) from None
         except OSError:
-            raise Refused(400, "the connection was lost") from None
+            raise Refused(400, "incomplete", "the connection was lost") from None
         if count == 0:
-            raise Refused(400, "the bundle has ended too early")
+            raise Refused(400, "incomplete", "the bundle has ended too early")
         self.left -= count
         return view[:count]
 
@@ -164,7 +169,9 @@ async def _signed_manifest(source):
     digest, signature = await _manifest(source)
     await _forgotten()
     if not await _is_signed(key, digest, signature):
-        raise Refused(403, "the signature is not the owner's: another key, or damaged")
+        raise Refused(
+            403, "wrong_signature", "the signature is not the owner's: another key, or damaged"
+        )
     return digest
 
 
@@ -174,7 +181,7 @@ def _switch(slot, running, version):
             "slot": slot,
             "previous": running or "",
             "trial": {"version": version, "starts": 0},
-            "result": f"{version} has still to prove itself",
+            "result": f"{version} is on trial",
         }
     )
 
@@ -242,10 +249,10 @@ def _read_key():
             count = file.readinto(scratch)
         return load_public_key(bytes(scratch[:count]).decode())
     except OSError:
-        reason = "this dongle knows no owner's key"
+        reason = "the owner's key is not on this dongle"
     except ValueError:
-        reason = f"{_PUBLIC_KEY} on this dongle is no public key of P-256"
-    raise Refused(403, reason + ": `make deploy` brings the one that `make bundle` makes")
+        reason = f"{_PUBLIC_KEY} on this dongle is not a public key of P-256"
+    raise Refused(403, "no_owner_key", reason + ": `make deploy` copies the one of `make bundle`")
 
 
 async def _wipe(slot, manifest):

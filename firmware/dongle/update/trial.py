@@ -20,16 +20,16 @@ _WITHIN_MS = 600_000
 _LOOK_MS = 1_000
 
 
-async def run(app: "Device") -> None:
-    """Runs the trial as a task. app: the App."""
+async def run(device: "Device") -> None:
+    """Runs the trial as a task."""
     try:
-        await prove(app.firmware, app.framer, app.wifi, app.health, app.reset)
+        await prove(device.firmware, device.framer, device.wifi, device.health, device.reset)
     except Exception as error:
-        app.health.failed("trial", error)
-        app.reset("the trial failed")  # counts as one of the starts that a trial has
+        device.health.failed("trial", error)
+        device.reset("the trial failed")  # counts as one of the starts that a trial has
     forget("slots")
-    if not app.has_watchdog:
-        app.renew("the trial is over")  # only a restart stops the watchdog of the trial
+    if not device.has_watchdog:
+        device.renew("the trial is over")  # only a restart stops the watchdog of the trial
 
 
 async def prove(firmware: dict, framer, wifi, health, reset) -> None:
@@ -46,7 +46,7 @@ async def prove(firmware: dict, framer, wifi, health, reset) -> None:
         await asyncio.sleep_ms(_LOOK_MS)
     state = slots.read()
     state["trial"] = None
-    state["result"] = f"{firmware['version']} has proved itself"
+    state["result"] = f"{firmware['version']} has passed its trial"
     slots.write(state)
     health.say("update: " + state["result"])
     firmware["state"], firmware["result"] = "confirmed", state["result"]

@@ -84,7 +84,7 @@ long_power_failures_count 1 type="long"
     b"""
 # month_peak_watts gauge Highest quarter hour of this month
 monthly_power_peak 1 -
-# tariff gauge Number of the tariff that is on
+# tariff gauge Number of the current tariff
 tariff 1 -
 """,
     b"""

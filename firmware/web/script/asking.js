@@ -87,7 +87,7 @@ async function tick() {
 
 function failureOf(answer) {
   if (!answer) return "away"
-  return answer.status === 503 && answer.body.error?.startsWith("too many") ? "busy" : null
+  return answer.body.code === "too_many_clients" ? "busy" : null
 }
 
 export function plan() {
@@ -111,7 +111,7 @@ function trouble() {
   if (failure) return text(failure)
   if (isSlow()) return text("away")
   if (Date.now() - answeredAt > SLOW_MS) return text("connecting")
-  return refusal ? reason(refusal) : text("silent")
+  return refusal ? reason(refusal) : text("code_no_telegram")
 }
 
 export function showAge() {

@@ -14,9 +14,9 @@ export function showDongle() {
   const bad = telegrams.crc + telegrams.framing + telegrams.overflow
   const rows = [[text("meter"), meterWords(telegrams.good, bad)]]
   const { ethernet } = health
-  if (ethernet) rows.push(["Ethernet", ethernet.connected ? text("connected") : reason(ethernet.reason)])
-  else rows.push(["Wi-Fi", wifi.connected ? `${text("connected")}${signal(wifi.rssi_dbm)}` : reason(wifi.reason)])
-  rows.push(["MQTT", reason(mqtt.reason)])
+  if (ethernet) rows.push(["Ethernet", ethernet.connected ? text("code_connected") : reason(ethernet)])
+  else rows.push(["Wi-Fi", wifi.connected ? `${text("code_connected")}${signal(wifi.rssi_dbm)}` : reason(wifi)])
+  rows.push(["MQTT", reason(mqtt)])
   rows.push([text("uptime"), lasting(health.uptime_s)])
   for (const problem of health.config_problems) rows.push([text("problem"), problem])
   find("dongle").hidden = false
@@ -26,7 +26,7 @@ export function showDongle() {
 function meterWords(good, bad) {
   const words = [text("telegrams", { good: number(good), bad: number(bad) })]
   if (health.values_rejected) words.push(text("rejected", { count: number(health.values_rejected) }))
-  if (health.reason) words.unshift(reason(health.reason))
+  if (health.reason) words.unshift(reason(health))
   return words.join(" · ")
 }
 

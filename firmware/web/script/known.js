@@ -16,7 +16,7 @@ export let health = null
 let telegramAt = 0 // when the meter sent the reading, by this browser's clock, in ms
 let periodS = LONGEST_PERIOD_S // between telegrams, as far as seen
 export let answeredAt = 0 // when /live was last answered, with whatever
-export let refusal = null // what /live said instead of numbers
+export let refusal = null // what /live said instead of numbers: a code and words
 let samples = [] // power in the last hour's unfinished window
 
 export const due = { "/history": 0, "/health": 0 } // when to ask for them next, in ms
@@ -37,7 +37,7 @@ export const timeOfReading = () =>
 // Takes an answer of /live. This and the next two say whether there is something new to show.
 export function learnLive({ status, ageS, body }) {
   answeredAt = Date.now()
-  refusal = status === 200 ? null : body.error
+  refusal = status === 200 ? null : { code: body.code, reason: body.error }
   if (refusal) {
     hasten("/health", healthAt + RETRY_MS)
     return false

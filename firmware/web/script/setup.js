@@ -1,22 +1,13 @@
 // The set-up page: which network the dongle shall use.
 // For the small browsers too that phones open by themselves: nothing newer than of 2017.
 
-import { find, firstSpoken, offerLanguages, speak, text } from "./shared.js"
+import { find, firstSpoken, meaning, offerLanguages, speak, text } from "./shared.js"
 
 const TICK_MS = 1000
 const IDLE_TICKS = 10 // between questions that only tell the dongle that somebody is here
 const TIMEOUT_MS = 6000
 const LOST_TICKS = 3 // without an answer, until the page says so
 const GONE_TICKS = 30
-
-// What the dongle says about a network that cannot be joined.
-const REASONS = {
-  "wrong password": "wrongPassword",
-  "no such network in reach": "outOfReach",
-  "no address": "noAddress",
-  "no answer": "noAnswer",
-  "another security": "otherSecurity",
-}
 
 let status = { state: "ready" } // as the dongle told it last
 let complaint = null // [key, values] of what was wrong with what was typed
@@ -109,7 +100,7 @@ function outcome() {
   } else if (complaint) {
     found.push(paragraph(text(complaint[0], complaint[1])))
   } else if (status.state === "failed") {
-    found.push(paragraph(text(REASONS[status.reason] || "failed", named)))
+    found.push(paragraph(meaning(status.code, named) || text("failed", named)))
   }
   if (silent > LOST_TICKS && status.hostname) {
     found.push(paragraph(text("lost", named)))

@@ -17,6 +17,12 @@ export function put(node, words) {
 export const text = (key, values = {}, code = language) =>
   TEXTS[key][LANGUAGES.indexOf(code)].replace(/\{(\w+)\}/g, (_, name) => values[name])
 
+// What a code of the dongle means; undefined if the page has no words for it.
+export function meaning(code, values) {
+  const key = "code_" + code
+  return key in TEXTS ? text(key, values) : undefined
+}
+
 // The list of languages, each by its own name.
 export function offerLanguages() {
   LANGUAGES.forEach((code) => {
