@@ -21,7 +21,6 @@ _USUAL_KIB = 4
 _LARGER_KIB = {
     "dongle/announcement": 6,
     "dongle/app": 13,
-    "dongle/config": 5,
     "dongle/hold": 5,  # with the names of all others
     "dongle/session": 7,
     "p1/core": 25,

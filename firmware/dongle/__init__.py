@@ -31,12 +31,16 @@ def forget(*others: str) -> None:
     next import loads a second copy. A module that must not exist twice, or whose copy would be too
     large, has TEMPORARY = False while it is in use. Modules with viper code are never marked: only
     a reset frees their memory."""
-    modules = sys.modules
-    for name in list(modules):
-        if name in others or getattr(modules[name], "TEMPORARY", False):
-            del modules[name]
-            package, _, own = name.rpartition(".")
-            if package in modules:
-                # The attribute is missing if the import has failed.
-                modules[package].__dict__.pop(own, None)
+    while True:
+        # One after the other: a list of all names would need a long block of memory.
+        for name in sys.modules:
+            if name in others or getattr(sys.modules[name], "TEMPORARY", False):
+                break
+        else:
+            break
+        del sys.modules[name]
+        package, _, own = name.rpartition(".")
+        if package in sys.modules:
+            # The attribute is missing if the import has failed.
+            sys.modules[package].__dict__.pop(own, None)
     gc.collect()

@@ -8,7 +8,7 @@ TEMPORARY = True  # see forget()
 
 
 def in_words(problems: list) -> list:
-    """Turns the problems that config.check() has found into a list of str."""
+    """Turns the problems that fields.check() has found into a list of str."""
     return [_in_words(*problem) for problem in problems]
 
 

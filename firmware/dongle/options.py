@@ -37,18 +37,12 @@ def add(device: "Device", config: dict, board: dict) -> None:
     board: as assembly.assemble() returns them; takes the sections out of config."""
     device.resolver = device.capacity = device.mqtt = device.stream = device.relay = None
     device.pushes = {}
-    _try(device, "quarter", _capacity, config["quarter"], "dongle.meter.capacity")
+    _try(device, "quarter", _capacity, config["quarter"])
     more = []  # what else MQTT publishes with each reading
-    with_mqtt = (
-        "dongle.mqtt.session",
-        "dongle.mqtt.telegrams",
-        "dongle.mqtt.tls",
-        "dongle.meter.clock",
-    )
-    _try(device, "mqtt", _mqtt, (config, more), *with_mqtt)
+    _try(device, "mqtt", _mqtt, (config, more))
     if device.mqtt and config["mqtt"]["dsmr_reader_topics"]:
         swaps = config["mqtt"]["swap_tariffs"]
-        _try(device, "mqtt.dsmr_reader_topics", _topics, (more, swaps), "dongle.mqtt.dsmr_topics")
+        _try(device, "mqtt.dsmr_reader_topics", _topics, (more, swaps))
     ssid = config.pop("wifi")["ssid"]
     for section in ("mqtt", "homeassistant", "http"):
         del config[section]
@@ -57,24 +51,25 @@ def add(device: "Device", config: dict, board: dict) -> None:
         _try(device, "tcp", _stream, None)
     has_homewizard = config.pop("homewizard")["enabled"]
     if has_homewizard:
-        _try(device, "homewizard", _homewizard, (ssid, board), "dongle.http.homewizard")
+        _try(device, "homewizard", _homewizard, (ssid, board))
     for name, make in (("influx", _influx), ("dsmr_reader", _dsmr_reader)):
         settings = config.pop(name)
         if settings["url"]:
-            _try(device, name, make, settings, "dongle." + name)
+            _try(device, name, make, settings)
     # If there is no port, the problem with board.json is already reported.
     if config["quarter"]["relay_pin"] >= 0 and device.capacity and device.port:
-        _try(device, "relay", _relay, (config["quarter"], board), "dongle.meter.relay")
+        _try(device, "relay", _relay, (config["quarter"], board))
     if config.pop("mdns")["enabled"]:
-        _try(device, "mdns", _mdns, has_homewizard, "dongle.net.mdns")
+        _try(device, "mdns", _mdns, has_homewizard)
     if config.pop("history")["enabled"] and device.capacity:
-        _try(device, "history", _history, None, "dongle.meter.history")
+        _try(device, "history", _history, None)
     for problem in device.health.problems:
         device.health.say("config: " + problem)
 
 
-def _try(device: "Device", name, make, settings, *modules):
-    """Creates a part if there is memory for it. modules: forgotten again if there is not."""
+def _try(device: "Device", name, make, settings):
+    """Creates a part if there is memory for it."""
+    there = set(sys.modules)
     gc.collect()
     missing = _NEEDS.get(name, 0) + _USUAL - gc.mem_free()
     if name in _NEEDS and sys.platform == "esp32" and missing > 0:
@@ -94,8 +89,7 @@ def _try(device: "Device", name, make, settings, *modules):
     # Removes what the failed attempt has left.
     del listeners[count:]
     device.health.problems.append(f"{name}: {_NO_MEMORY}")
-    forget(*modules)
-    gc.collect()
+    forget(*[each for each in sys.modules if each.startswith("dongle.") and each not in there])
 
 
 def _resolver(device: "Device"):

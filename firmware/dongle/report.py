@@ -1,8 +1,8 @@
 # The report on the state of the dongle, for GET /health and, once a minute, for MQTT.
 #
 # This module is in memory only while a report is made, see Device.report(). The modules of its
-# parts are loaded one after the other. The report is written piece by piece, as text: in dictionaries,
-# MicroPython would intern all these names and never free them.
+# parts are loaded one after the other. The report is written piece by piece, as text: in
+# dictionaries, MicroPython would intern all these names and never free them.
 
 import json
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rig
-from dongle import config
+from dongle import config, fields
 from household import Household, needs_micropython, run_on_device, wait_for
 
 GOOD = {
@@ -146,20 +146,20 @@ def defaults():
     return config.validate({})[0]
 
 
-def fields(section):
+def keys_of(section):
     """{key: (kind, default, limits)}"""
-    table = map(config.field, config.FIELDS[section].splitlines())
+    table = map(fields.field, fields.FIELDS[section].splitlines())
     return {key: (kind, default, limits) for key, kind, default, limits in table}
 
 
 def is_complete(checked):
     """Every key is there, with a value that it may have."""
-    return checked.keys() == config.FIELDS.keys() and all(
-        checked[section].keys() == fields(section).keys()
+    return checked.keys() == fields.FIELDS.keys() and all(
+        checked[section].keys() == keys_of(section).keys()
         and all(
-            config._is_fit(checked[section][key], *each) for key, each in fields(section).items()
+            fields._is_fit(checked[section][key], *each) for key, each in keys_of(section).items()
         )
-        for section in config.FIELDS
+        for section in fields.FIELDS
     )
 
 
@@ -203,7 +203,7 @@ def test_one_bad_key_costs_no_other(section, key):
     raw = {**GOOD, section: {**GOOD[section], key: {"not": "this"}}}
     checked, problems = config.validate(raw)
     assert len(problems) == 1 and problems[0].startswith(f"{section}.{key}: expected ")
-    expected = {**GOOD, section: {**GOOD[section], key: fields(section)[key][1]}}
+    expected = {**GOOD, section: {**GOOD[section], key: keys_of(section)[key][1]}}
     assert checked == expected
 
 
@@ -220,9 +220,11 @@ json_values = st.recursive(
 near_misses = st.fixed_dictionaries(
     {},
     optional={
-        section: st.dictionaries(st.sampled_from(sorted(fields(section))) | st.text(), json_values)
+        section: st.dictionaries(
+            st.sampled_from(sorted(keys_of(section))) | st.text(), json_values
+        )
         | json_values
-        for section in config.FIELDS
+        for section in fields.FIELDS
     },
 )
 
@@ -363,9 +365,10 @@ def dongles(tmp_path_factory):
     def without_config(name, text):
         port = rig.free_port()
         ports = (  # 80 is not for everybody
-            "from dongle import config\n"
+            "from dongle import fields\n"
+            "fields.TEMPORARY = False\n"
             f"for section, old, new in ('http', ' 80 ', ' {port} '), ('tcp', ' 1502 ', ' 0 '):\n"
-            "    config.FIELDS[section] = config.FIELDS[section].replace(old, new, 1)"
+            "    fields.FIELDS[section] = fields.FIELDS[section].replace(old, new, 1)"
         )
         return dongle(name, files={"config.json": text}, http_port=port, before=ports)
 

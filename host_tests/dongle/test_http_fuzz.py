@@ -5,7 +5,7 @@ import pytest
 import http_fuzzer
 from household import needs_micropython
 
-REQUESTS = 500
+REQUESTS = 2_000
 
 
 @pytest.mark.parametrize(

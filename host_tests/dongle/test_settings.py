@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dongle import config
-from test_config import GOOD, WRONG, fields
+from dongle import config, fields
+from test_config import GOOD, WRONG, keys_of
 
 with mock.patch.object(time, "ticks_ms", create=True):  # which is MicroPython's
     from dongle.http import change
@@ -23,9 +23,9 @@ with mock.patch.object(time, "ticks_ms", create=True):  # which is MicroPython's
 
 SECRETS = {
     f"{section}.{key}"
-    for section in config.FIELDS
-    for key in fields(section)
-    if key in config.SECRETS
+    for section in fields.FIELDS
+    for key in keys_of(section)
+    if key in fields.SECRETS
 }
 
 
@@ -84,10 +84,10 @@ def changed(section, **values):
 
 def test_all_is_shown_but_secrets(flash):
     shown = backup()
-    assert shown.keys() == config.FIELDS.keys()
-    for section in config.FIELDS:
-        assert shown[section].keys() == fields(section).keys()
-        for key in fields(section):
+    assert shown.keys() == fields.FIELDS.keys()
+    for section in fields.FIELDS:
+        assert shown[section].keys() == keys_of(section).keys()
+        for key in keys_of(section):
             secret = f"{section}.{key}" in SECRETS
             assert shown[section][key] == (True if secret else GOOD[section][key])
 
@@ -149,8 +149,8 @@ def test_a_backup_on_another_dongle_says_which_secrets_it_lacks(flash):
     assert set(answer["missing"]) == SECRETS
     checked, problems = config.load()
     assert problems == []
-    for section in config.FIELDS:
-        for key, (_, default, _) in fields(section).items():
+    for section in fields.FIELDS:
+        for key, (_, default, _) in keys_of(section).items():
             secret = f"{section}.{key}" in SECRETS
             assert checked[section][key] == (default if secret else GOOD[section][key])
 
@@ -242,10 +242,10 @@ def test_the_longest_config_fits_into_a_request(flash):
     longest = {
         section: {
             key: longest_of(*each)
-            for key, each in fields(section).items()
+            for key, each in keys_of(section).items()
             if f"{section}.{key}" not in SECRETS
         }
-        for section in config.FIELDS
+        for section in fields.FIELDS
     }
     assert config.validate(longest)[1] == []
     config.save(longest)
@@ -292,9 +292,9 @@ json_values = st.recursive(
 def posts(draw):
     """What somebody may post who has read docs/security.md halfway."""
     document = {}
-    for section in draw(st.sets(st.sampled_from(sorted(config.FIELDS)), max_size=3)):
+    for section in draw(st.sets(st.sampled_from(sorted(fields.FIELDS)), max_size=3)):
         values = {}
-        for key in draw(st.sets(st.sampled_from(sorted(fields(section))), max_size=3)):
+        for key in draw(st.sets(st.sampled_from(sorted(keys_of(section))), max_size=3)):
             values[key] = draw(st.just(GOOD[section][key]) | json_values)
         document[section] = draw(st.just(values) | json_values)
     return draw(st.just(document) | json_values)

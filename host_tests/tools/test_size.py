@@ -2,7 +2,7 @@
 
 import size
 
-SIZES = {"dongle/config": 5_000, "p1/obis": 5_000, "p1/cipher": 4_096}
+SIZES = {"p1/obis": 5_000, "p1/cipher": 4_096}
 SIZES |= {file: 1024 * kib - 500 for file, kib in size._LARGER_KIB.items() if file not in SIZES}
 
 

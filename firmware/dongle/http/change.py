@@ -91,24 +91,25 @@ def _merge(posted, known, problems, missing):
     checked values differ from before). Adds to three lists: the problems that the posted sections
     had before, the problems that they have now, and the missing secrets."""
     from .. import config as config_file
+    from .. import fields
 
-    forget()  # large, and not used elsewhere now
+    forget()
     config, _ = config_file.read()
     is_new, is_other = not isinstance(config, dict), False
     if is_new:
         config = {}
     if not isinstance(posted, dict):
-        problems.append(("config", "object", list(config_file.FIELDS), posted))
+        problems.append(("config", "object", list(fields.FIELDS), posted))
         posted = {}
     for section in list(posted):
         is_there = section in config
         before = config.get(section, {})
         # Popped, because there may be little memory for the posted values and the config together.
-        values = _merged(section, before, posted.pop(section), config_file.SECRETS, missing)
+        values = _merged(section, before, posted.pop(section), fields.SECRETS, missing)
         is_new = is_new or not is_there or values != before
         config[section] = values
-        after = config_file.check(section, values, problems)
-        before = config_file.check(section, before, known if is_there else [])
+        after = fields.check(section, values, problems)
+        before = fields.check(section, before, known if is_there else [])
         is_other = is_other or after != before
     return config if is_new else None, is_other
 

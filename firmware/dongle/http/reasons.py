@@ -34,6 +34,8 @@ _WORDS = (
 bad_request not a valid HTTP request
 wrong_http_version only HTTP/1.0 and HTTP/1.1 are supported
 no_host_header the request has no Host header
+""",
+    b"""
 no_content_length a body needs a Content-Length that is a number
 repeated_header a header that may be there only once is there twice
 unknown_host unknown host name; use the IP address
@@ -42,6 +44,8 @@ unknown_host unknown host name; use the IP address
 head_too_large the head of the request is longer than 1024 bytes
 out_of_memory not enough memory at the moment; try again
 internal_error internal error; see /health
+""",
+    b"""
 no_meter_clock no telegram with a clock has arrived yet
 """,
 )

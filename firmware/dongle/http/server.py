@@ -33,7 +33,7 @@ _LOOK_MS = const(1_000)  # between two checks of the clients' deadlines
 _ANSWER_BYTES = const(1_000)  # about the length of an answer that is not sent in pieces
 _AWAY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-    b'Content-Length: 68%s\r\n{"error": "too many clients; try again", "code": "too_many_clients"}'
+    b'Content-Length: 55%s\r\n{"error":"too many clients", "code":"too_many_clients"}'
 )
 _END_BYTES = const(7)  # of a page, for the end of a chunk and the end of all chunks
 

@@ -11,20 +11,20 @@ TEMPORARY = True  # see forget()
 
 def show() -> Response:
     """Returns every setting; for a secret only whether it is set."""
-    from .. import config as config_file
+    from .. import config, fields
 
-    forget()  # large, and not used elsewhere now
-    raw, _ = config_file.read()
-    return Response(_pieces(config_file, raw if isinstance(raw, dict) else {}))
+    forget()
+    raw, _ = config.read()
+    return Response(_pieces(fields, raw if isinstance(raw, dict) else {}))
 
 
-def _pieces(config_file, raw):
-    # One section at a time: the whole text and the config module together would take much memory.
+def _pieces(fields, raw):
+    # One section at a time: the whole text and the module together would take much memory.
     separator = "{"
-    for section in config_file.FIELDS:
-        values = config_file.check(section, raw.pop(section, {}), [])
+    for section in fields.FIELDS:
+        values = fields.check(section, raw.pop(section, {}), [])
         for key in values:
-            if key in config_file.SECRETS:
+            if key in fields.SECRETS:
                 values[key] = values[key] != ""
         yield (separator + json.dumps(section) + ":" + json.dumps(values)).encode()
         separator = ","

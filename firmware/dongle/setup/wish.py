@@ -34,10 +34,10 @@ async def changes(wanted) -> dict:
 
 
 def _check(changes):
-    from .. import config
+    from .. import fields
 
-    forget()  # large, and not used elsewhere now
+    forget()
     problems = []
     for section, values in changes.items():
-        config.check(section, values, problems)
+        fields.check(section, values, problems)
     return problems

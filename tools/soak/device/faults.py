@@ -425,6 +425,6 @@ FAULTS = (
         back_s=5 * MINUTE,
         resets=(4, 4),
         reads=False,
-        after=harm.rolled_back("did not prove itself in 3 starts"),
+        after=harm.rolled_back("did not pass its trial in 3 starts"),
     ),
 )
