@@ -44,6 +44,7 @@ world.radio.change(denial=15, denial_ms=500, scan_ms=500, neighbours=[
     (b"", -40, 3), ({SSID!r}.encode(), -50, 3), (b"caf\\xe9", -70, 3), (b"<b>open</b>", -85, 0)])
 from dongle.setup import portal
 portal._SHOWN_MS = {SHOWN_MS}
+portal.TEMPORARY = False
 """
 
 PROBES = [
