@@ -256,6 +256,9 @@ static size_t names_bytes(void) {
 // code does.
 static size_t native_bytes, native_pool, native_percent;
 static size_t world_names, world_names_bytes;
+// Of the names that came since the power is on, and of those that no start brings but one of safe
+// mode: a chip has lost them after it.
+static size_t begun_bytes, safe_bytes;
 
 static size_t names_count(void) {
     size_t pools, names, text, total;
@@ -293,7 +296,9 @@ static mp_obj_t chip_begin(size_t n_args, const mp_obj_t *args) {
         // The next name begins a pool.
         world_pool = MP_STATE_VM(last_pool)->alloc = MP_STATE_VM(last_pool)->len;
     }
-    MP_STATE_VM(chip_names) = m_malloc(KNOWN_BYTES + names_bytes() - world_names_bytes);
+    begun_bytes = names_bytes();
+    size_t known = begun_bytes - world_names_bytes - safe_bytes;
+    MP_STATE_VM(chip_names) = m_malloc(KNOWN_BYTES + known);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(chip_begin_obj, 4, 4, chip_begin);
@@ -316,6 +321,13 @@ static mp_obj_t chip_names_count(void) {
     return mp_obj_new_int(names_count() - world_names + KNOWN);
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(chip_names_obj, chip_names_count);
+
+// was_safe(): the start that ends here was one of safe mode
+static mp_obj_t chip_was_safe(void) {
+    safe_bytes += names_bytes() - begun_bytes;
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(chip_was_safe_obj, chip_was_safe);
 
 // outside(flag) -> what it was before
 static mp_obj_t chip_outside(mp_obj_t flag) {
@@ -523,6 +535,7 @@ static const mp_rom_map_elem_t globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__chip) },
     { MP_ROM_QSTR(MP_QSTR_begin), MP_ROM_PTR(&chip_begin_obj) },
     { MP_ROM_QSTR(MP_QSTR_outside), MP_ROM_PTR(&chip_outside_obj) },
+    { MP_ROM_QSTR(MP_QSTR_was_safe), MP_ROM_PTR(&chip_was_safe_obj) },
     { MP_ROM_QSTR(MP_QSTR_reach), MP_ROM_PTR(&chip_reach_obj) },
     { MP_ROM_QSTR(MP_QSTR_begin_again), MP_ROM_PTR(&chip_begin_again_obj) },
     { MP_ROM_QSTR(MP_QSTR_least), MP_ROM_PTR(&chip_least_obj) },

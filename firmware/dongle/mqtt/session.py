@@ -145,6 +145,7 @@ class Mqtt:
             if task:
                 task.cancel()
             link.close()
+            self.discovery.settle()
             forget("umqtt.simple", "umqtt")
 
     async def _begin(self, link):

@@ -163,6 +163,8 @@ class Scene:
             self.bad += self.app.framer.rejected()
         self.app = None
         self._fed_ms = None
+        if _chip and "dongle.safe" in sys.modules:
+            _chip.was_safe()
         socket.power_off()
         world.interfaces.clear()
         world.pads.clear()
