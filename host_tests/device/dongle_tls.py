@@ -53,6 +53,9 @@ class Discovery:
     def heard(self, packet):
         pass
 
+    def settle(self):
+        pass
+
 
 class Clock:
     def __init__(self, set):
