@@ -330,7 +330,7 @@ class socket(IOBase):
 
 
 def getaddrinfo(host, port, *_):
-    if not host.replace(".", "").isdigit():
+    if not world.is_address(host):
         time.pass_ms(world.dns_ms or _DNS_MS)  # it blocks
     return [(AF_INET, SOCK_STREAM, 0, "", (host, port))]
 
