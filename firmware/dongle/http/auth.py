@@ -19,7 +19,13 @@ _NEW = const(5)
 # Places in a caller's list, and the first two also in that of new callers: the pause after a wrong
 # password, the uptime at which the password came, the address, the first bytes of the HMAC of the
 # last wrong password, and the uptime at which the last right one came.
-_PAUSE_MS, _WRONG_MS, _ADDRESS, _WRONG, _RIGHT_MS = const(0), const(1), const(2), const(3), const(4)
+_PAUSE_MS, _WRONG_MS, _ADDRESS, _WRONG, _RIGHT_MS = (
+    const(0),
+    const(1),
+    const(2),
+    const(3),
+    const(4),
+)
 _MOST_CALLERS = const(4)
 _MARK_BYTES = const(8)
 _TURN_MS = const(20)
@@ -110,10 +116,12 @@ class Auth:
 
     def _slow_down(self, caller, address, mark):
         guesses, now_ms = self._guesses, self._health.uptime_ms()
-        if not caller:
+        if caller:
+            _lengthen(caller, now_ms)
+        else:
             _lengthen(guesses[_NEW], now_ms)
             caller = _meet(guesses[_CALLERS], address, now_ms)
-        _lengthen(caller, now_ms)
+            caller[:_ADDRESS] = guesses[_NEW]
         caller[_WRONG] = mark
         guesses[_COUNT] += 1
         self._health.say("http: a wrong password")

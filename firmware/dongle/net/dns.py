@@ -76,8 +76,6 @@ def _is_numeric(name):
     """Whether it is an IPv4 address in its usual form. All else, 192.168.1.300 or 1.2.3, may be
     looked up as a name, which takes time."""
     parts = name.split(".")
-    return len(parts) == 4 and all([_is_octet(part) for part in parts])
-
-
-def _is_octet(part):
-    return part.isdigit() and len(part) < 4 and int(part) < 256 and str(int(part)) == part
+    return len(parts) == 4 and all(
+        [part.isdigit() and len(part) < 4 and str(int(part) & 255) == part for part in parts]
+    )
