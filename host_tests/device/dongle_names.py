@@ -42,6 +42,22 @@ async def main():
     else:
         raise AssertionError("an address out of nowhere")
 
+    for name in (
+        "192.168.1.300",
+        "192.168.1",
+        "1.2.3.4.5",
+        "192.168.1.",
+        "3232235777",
+        "0192.1.1.1",
+    ):
+        try:
+            await resolver.resolve(name, 1883)
+        except Unresolved as error:
+            assert str(error) == "no address for " + name
+        else:
+            raise AssertionError("an address out of nowhere")
+    assert longest_ms < _LOOK_UP_MS // 2, longest_ms
+
     world.dns_up = True
     world.names["broker.lan"] = "127.0.0.2"
     assert await resolver.resolve("broker.lan", 1883) == ("127.0.0.2", 1883), "it moved"

@@ -109,18 +109,20 @@ class Door:
         self._stored, self.guesses = stored, []
         self.forget()
 
-    def ask(self, *headers, method="POST", needs_password=True):
-        status, *_ = self.answer(*headers, method=method, needs_password=needs_password)
+    def ask(self, *headers, method="POST", needs_password=True, address="192.168.1.2"):
+        status, *_ = self.answer(
+            *headers, method=method, needs_password=needs_password, address=address
+        )
         return status
 
-    def answer(self, *headers, method="POST", needs_password=True):
+    def answer(self, *headers, method="POST", needs_password=True, address="192.168.1.2"):
         lines = [f"{method} /config HTTP/1.1", "Host: 192.168.1.5", *headers, "", ""]
         head = bytearray("\r\n".join(lines).encode())
         request = Request(head, len(head))
-        return asyncio.run(self.auth.refuse(request, needs_password)) or (200, "", "")
+        return asyncio.run(self.auth.refuse(request, needs_password, address)) or (200, "", "")
 
-    def try_(self, password):
-        return self.ask(basic(password))
+    def try_(self, password, address="192.168.1.2"):
+        return self.ask(basic(password), address=address)
 
     def forget(self):
         """As App does when nobody has needed it for a while."""
@@ -308,6 +310,81 @@ def test_one_that_is_cut_off_lets_the_next_one_in(door):
 
     asyncio.run(cut_off())
     assert door.try_(PASSWORD) == 200
+
+
+# --- Whom a guesser slows down ---
+
+GUESSER = "192.168.1.66"
+
+
+def test_a_guesser_slows_down_his_own_address_only(door):
+    """For an hour one guesses each second, and the owner asks each second."""
+    looked_at = 0
+    for second in range(3600):
+        looked_at += door.try_(f"guess {second}", GUESSER) == 401
+        if second != 0:  # in the first second each address that is new here waits
+            assert door.try_(PASSWORD) == 200
+        door.health.now_ms += 1_000
+        door.forget()
+    assert 60 <= looked_at <= 70
+
+
+def test_the_owner_needs_not_have_been_there_before(door):
+    for second in range(1000):
+        door.try_(f"guess {second}", GUESSER)
+        door.health.now_ms += 1_000
+    assert door.try_(PASSWORD) == 200
+
+
+def test_the_owner_who_errs_waits_at_his_own_address(door):
+    assert door.try_(PASSWORD) == 200
+    assert door.try_("a slip") == 401
+    assert door.try_(PASSWORD) == 429
+    door.health.now_ms += 1_000
+    assert door.try_(PASSWORD) == 200
+
+
+def test_a_whole_network_guesses_little_and_not_at_the_owners_cost(door):
+    assert door.try_(PASSWORD) == 200
+    looked_at = 0
+    for second in range(3600):
+        for turn in range(3):
+            guesser = f"192.168.1.{(second * 3 + turn) % 250 + 4}"
+            looked_at += door.try_(f"guess {second} {turn}", guesser) == 401
+        if second % 500 == 499:  # he was right ten minutes ago at most
+            assert door.try_(PASSWORD) == 200
+        door.health.now_ms += 1_000
+        door.forget()
+    assert looked_at == door.guesses[0] < 5 * 60 + 30
+
+
+def test_four_addresses_of_a_guesser_do_not_push_out_the_owner(door):
+    assert door.try_(PASSWORD) == 200
+    for second in range(599):
+        for number in range(4, 12):
+            door.try_(f"guess {second}", f"192.168.1.{number}")
+        door.health.now_ms += 1_000
+    assert door.try_(PASSWORD) == 200
+    door.health.now_ms += 601_000  # the guessers were away as well
+    assert door.try_(PASSWORD) == 200
+
+
+def test_many_addresses_are_not_remembered(door):
+    for number in range(4, 250):
+        door.try_(f"guess {number}", f"192.168.1.{number}")
+        door.health.now_ms += 60_000
+    assert len(repr(door.guesses)) < 600
+
+
+def test_guesses_at_once_from_new_addresses_are_one_guess(door):
+    def request(number):
+        head = bytearray(f"POST / HTTP/1.0\r\n{basic(number)}\r\n\r\n".encode())
+        return door.auth.refuse(Request(head, len(head)), True, f"192.168.1.{number}")
+
+    async def at_once():
+        return await asyncio.gather(*[request(number) for number in range(9)])
+
+    assert sorted(refused[0] for refused in asyncio.run(at_once())) == [401] + [429] * 8
 
 
 # --- From which page ---

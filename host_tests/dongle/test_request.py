@@ -105,6 +105,12 @@ def test_ambiguous_headers(line):
     assert parse(b"POST /config HTTP/1.1\r\n" + HOST + b"\r\n").left == 0
 
 
+@pytest.mark.parametrize("length", [b"2147483648", b"4294967298", b"9" * 20, b"1" + b"0" * 400])
+def test_a_length_that_is_no_index_on_32_bits_is_an_answer(length):
+    head = b"POST /update HTTP/1.1\r\n" + HOST + b"Content-Length: " + length + b"\r\n\r\n"
+    assert parse(head) == 413
+
+
 @pytest.mark.parametrize("line", REQUEST_LINES[1:])
 def test_ambiguous_request_lines(line):
     assert parse(line + b"\r\n" + HOST + b"\r\n") == 400

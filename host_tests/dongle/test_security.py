@@ -623,3 +623,13 @@ def test_a_change_counts_after_the_restart(tmp_path):
             "hostname": "other",
             "delay_s": 0,
         }
+
+
+@pytest.mark.slow
+def test_a_guesser_does_not_slow_down_the_owner(world_told):
+    facts = world_told("guesser")
+    is_undisturbed(facts)
+    # Now and then all places are taken, which is no matter of passwords.
+    assert 429 not in facts["owner"] and 401 not in facts["owner"]
+    assert facts["owner"].count(200) >= 40
+    assert facts["guessed"] > 200 and 1 <= facts["looked_at"] <= 20

@@ -295,9 +295,15 @@ def offline():
     return bool(interfaces) and not any(way._has_address() for way in ways)
 
 
+def is_address(host):
+    """Whether it is one of IPv4: lwIP asks a name server for all else, for 192.168.1.300 too."""
+    parts = host.split(".")
+    return len(parts) == 4 and all([part.isdigit() and int(part) < 256 for part in parts])
+
+
 def look_up(host):
     """The address or name that the laptop shall resolve in the place of `host`."""
-    if host.replace(".", "").isdigit():
+    if is_address(host):
         return host
     sleep_ms(dns_ms)
     if offline() or not dns_up:

@@ -8,6 +8,7 @@ from ..refused import Refused
 
 HEAD_BYTES = const(1024)
 EXCHANGE_MS = const(5_000)
+_LENGTH_DIGITS = const(9)  # of a Content-Length; a longer one may be no index on 32 bits
 
 
 class Request:
@@ -43,6 +44,8 @@ class Request:
         if has_coding or (length is not None and not length.isdigit()):
             raise Refused(400, "no_content_length")
         if length:
+            if len(length) > _LENGTH_DIGITS:
+                raise Refused(413, "body_too_large")
             self.left = int(length)
 
     def header(self, name: bytes) -> bytes | None:

@@ -29,7 +29,9 @@ async def respond(server, client, begun: memoryview):
     is_get = request.method == b"GET"
     # Reading needs no check if every client may read.
     if device and (not is_get or server.asks_readers):
-        refused = await _auth(device).refuse(request, is_get or resource.needs_password)
+        needs_password = is_get or resource.needs_password
+        address = client.stream.get_extra_info(0)
+        refused = await _auth(device).refuse(request, needs_password, address)
         if refused:
             return resource.refuse(*refused)
         if not is_get:

@@ -73,4 +73,9 @@ def _look_up(name, port):
 
 
 def _is_numeric(name):
-    return all([part.isdigit() for part in name.split(".")])
+    """Whether it is an IPv4 address in its usual form. All else, 192.168.1.300 or 1.2.3, may be
+    looked up as a name, which takes time."""
+    parts = name.split(".")
+    return len(parts) == 4 and all(
+        [part.isdigit() and len(part) < 4 and str(int(part) & 255) == part for part in parts]
+    )

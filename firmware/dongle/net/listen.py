@@ -21,7 +21,8 @@ async def listen(
     address: str = "0.0.0.0",
     network: str = "",
 ) -> None:
-    """Starts a task serve(stream) for every connection; serve closes the stream. Never returns:
+    """Starts a task serve(stream) for every connection; serve closes the stream, whose
+    get_extra_info(0) is the client's address. Never returns:
     errors are logged under the name, and it tries again. address: the address to listen at, in
     digits; network: how the address of a client has to begin."""
     is_told = False  # whether it was logged that there was no socket for a client
@@ -62,7 +63,7 @@ def _accept(listener, serve, network):
         connection, caller = listener.accept()
         if caller[0].startswith(network):
             connection.setblocking(False)
-            asyncio.create_task(serve(asyncio.StreamReader(connection)))
+            asyncio.create_task(serve(asyncio.StreamReader(connection, caller)))
             return None
         error = None
     except (OSError, MemoryError) as failure:  # only this connection is lost, not the server

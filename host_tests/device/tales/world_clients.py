@@ -130,6 +130,43 @@ class Guesses(tale.Tale):
         return answers[0]
 
 
+class Guesser(Guesses):
+    """One guesses from an address of its own three times a second, and the owner asks each second
+    and a half. Then a dozen addresses guess."""
+
+    chip_kind = "roomy"
+
+    def tell(self):
+        self.number = 0
+        guessed = self.facts["guessed"] = []
+        owner = self.facts["owner"] = []
+        self.addresses = ["10.0.0.66"]
+        self.is_over = False
+        self._guess(guessed)
+        yield from self._wait(1.5)
+        for _ in range(40):
+            status, _ = yield from self._try("owner")
+            owner.append(status)
+            yield from self._wait(1.5)
+        self.addresses = ["10.0.0.%d" % number for number in range(60, 72)]
+        for _ in range(40):
+            status, _ = yield from self._try("owner")
+            owner.append(status)
+            yield from self._wait(1.5)
+        self.is_over = True
+        self.facts["looked_at"] = guessed.count(401)
+        self.facts["guessed"] = len(guessed)
+
+    def _guess(self, guessed):
+        if self.is_over:
+            return
+        time.later(300, lambda: self._guess(guessed))
+        self.number += 1
+        address = self.addresses[self.number % len(self.addresses)]
+        head = _owner("guess %d" % self.number, b"POST /identify", b"")[:-2]
+        peers.Owner(head, (), lambda status, body: guessed.append(status), caller=address)
+
+
 def _owner(password, what, more):
     credentials = b2a_base64(b"owner:" + password.encode())[:-1]
     return (
@@ -150,5 +187,6 @@ tale.tell(
         "takes_no_answer": TakesNoAnswer,
         "long_body": LongBody,
         "guesses": Guesses,
+        "guesser": Guesser,
     }
 )

@@ -248,6 +248,15 @@ FAULTS = (
         after=harm.guessed,
     ),
     Fault(
+        "wrong passwords from elsewhere while the owner asks",
+        5 * MINUTE,
+        harm.guessing_beside.begin,
+        harm.guessing_beside.end,
+        20,
+        ("mqtt", "tcp"),
+        after=harm.owner_passed,
+    ),
+    Fault(
         "an update that is noise",
         MINUTE,
         harm.noisy_update,

@@ -171,8 +171,9 @@ OWNER = _HEAD + b"Authorization: Basic " + b2a_base64(b"owner:owner")[:-1] + b"\
 class _Swarm:
     """Connections that come again and again: each sends `text`, in pieces, and leaves or stays."""
 
-    def __init__(self, port, every_ms, text, leaves=True):
+    def __init__(self, port, every_ms, text, leaves=True, caller="10.0.0.66"):
         self._port, self._every_ms, self._text, self._leaves = port, every_ms, text, leaves
+        self._caller = caller
         self._is_over = False
         self._ends = []
 
@@ -184,7 +185,7 @@ class _Swarm:
         if self._is_over:
             return
         time.later(self._every_ms, self._come)
-        end = socket.visit(self._port)
+        end = socket.visit(self._port, caller=self._caller)
         if end:
             end.send(self._text)
             if self._leaves:
@@ -215,6 +216,20 @@ class _Guesses(_Swarm):
         guess = b2a_base64(b"owner:%d" % random.getrandbits(30))
         self._text = _HEAD % b"POST /config" + b"Authorization: Basic " + guess[:-1] + b"\r\n\r\n"
         super()._come()
+
+
+class _BesideTheOwner(_Guesses):
+    """The same, and the owner asks for something every three seconds, from elsewhere."""
+
+    def begin(self, scene):
+        self.told = []
+        super().begin(scene)
+        time.later(2_500, self._ask)
+
+    def _ask(self):
+        if not self._is_over:
+            time.later(3_000, self._ask)
+            Owner(OWNER % b"POST /identify", (), lambda status, body: self.told.append(status))
 
 
 class _Slow:
@@ -264,6 +279,7 @@ def deaf_gone(scene):
 
 flood = _Swarm(80, 50, _HEAD % b"GET /reading" + b"\r\n")
 guessing = _Guesses(300)
+guessing_beside = _BesideTheOwner(300)
 rubbish = _Swarm(80, 400, b"\x00\xff\x16\x03\x01" * 300)
 churn = _Swarm(1502, 500, b"")
 squatters = _Swarm(80, 300, b"", leaves=False)
@@ -283,6 +299,14 @@ def guessed(scene):
     """Nearly none of a thousand guesses was looked at: pauses of 1, 2, 4 and so on up to 60 s."""
     guesses = _guesses(scene.app) - guessing.looked_at
     scene.expect(1 <= guesses <= 12, "%d guesses were looked at" % guesses)
+
+
+def owner_passed(scene):
+    """He was not slowed down by who guesses elsewhere."""
+    told = guessing_beside.told
+    scene.expect(len(told) >= 15, "the owner asked %d times only" % len(told))
+    is_slowed = 429 in told or 401 in told
+    scene.expect(200 in told and not is_slowed, "the owner was answered %s" % told)
 
 
 # --- The dongle itself ---

@@ -227,15 +227,18 @@ class Owner:
     """Sends one request with a body. answer: (status, body) once there is one, status 0 where the
     connection ends without; then then(status, body)."""
 
-    def __init__(self, head, body=(), then=None, address="0.0.0.0", leaves=False):
+    def __init__(
+        self, head, body=(), then=None, address="0.0.0.0", leaves=False, caller="10.0.0.9"
+    ):
         """head: request line and headers, each ended by CR LF; body: pieces, each shorter than
-        what may be under way; leaves: hangs up after the body, however long it was to be."""
+        what may be under way; leaves: hangs up after the body, however long it was to be;
+        caller: its address."""
         self.answer = None
         self._then = then
         self._leaves = leaves
         self._pieces = iter(body)
         self._next: Any = head + b"\r\n"
-        self._end = socket.visit(80, address)
+        self._end = socket.visit(80, address, caller)
         if self._end is None:
             time.later(1, lambda: self._is_answered(0, b""))
             return

@@ -57,7 +57,7 @@ class End:
         self.is_open = False  # the handshake is done
         self.is_reading = True
         self.on_data = self.on_close = None
-        self.caller = "10.0.0.9"
+        self.caller = ""
         self.queue = None  # of the dongle's end: what that takes of its memory
         self._held = []  # sent, but still on its way
         self._tried_since_ms = None  # when that was sent again for the first time
@@ -133,11 +133,12 @@ def pair():
     return one, two
 
 
-def visit(port, address="0.0.0.0"):
+def visit(port, address="0.0.0.0", caller="10.0.0.9"):
     """A connection from outside to a port of the dongle, or from a guest of its own access point
-    to its address there; None where it is refused or lost."""
+    to its address there; None where it is refused or lost. caller: the address of who visits."""
     listener = listeners.get((address, port)) or listeners.get(("0.0.0.0", port))
     here, there = pair()
+    there.caller = caller
     if address == world.AP_ADDRESS:
         here.is_cut = there.is_cut = is_ap_off
         there.caller = world.AP_GUEST
@@ -330,7 +331,7 @@ class socket(IOBase):
 
 
 def getaddrinfo(host, port, *_):
-    if not host.replace(".", "").isdigit():
+    if not world.is_address(host):
         time.pass_ms(world.dns_ms or _DNS_MS)  # it blocks
     return [(AF_INET, SOCK_STREAM, 0, "", (host, port))]
 
