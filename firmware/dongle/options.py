@@ -69,7 +69,7 @@ def add(device: "Device", config: dict, board: dict) -> None:
 
 def _try(device: "Device", name, make, settings):
     """Creates a part if there is memory for it."""
-    there = set(sys.modules)
+    there = tuple(sys.modules)
     gc.collect()
     missing = _NEEDS.get(name, 0) + _USUAL - gc.mem_free()
     if name in _NEEDS and sys.platform == "esp32" and missing > 0:
