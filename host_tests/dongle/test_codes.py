@@ -18,7 +18,8 @@ CODE = re.compile(r"[a-z]+(_[a-z0-9]+)*")
 CALLS = {"Refused": 1, "refusal": 1, "refuse": 1}
 CALLS |= {"Lost": 0, "Untrusted": 0, "Failed": 0, "_tell": 0}
 # Functions that return a code, or a tuple in which it has this place.
-RETURNS = {"why": 0, "explain": 0, "_refusal": 0, "refuse": 1, "_judge": 1, "_take": 1}
+RETURNS = dict.fromkeys(("why", "explain", "_refusal"), 0)
+RETURNS |= dict.fromkeys(("refuse", "_judge", "_take", "_wait"), 1)
 # Names and members of dictionaries whose value is a code.
 NAMES = {
     "code",

@@ -23,7 +23,7 @@ SUMMER_EVENING = datetime(2026, 6, 12, 18, 31, 12)
 PROGRAM = Path(__file__).resolve().parents[2] / "tools" / "meter"
 
 
-_IN_FLIGHT_S = 0.01  # what a pty may need to carry a byte to its other end
+_IN_FLIGHT_S = 0.5  # what a pty may need to carry a byte to its other end
 
 
 class _Selector(selectors.DefaultSelector):
