@@ -25,6 +25,8 @@ _MOST_MEMORY_ERRORS = const(20)  # the count goes down by one each minute
 
 
 class App(Device):
+    """A Device with its tasks and its guard. logbook: that of the chip if none is given."""
+
     _memory_errors = 0
     _noted_ms = 0  # uptime of the last entry in the logbook
     _noted_failure = None  # the failure in that entry

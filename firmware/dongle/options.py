@@ -68,7 +68,7 @@ def add(device: "Device", config: dict, board: dict) -> None:
 
 
 def _try(device: "Device", name, make, settings):
-    """Creates a part if there is memory for it."""
+    """Creates a part if there is memory for it; else forgets the modules that came with it."""
     there = tuple(sys.modules)
     gc.collect()
     missing = _NEEDS.get(name, 0) + _USUAL - gc.mem_free()
